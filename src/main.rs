@@ -1,0 +1,2 @@
+//! Parse, run, turn the outcome into an exit code.
+fn main() {}

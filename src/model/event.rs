@@ -1,0 +1,42 @@
+//! What comes out of a flow shard?
+//!
+//! Facts in packet order: records, weirds and finished flows. They are regrouped by host, so that the stage
+//! that names flows (and detectors) sees all of one host in one place.
+
+use super::addr::Ip;
+use super::flow::{FlowRecord, Tuple};
+use super::ids::FlowId;
+use super::record::Record;
+use super::time::Timestamp;
+use super::weird::Weird;
+
+/// One fact.
+#[derive(Debug)]
+pub struct Event {
+    /// When it happened in packet time; for an expired flow, when its timeout passed.
+    pub ts: Timestamp,
+    /// The packet at which it was known, from 1; orders events of one batch.
+    pub packet: u64,
+    /// The host it is counted on: the originator of its flow.
+    pub host: Ip,
+    /// What happened.
+    pub body: Body,
+}
+
+/// The kinds of facts.
+#[derive(Debug)]
+pub enum Body {
+    /// A flow ended.
+    Flow(Box<FlowRecord>),
+    /// An application record.
+    Record {
+        /// The flow that carried it.
+        flow_id: FlowId,
+        /// Its five-tuple.
+        tuple: Tuple,
+        /// The record.
+        record: Box<dyn Record>,
+    },
+    /// An oddity.
+    Weird(Weird),
+}

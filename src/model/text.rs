@@ -1,0 +1,67 @@
+//! How does text from the wire become safe to store and to print?
+//!
+//! Host names, banners and agents are chosen by attackers. Control characters (C0, DEL, C1, line and
+//! paragraph separators, bidirectional overrides) become `\xNN` or `\u{…}`, invalid UTF-8 becomes `\xNN`, and
+//! length is bounded with a visible mark. Refuses to guess other character sets.
+
+use std::fmt::Write;
+
+/// Ends a text that was cut at its cap.
+pub const CUT_MARK: char = '…';
+
+/// Would this character act on a terminal or hide in one?
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Bytes as printable UTF-8 of at most `cap` input bytes. Backslashes stay as they are: the text is for
+/// reading and joining, not for turning back into bytes.
+pub fn printable(bytes: &[u8], cap: usize) -> String {
+    let shown = bytes.get(..cap).unwrap_or(bytes);
+    let mut out = String::with_capacity(shown.len() + 4);
+    for chunk in shown.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if !is_unsafe(c) {
+                out.push(c);
+            } else if (c as u32) < 0x100 {
+                let _ = write!(out, "\\x{:02x}", c as u32);
+            } else {
+                let _ = write!(out, "\\u{{{:x}}}", c as u32);
+            }
+        }
+        for b in chunk.invalid() {
+            let _ = write!(out, "\\x{b:02x}");
+        }
+    }
+    if shown.len() < bytes.len() {
+        out.push(CUT_MARK);
+    }
+    out
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_what_a_terminal_would_act_on() {
+        assert_eq!(printable(b"a\x1b[31m\r\n", 99), "a\\x1b[31m\\x0d\\x0a");
+        assert_eq!(printable("é\u{202e}".as_bytes(), 99), "é\\u{202e}");
+        assert_eq!(printable(&[0xff, b'x'], 99), "\\xffx");
+    }
+
+    #[test]
+    fn cuts_visibly_and_never_inside_a_character() {
+        assert_eq!(printable(b"abcdef", 3), "abc…");
+        assert_eq!(printable("é".as_bytes(), 1), "\\xc3…");
+    }
+}

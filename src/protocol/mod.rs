@@ -1,0 +1,147 @@
+//! What is spoken on a flow, and what was said?
+//!
+//! One protocol a file, each with its probe, parser, record and table; [`ALL`] lists them. Service is told by
+//! content; a port is only a hint. Parsers take bytes and time, nothing else: no I/O, no clock, no knowledge of detectors
+//! or the database. To add one, copy `template.rs`.
+
+use crate::flow::{At, FlowView};
+use crate::model::flow::Side;
+use crate::model::record::Record;
+use crate::model::schema::Table;
+use crate::model::weird::{Detail, WeirdKind};
+
+/// Over which transport a protocol runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// An ordered byte stream.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+/// What a probe says to the first bytes of a flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It is this protocol; how sure, 1 to 100. The surest wins; equal ones by order in [`ALL`].
+    Mine(u8),
+    /// It is not.
+    NotMine,
+    /// Cannot tell yet.
+    NeedMore,
+}
+
+/// What a probe sees: the first bytes of both sides so far (datagrams: the first datagram of each side).
+#[derive(Clone, Copy, Debug)]
+pub struct Probe<'a> {
+    /// First bytes of the originator.
+    pub orig: &'a [u8],
+    /// First bytes of the responder.
+    pub resp: &'a [u8],
+    /// Over what.
+    pub transport: Transport,
+    /// Ports of originator and responder. Only to break ties.
+    pub ports: (u16, u16),
+}
+
+impl Probe<'_> {
+    /// Is one of the ports in `ports`?
+    pub fn on_port(&self, ports: &[u16]) -> bool {
+        ports.contains(&self.ports.1) || ports.contains(&self.ports.0)
+    }
+}
+
+/// Where parsers put what they found.
+pub struct Output<'a> {
+    /// The flow.
+    pub flow: &'a FlowView,
+    /// The packet at hand.
+    pub at: At,
+    pub(crate) emit: &'a mut dyn FnMut(Emitted),
+}
+
+/// What a parser may emit.
+#[derive(Debug)]
+pub enum Emitted {
+    /// A finished record; `at` is when it began.
+    Record(At, Box<dyn Record>),
+    /// An oddity.
+    Weird(WeirdKind, Detail),
+    /// The name of the server as the client said it (SNI, Host).
+    Hostname(Box<str>),
+}
+
+impl Output<'_> {
+    /// Hand on a record that began at `began`.
+    pub fn record(&mut self, began: At, record: impl Record) {
+        (self.emit)(Emitted::Record(began, Box::new(record)));
+    }
+
+    /// Note an oddity.
+    pub fn weird(&mut self, kind: WeirdKind, detail: Detail) {
+        (self.emit)(Emitted::Weird(kind, detail));
+    }
+
+    /// Name the server; the first name of a flow stays.
+    pub fn hostname(&mut self, name: &str) {
+        (self.emit)(Emitted::Hostname(name.into()));
+    }
+}
+
+/// What a parser did with the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fed {
+    /// Took the first `n` bytes; the rest comes again with more behind it. `n` = all is the common case. Streams
+    /// only: what a parser leaves of a datagram is gone.
+    Took(usize),
+    /// Took all and will take `n` more bytes of this side unseen (a body): they are not even copied.
+    Skip(u64),
+    /// Has seen enough of this flow; nothing more comes, `finish` neither.
+    Done,
+    /// It is not this protocol after all, or broken beyond repair: the service is withdrawn if nothing was
+    /// recorded.
+    NotMine,
+    /// Took the first `n` bytes; all that follows, on both sides, is another protocol (CONNECT, STARTTLS, Upgrade): probing
+    /// begins again.
+    Switch(usize),
+}
+
+/// A parser of one flow. Created when its probe won; then fed from the first byte.
+pub trait Parser: Send {
+    /// The next bytes of one side (streams: what was left over comes first), or one datagram.
+    fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed;
+
+    /// `missing` bytes of one side will never come. Left-over bytes of that side are dropped.
+    fn gap(&mut self, side: Side, missing: u64, out: &mut Output<'_>) -> Fed;
+
+    /// The flow ended, or was given up: write what is pending.
+    fn finish(&mut self, out: &mut Output<'_>);
+
+    /// A more exact name than the registry's, when the bytes tell (`mdns` for `dns`).
+    fn service(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// One entry of the registry.
+#[derive(Debug)]
+pub struct Protocol {
+    /// Name as in `flows.service`, lower case.
+    pub name: &'static str,
+    /// What it is and how it is recognised, a sentence, with its RFC.
+    pub about: &'static str,
+    /// Transports it runs over.
+    pub transports: &'static [Transport],
+    /// Usual ports: hints that break ties, and the service of flows without content.
+    pub ports: &'static [u16],
+    /// Tables its records go to.
+    pub tables: &'static [&'static Table],
+    /// Largest message kept while waiting for its rest, bytes a side.
+    pub buffer_cap: usize,
+    /// Is it this protocol?
+    pub probe: fn(&Probe<'_>) -> Verdict,
+    /// A parser for a new flow; `None`: the name is all we know.
+    pub parser: Option<fn() -> Box<dyn Parser>>,
+}
+
+/// Every protocol, in the order that breaks ties.
+pub static ALL: &[&Protocol] = &[];
