@@ -226,11 +226,11 @@ mod tests {
     fn aligns_by_display_width_and_marks_null() {
         let (text, _) = written(Format::Table, Style::default(), &sample());
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "host                bytes  up     ts");
-        assert_eq!(lines[2], "a,\"b\"                   1  true   1970-01-01T00:00:01.500000Z");
+        assert_eq!(lines[0], "host              bytes  up     ts");
+        assert_eq!(lines[2], "a,\"b\"                 1  true   1970-01-01T00:00:01.500000Z");
         assert_eq!(lines[3], "\\x1b[31mred|\\x0a    -22  false  1970-01-01T00:00:00Z");
-        assert_eq!(lines[4], "-                       -  -      -");
-        assert_eq!(lines[5], "日本                  333  -      -", "two wide letters take four columns");
+        assert_eq!(lines[4], "-                     -  -      -");
+        assert_eq!(lines[5], "日本                333  -      -", "two wide letters take four columns");
     }
 
     #[test]
