@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 /// The outcome of a command.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Exit {
+pub(super) enum Exit {
     /// 0: done.
     Done,
     /// 1: failed; one sentence on stderr says why.
@@ -24,7 +24,7 @@ pub enum Exit {
 
 impl Exit {
     /// The number.
-    pub fn code(self) -> u8 {
+    pub(super) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
@@ -37,7 +37,7 @@ impl Exit {
 
     /// Of two files of one command, what the command ends with: being stopped outweighs failure, failure damage.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         let rank = |e: Self| match e {
             Self::Done => 0,
             Self::Found => 1,
@@ -58,7 +58,7 @@ impl From<Exit> for ExitCode {
 
 /// What the user asked for cannot be meant: exit code 2.
 #[derive(Debug)]
-pub struct UsageError(pub String);
+pub(super) struct UsageError(pub(super) String);
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,7 +69,7 @@ impl fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 /// Shorthand for an error that ends with code 2.
-pub fn usage(message: impl Into<String>) -> anyhow::Error {
+pub(super) fn usage(message: impl Into<String>) -> anyhow::Error {
     UsageError(message.into()).into()
 }
 

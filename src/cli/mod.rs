@@ -23,7 +23,7 @@ mod query;
 mod schema;
 mod summary;
 
-pub use exit::Exit;
+use exit::Exit;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};

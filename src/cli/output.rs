@@ -18,7 +18,7 @@ const OUT_BUFFER_BYTES: usize = 64 << 10;
 
 /// `--format`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum FormatArg {
+pub(super) enum FormatArg {
     /// Aligned columns for eyes
     Table,
     /// Comma-separated values with a header
@@ -33,15 +33,15 @@ pub enum FormatArg {
 
 /// The `--format` option of every command that prints rows.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
-pub struct FormatOption {
+pub(super) struct FormatOption {
     /// Form of the rows [default: table on a terminal, csv when piped]
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = false)]
-    pub format: Option<FormatArg>,
+    pub(super) format: Option<FormatArg>,
 }
 
 impl FormatOption {
     /// The form to write.
-    pub fn resolve(self) -> Format {
+    pub(super) fn resolve(self) -> Format {
         match self.format {
             Some(FormatArg::Table) => Format::Table,
             Some(FormatArg::Csv) => Format::Csv,
@@ -55,7 +55,7 @@ impl FormatOption {
 }
 
 /// What stdout can show.
-pub fn style(env: &Env) -> Style {
+pub(super) fn style(env: &Env) -> Style {
     let terminal = io::stdout().is_terminal();
     Style {
         width: terminal.then(|| width(env)),
@@ -65,7 +65,7 @@ pub fn style(env: &Env) -> Style {
 }
 
 /// Are colours wanted? <https://no-color.org>, and a terminal that can.
-pub fn colour(env: &Env) -> bool {
+pub(super) fn colour(env: &Env) -> bool {
     env.text("NO_COLOR").is_none() && env.text("TERM").as_deref() != Some("dumb")
 }
 
@@ -79,19 +79,19 @@ fn width(env: &Env) -> usize {
 }
 
 /// Stdout, buffered.
-pub fn stdout() -> BufWriter<io::StdoutLock<'static>> {
+pub(super) fn stdout() -> BufWriter<io::StdoutLock<'static>> {
     BufWriter::with_capacity(OUT_BUFFER_BYTES, io::stdout().lock())
 }
 
 /// Write `text` to stdout.
-pub fn print(text: &str) -> Result<()> {
+pub(super) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
 }
 
 /// Say something to the person at the terminal: one line on stderr. Nobody listening is no error.
-pub fn say(message: &str) {
+pub(super) fn say(message: &str) {
     let mut err = io::stderr().lock();
     for line in message.lines() {
         let _ = writeln!(err, "{}", printable(line.as_bytes(), line.len()));
@@ -99,13 +99,13 @@ pub fn say(message: &str) {
 }
 
 /// A sentence that begins with the program's name: errors and warnings.
-pub fn complain(message: &str) {
+pub(super) fn complain(message: &str) {
     let line = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     say(&format!("secnetmon: {line}"));
 }
 
 /// Write all rows of a result. On a terminal a last line says how many.
-pub fn rows(results: &mut ResultSet, format: Format, style: Style) -> Result<u64> {
+pub(super) fn rows(results: &mut ResultSet, format: Format, style: Style) -> Result<u64> {
     let mut out = renderer(format, stdout(), style);
     let schema = results.schema().clone();
     out.begin(&schema)?;
@@ -130,14 +130,14 @@ pub fn rows(results: &mut ResultSet, format: Format, style: Style) -> Result<u64
 }
 
 /// Did the reader of stdout go away? That ends a command quietly.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
 }
 
 /// A count with thousands separators: `1,234,567`.
-pub fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
@@ -150,7 +150,7 @@ pub fn grouped(n: u64) -> String {
 }
 
 /// A size for eyes, in binary units: `12.3 MiB`.
-pub fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -169,7 +169,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// `1 packet`, `2 packets`.
-pub fn plural(n: u64, word: &str) -> String {
+pub(super) fn plural(n: u64, word: &str) -> String {
     format!("{} {word}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 

@@ -21,7 +21,7 @@ fn home(env: &Env) -> Option<PathBuf> {
 }
 
 /// The database without `--db`: `SECNETMON_DB`, else the data folder of the service manager, of the user, of the system.
-pub fn database(env: &Env) -> PathBuf {
+pub(super) fn database(env: &Env) -> PathBuf {
     env.path("SECNETMON_DB").unwrap_or_else(|| {
         // systemd sets it for units with StateDirectory=.
         env.absolute("STATE_DIRECTORY")
@@ -33,14 +33,14 @@ pub fn database(env: &Env) -> PathBuf {
 }
 
 /// The database to read without `--db`: the user's, else the system service's when only that one is there.
-pub fn database_to_read(env: &Env) -> PathBuf {
+pub(super) fn database_to_read(env: &Env) -> PathBuf {
     let own = database(env);
     let system = Path::new(SYSTEM_DATA).join(DATABASE);
     if env.path("SECNETMON_DB").is_none() && !own.exists() && system.exists() { system } else { own }
 }
 
 /// Where `init` writes the configuration.
-pub fn own_config(env: &Env) -> PathBuf {
+pub(super) fn own_config(env: &Env) -> PathBuf {
     env.path("SECNETMON_CONFIG").unwrap_or_else(|| {
         env.absolute("XDG_CONFIG_HOME")
             .or_else(|| home(env).map(|h| h.join(".config")))
@@ -50,7 +50,7 @@ pub fn own_config(env: &Env) -> PathBuf {
 }
 
 /// The configuration to read: the user's, else the system's, else none.
-pub fn config_to_read(env: &Env) -> Option<PathBuf> {
+pub(super) fn config_to_read(env: &Env) -> Option<PathBuf> {
     let own = own_config(env);
     if env.path("SECNETMON_CONFIG").is_some() || own.exists() {
         return Some(own);

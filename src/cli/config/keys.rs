@@ -5,11 +5,11 @@
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub(in crate::cli) struct Key {
     /// `section.name`.
-    pub key: &'static str,
+    pub(in crate::cli) key: &'static str,
     /// What it does, with its unit, in a sentence.
-    pub meaning: &'static str,
+    pub(in crate::cli) meaning: &'static str,
 }
 
 const fn key(key: &'static str, meaning: &'static str) -> Key {
@@ -17,7 +17,7 @@ const fn key(key: &'static str, meaning: &'static str) -> Key {
 }
 
 /// The sections in the order of the file.
-pub const SECTIONS: &[(&str, &str)] = &[
+pub(in crate::cli) const SECTIONS: &[(&str, &str)] = &[
     ("ingest", "Reading captures."),
     ("query", "Asking the database."),
     ("store", "The database."),
@@ -28,7 +28,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
 ];
 
 /// All settings in the order of the file.
-pub const KEYS: &[Key] = &[
+pub(in crate::cli) const KEYS: &[Key] = &[
     key("ingest.sensor", "Name of the place where captures are recorded; only captures of one named sensor are joined."),
     key("ingest.threads", "Worker threads; 0 = one a core. The rows do not depend on it."),
     key("query.time_limit_s", "Seconds after which a query is stopped; 0 = never."),
@@ -40,7 +40,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// The environment variable of a setting.
-pub fn variable(key: &str) -> String {
+pub(in crate::cli) fn variable(key: &str) -> String {
     format!("{}{}", super::super::env::PREFIX, key.replace('.', "_").to_ascii_uppercase())
 }
 

@@ -15,7 +15,7 @@ const OTHER_VARIABLES: [&str; 2] = ["SECNETMON_DB", "SECNETMON_CONFIG"];
 
 /// A setting that cannot hold.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(in crate::cli) enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration {}: {error}", .path.display())]
     Read {
@@ -55,7 +55,7 @@ pub enum ConfigError {
 }
 
 /// All layers; `file` is the configuration to read, `flags` are `KEY=VALUE`. Second: warnings.
-pub fn load(file: Option<&Path>, env: &Env, flags: &[String]) -> Result<(Settings, Vec<String>), ConfigError> {
+pub(in crate::cli) fn load(file: Option<&Path>, env: &Env, flags: &[String]) -> Result<(Settings, Vec<String>), ConfigError> {
     let mut all = defaults();
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)

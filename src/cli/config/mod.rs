@@ -4,12 +4,12 @@
 //! the file, the variables (`flow.tcp_idle_s` is `SECNETMON_FLOW_TCP_IDLE_S`) and `--set KEY=VALUE` share it. An unknown key is an
 //! error with a suggestion: a threshold that is silently ignored is worse than none. Refuses to know what a setting does.
 
-pub mod keys;
+mod keys;
 mod load;
 mod template;
 
-pub use load::{ConfigError, load};
-pub use template::template;
+pub(in crate::cli) use load::load;
+pub(in crate::cli) use template::template;
 
 use crate::store::StoreConfig;
 use serde::{Deserialize, Serialize};
@@ -17,35 +17,35 @@ use std::time::Duration;
 
 /// Every setting.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub(in crate::cli) struct Settings {
     /// Of `ingest`.
-    pub ingest: Ingest,
+    pub(in crate::cli) ingest: Ingest,
     /// Of queries.
-    pub query: Query,
+    pub(in crate::cli) query: Query,
     /// Of the database.
-    pub store: Database,
+    pub(in crate::cli) store: Database,
     /// Of the engine and the floors below.
-    pub engine: crate::engine::Config,
+    pub(in crate::cli) engine: crate::engine::Config,
 }
 
 /// Section `ingest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Ingest {
+pub(in crate::cli) struct Ingest {
     /// Name of the place where captures are recorded.
-    pub sensor: String,
+    pub(in crate::cli) sensor: String,
     /// Worker threads, 0 = one a core.
-    pub threads: usize,
+    pub(in crate::cli) threads: usize,
 }
 
 /// Section `query`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Query {
+pub(in crate::cli) struct Query {
     /// Seconds, 0 = no limit.
-    pub time_limit_s: u64,
+    pub(in crate::cli) time_limit_s: u64,
     /// Rows, 0 = no limit.
-    pub max_rows: u64,
+    pub(in crate::cli) max_rows: u64,
 }
 
 impl Default for Query {
@@ -56,7 +56,7 @@ impl Default for Query {
 
 impl Query {
     /// As the store takes them.
-    pub fn limits(&self) -> crate::store::Limits {
+    pub(in crate::cli) fn limits(&self) -> crate::store::Limits {
         crate::store::Limits {
             time: (self.time_limit_s > 0).then(|| Duration::from_secs(self.time_limit_s)),
             rows: (self.max_rows > 0).then_some(self.max_rows),
@@ -67,13 +67,13 @@ impl Query {
 /// Section `store`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Database {
+pub(in crate::cli) struct Database {
     /// MiB while writing.
-    pub memory_limit_mib: u64,
+    pub(in crate::cli) memory_limit_mib: u64,
     /// MiB while reading.
-    pub query_memory_limit_mib: u64,
+    pub(in crate::cli) query_memory_limit_mib: u64,
     /// Threads of the database, 0 = one a core.
-    pub threads: usize,
+    pub(in crate::cli) threads: usize,
 }
 
 impl Default for Database {
@@ -93,12 +93,12 @@ impl Database {
     }
 
     /// For `ingest` and maintenance.
-    pub fn writing(&self) -> StoreConfig {
+    pub(in crate::cli) fn writing(&self) -> StoreConfig {
         StoreConfig { memory_limit_mib: self.memory_limit_mib, threads: self.threads() }
     }
 
     /// For queries: nothing else runs then, so they may use more.
-    pub fn reading(&self) -> StoreConfig {
+    pub(in crate::cli) fn reading(&self) -> StoreConfig {
         StoreConfig { memory_limit_mib: self.query_memory_limit_mib, threads: self.threads() }
     }
 }

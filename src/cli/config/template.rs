@@ -12,7 +12,7 @@ use std::fmt::Write;
 const WIDTH: usize = 100;
 
 /// The text of a new `secnetmon.toml`.
-pub fn template() -> String {
+pub(in crate::cli) fn template() -> String {
     let defaults = flatten(&defaults());
     let mut out = String::from(
         "# Settings of secnetmon. Each line that begins with # and a name shows a default: remove the # to change it.\n\
