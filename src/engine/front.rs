@@ -147,14 +147,16 @@ impl Front {
         for slice in &mut prepared.slices {
             let layers = &mut slice.layers;
             self.totals.unknown_link += layers.unknown_link;
-            self.totals.decoded += layers.decoded_packets();
+            let outermost = |d: &&Decoded| d.level == 0 && d.role == Role::Packet;
+            let whole = layers.items.iter().filter(outermost).count();
+            self.totals.decoded += (whole + layers.fragments.iter().filter(|f| f.head.level == 0).count()) as u64;
             weirds.append(&mut layers.weirds);
             if infer {
                 layers.items.iter().filter(|d| d.role == Role::Packet).for_each(|d| self.inference.packet(d));
                 layers.arps.iter().for_each(|a| self.inference.arp(a));
             }
             for fragment in layers.fragments.drain(..) {
-                if let Some(packet) = prepared.batch.get(fragment.index as usize) {
+                if let Some(packet) = prepared.batch.get(fragment.head.index as usize) {
                     let out = &mut prepared.reassembled.layers;
                     self.defragmenter.push(decoder, &fragment, packet.data, out, &mut prepared.datagrams);
                 }

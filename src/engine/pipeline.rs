@@ -75,8 +75,8 @@ pub fn run<S: Sink>(
             .spawn_scoped(scope, move || read(source, &to_engine))
             .map_err(|e| EngineError::Threads(e.to_string()))?;
         let mut engine = Engine::new(start, number, config, stats);
-        pool.install(|| engine.consume(&from_reader, sink))?;
-        drop(from_reader);
+        // The receiver goes with it: when the engine fails, the reader learns by its next send.
+        pool.install(|| engine.consume(from_reader, sink))?;
         let ledger = reader.join().map_err(|_| EngineError::Threads("the reader failed".into()))?;
         if !start.streaming && ledger.files.iter().any(|f| f.stop == Stop::Interrupted) {
             return Err(EngineError::Interrupted);
