@@ -51,8 +51,11 @@ archive=$work/package.tgz
 
 say "Fetching the official DuckDB $version library (npm package $package, 23 MB) into $dir"
 if command -v npm >/dev/null 2>&1; then
-    (cd "$work" && npm pack --silent "$package@$release" >/dev/null 2>"$work/npm.log") &&
-        mv "$work"/duckdb-node-bindings-*.tgz "$archive" || say "npm pack did not work: $(tail -n 1 "$work/npm.log")"
+    if (cd "$work" && npm pack --silent "$package@$release" >/dev/null 2>npm.log); then
+        mv "$work"/duckdb-node-bindings-*.tgz "$archive"
+    else
+        say "npm pack did not work: $(tail -n 1 "$work/npm.log")"
+    fi
 fi
 if [ ! -f "$archive" ]; then
     command -v curl >/dev/null 2>&1 || fail "neither npm nor curl could fetch it"

@@ -51,6 +51,10 @@ for purpose in "${@:-build}"; do
             need sshd openssh-server
             need ping iputils-ping
             need traceroute traceroute
+            need ethtool ethtool
+            need avahi-daemon avahi-daemon
+            need busybox busybox
+            need nmblookup samba-common-bin
             need nmap nmap
             need python3 python3
             ;;
@@ -81,7 +85,8 @@ if [ -n "$missing" ]; then
     say "Installing what is missing: $*"
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
-    if ! $as apt-get update >"$log" 2>&1 || ! DEBIAN_FRONTEND=noninteractive $as $install >>"$log" 2>&1 </dev/null; then
+    # shellcheck disable=SC2086 # words on purpose
+    if ! $as apt-get update >"$log" 2>&1 || ! $as env DEBIAN_FRONTEND=noninteractive $install >>"$log" 2>&1 </dev/null; then
         tail -n 20 "$log" >&2
         say "apt-get failed; the command was: apt-get update && $install"
         exit 1
