@@ -170,8 +170,9 @@ origin() {
         echo "| --- | --- |"
         echo "| file | \`$file\`, $(stat -c %s "$dir/$file") bytes |"
         echo "| sha256 | \`$(sha256sum "$dir/$file" | cut -d ' ' -f 1)\` |"
-        capinfos -T -r -M -c -d "$dir/$file" 2>/dev/null | awk -F '\t' '{print "| packets, by capinfos | " $2 " |\n| bytes on the wire, by capinfos | " $3 " |"}'
-        printf '| protocols, by tshark | %s |\n' "$(tshark -r "$dir/$file" -q -z io,phs 2>/dev/null | awk '/frames:/ {print $1}' | sort -u | grep -vE '^(eth|frame)$' | paste -sd ' ')"
+        # Both tools end with an error on the damaged sample, after saying what they read.
+        { capinfos -T -r -M -c -d "$dir/$file" 2>/dev/null || true; } | awk -F '\t' '{print "| packets, by capinfos | " $2 " |\n| bytes on the wire, by capinfos | " $3 " |"}'
+        printf '| protocols, by tshark | %s |\n' "$({ tshark -r "$dir/$file" -q -z io,phs 2>/dev/null || true; } | awk '/frames:/ {print $1}' | sort -u | grep -vE '^(eth|frame)$' | paste -sd ' ')"
         echo "| recorded by | \`scripts/record-samples.sh $current\`, Debian $(cut -d . -f 1 /etc/debian_version) |"
         echo "| licence | MIT, as this project |"
     } >"$dir/ORIGIN.md"
@@ -355,7 +356,7 @@ enable-wide-area=no
 CONF
     record router site "$out"
     ip -n "$lab-client" neigh flush dev eth0
-    start router dnsmasq --keep-in-foreground --port=0 --no-resolv --no-hosts --user=root --pid-file="$work/dhcp.pid" --interface=site --bind-interfaces \
+    start router dnsmasq --keep-in-foreground --port=0 --no-resolv --no-hosts --user=root --pid-file="$work/dhcp.pid" --interface=site --bind-interfaces --no-ping \
         --dhcp-range=10.20.0.100,10.20.0.120,1h --dhcp-leasefile="$work/leases" --dhcp-option=option:router,10.20.0.1 --domain=site.example
     start router avahi-daemon --file="$work/avahi.conf" --no-drop-root --no-chroot --no-rlimits
     sleep 3
