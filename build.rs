@@ -11,7 +11,8 @@ use std::env;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=DUCKDB_LIB_DIR");
-    let shared = env::var_os("CARGO_FEATURE_STORE").is_some() && env::var_os("CARGO_FEATURE_BUNDLED").is_none();
+    let shared =
+        env::var_os("CARGO_FEATURE_STORE").is_some() && env::var_os("CARGO_FEATURE_BUNDLED").is_none();
     let Ok(dir) = env::var("DUCKDB_LIB_DIR") else { return };
     if !shared || dir.is_empty() {
         return;
