@@ -75,10 +75,43 @@ fn code_lines(source: &str) -> Vec<(usize, String, bool)> {
     out
 }
 
-/// A file of a floor that only exists for its tests.
+/// Where a file is declared as a module: the declaring file, and whether only tests compile it.
+fn declaration(path: &Path) -> Option<(PathBuf, bool)> {
+    let name = path.file_stem()?.to_string_lossy().into_owned();
+    // `a/mod.rs` is declared where `a.rs` would be.
+    let (module, folder) = if name == "mod" {
+        let dir = path.parent()?;
+        (dir.file_name()?.to_string_lossy().into_owned(), dir.parent()?.to_path_buf())
+    } else {
+        (name, path.parent()?.to_path_buf())
+    };
+    for parent in [folder.join("lib.rs"), folder.join("mod.rs"), folder.with_extension("rs")] {
+        let Ok(source) = std::fs::read_to_string(&parent) else { continue };
+        let mut for_tests = false;
+        for line in source.lines().map(str::trim) {
+            let declared = line
+                .strip_prefix("pub(crate) ")
+                .or_else(|| line.strip_prefix("pub(super) "))
+                .or_else(|| line.strip_prefix("pub "))
+                .unwrap_or(line);
+            if declared.starts_with(&format!("mod {module};")) {
+                return Some((parent, for_tests));
+            }
+            for_tests = line.starts_with("#[cfg(test)]")
+                || line.starts_with("#[cfg(all(test")
+                || (for_tests && line.starts_with("#["));
+        }
+    }
+    None
+}
+
+/// A file that only tests compile, by its own declaration or that of a module around it.
 fn is_test_file(path: &Path) -> bool {
-    path.components().any(|c| c.as_os_str() == "tests")
-        || path.file_stem().is_some_and(|s| s == "tests" || s.to_string_lossy().ends_with("_tests"))
+    match declaration(path) {
+        Some((_, true)) => true,
+        Some((parent, false)) if !parent.ends_with("src/lib.rs") => is_test_file(&parent),
+        _ => false,
+    }
 }
 
 #[test]
@@ -155,28 +188,8 @@ fn every_source_file_is_a_module() {
     let mut problems = Vec::new();
     for path in files(&root().join("src"), "rs") {
         let inside = path.strip_prefix(root().join("src")).unwrap();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if ROOTS.iter().any(|r| Path::new(r) == inside) {
-            continue;
-        }
-        // `a/mod.rs` is declared where `a.rs` would be.
-        let (module, folder) = if name == "mod" {
-            let dir = path.parent().unwrap();
-            (dir.file_name().unwrap().to_string_lossy().into_owned(), dir.parent().unwrap().to_path_buf())
-        } else {
-            (name, path.parent().unwrap().to_path_buf())
-        };
-        let parents = [folder.join("lib.rs"), folder.join("mod.rs"), folder.with_extension("rs")];
-        let declared = parents.iter().filter(|p| p.is_file()).any(|p| {
-            text(p).lines().any(|l| {
-                l.trim_start()
-                    .trim_start_matches("pub(crate) ")
-                    .trim_start_matches("pub ")
-                    .starts_with(&format!("mod {module};"))
-            })
-        });
-        if !declared {
-            problems.push(format!("{}: no `mod {module};` anywhere, so it is not compiled", shown(&path)));
+        if !ROOTS.iter().any(|r| Path::new(r) == inside) && declaration(&path).is_none() {
+            problems.push(format!("{}: no `mod` declares it, so it is not compiled", shown(&path)));
         }
     }
     report(&problems);
