@@ -30,7 +30,7 @@ if dir=$("$here/scripts/duckdb.sh" 2>/dev/null); then
 fi
 
 mkdir -p "$man" "$(dirname "$bash")" "$(dirname "$zsh")" "$(dirname "$fish")"
-"$binary" man >"$man/secnetmon.1"
+"$binary" man --out "$man" 2>/dev/null
 "$binary" completions bash >"$bash"
 "$binary" completions zsh >"$zsh"
 "$binary" completions fish >"$fish"
