@@ -149,7 +149,8 @@ impl Front {
             self.totals.unknown_link += layers.unknown_link;
             let outermost = |d: &&Decoded| d.level == 0 && d.role == Role::Packet;
             let whole = layers.items.iter().filter(outermost).count();
-            self.totals.decoded += (whole + layers.fragments.iter().filter(|f| f.head.level == 0).count()) as u64;
+            self.totals.decoded +=
+                (whole + layers.fragments.iter().filter(|f| f.head.level == 0).count()) as u64;
             weirds.append(&mut layers.weirds);
             if infer {
                 layers.items.iter().filter(|d| d.role == Role::Packet).for_each(|d| self.inference.packet(d));

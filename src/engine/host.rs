@@ -6,7 +6,8 @@
 use super::names::Names;
 use super::tables::{FLOWS, FlowContext, write_flow, write_weird};
 use super::weirds::WeirdLog;
-use crate::flow::community_id;
+use crate::flow::CommunityId;
+use crate::model::addr::Ip;
 use crate::model::event::{Body, Event};
 use crate::model::flow::FlowRecord;
 use crate::model::ids::CaptureId;
@@ -14,7 +15,7 @@ use crate::model::rows::Rows;
 use crate::model::schema::Table;
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
-use crate::protocol::dns::DnsRecord;
+use crate::protocol::dns::{DnsRecord, registered_domain};
 use crate::topology::Subnets;
 use std::sync::Arc;
 
@@ -105,7 +106,7 @@ impl HostShard {
                 Body::Weird(weird) => self.weirds.push(weird),
                 Body::Record { flow_id, record, .. } => {
                     if let Some(dns) = record.as_type::<DnsRecord>() {
-                        self.learn(&event.host, event.ts, dns);
+                        self.learn(event.host, event.ts, dns);
                     }
                     let capture = self.capture.0;
                     if let Some(rows) = self.rows.of(record.table()) {
@@ -119,11 +120,11 @@ impl HostShard {
         self.waiting = events;
     }
 
-    fn learn(&mut self, client: &crate::model::addr::Ip, ts: Timestamp, dns: &DnsRecord) {
+    fn learn(&mut self, client: Ip, ts: Timestamp, dns: &DnsRecord) {
+        let Some(query) = dns.query.as_deref() else { return };
         let mut name: Option<Arc<str>> = None;
-        for server in dns.answer_addresses() {
-            let name = name.get_or_insert_with(|| dns.query().into());
-            self.names.learn(*client, server, ts, name);
+        for (server, _) in dns.addresses() {
+            self.names.learn(client, server, ts, name.get_or_insert_with(|| query.into()));
         }
     }
 
@@ -136,12 +137,12 @@ impl HostShard {
                 None => (None, None),
             },
         };
-        let community = community_id(tuple);
+        let community = CommunityId::of(tuple);
         let context = FlowContext {
             hostname,
             hostname_source: source,
-            domain: hostname.and_then(psl::domain_str),
-            community_id: Some(&community),
+            domain: hostname.and_then(registered_domain),
+            community_id: Some(community.as_str()),
             direction: ours.direction(tuple.src, tuple.dst),
             src_internal: ours.contains(tuple.src),
             dst_internal: ours.contains(tuple.dst),

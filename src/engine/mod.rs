@@ -30,9 +30,36 @@ pub struct Config {
     /// Timeouts and caps of flows.
     pub flow: crate::flow::Config,
     /// Probing and parsing.
-    pub protocol: crate::protocol::Config,
+    pub protocol: crate::protocol::dispatch::Config,
     /// Which addresses are ours.
     pub topology: crate::topology::Config,
+    /// What the whole engine may hold.
+    pub limits: Limits,
+}
+
+/// Caps of the whole engine. Each is divided evenly over the shards.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Flows tracked at once. A million established ones take some 300 MB, half-open ones a third of that.
+    pub max_flows: usize,
+    /// MiB of out-of-order stream data of all flows together.
+    pub stream_memory_mib: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_flows: 1_000_000, stream_memory_mib: 64 }
+    }
+}
+
+impl Limits {
+    fn per_shard(&self) -> crate::flow::Budget {
+        crate::flow::Budget {
+            max_flows: (self.max_flows / SHARDS).max(1),
+            stream_bytes: self.stream_memory_mib.saturating_mul(1 << 20) / SHARDS,
+        }
+    }
 }
 
 /// Shards of flows and of hosts. Fixed, so that results do not depend on the machine; 16 keep 8 cores busy.

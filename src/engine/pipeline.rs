@@ -14,13 +14,13 @@ use super::weirds::WeirdLog;
 use super::{Config, SHARDS};
 use crate::capture::{Polled, Source};
 use crate::decode::{Decoder, Defragmenter};
-use crate::flow::{Budget, FlowTable};
+use crate::flow::FlowTable;
 use crate::model::event::Event;
 use crate::model::ids::CaptureNo;
 use crate::model::ledger::{SourceLedger, Stop};
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
-use crate::protocol::Dispatcher;
+use crate::protocol::dispatch::Dispatcher;
 use crate::topology::{Inference, Subnets};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -128,7 +128,7 @@ struct Engine {
 
 impl Engine {
     fn new(start: &CaptureStart, number: CaptureNo, config: &Config, stats: &Arc<Stats>) -> Self {
-        let budget = Budget::share(&config.flow, SHARDS);
+        let budget = config.limits.per_shard();
         let shards = (0..SHARDS)
             .map(|n| {
                 let app = Dispatcher::new(&config.protocol);
@@ -224,10 +224,7 @@ impl Engine {
     fn tick<S: Sink>(&mut self, now: Timestamp, sink: &mut S) -> Result<(), EngineError<S::Error>> {
         self.front.clock.tick(now);
         self.settle(false);
-        let last = self.front.totals.packets;
-        fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref(), &|s| {
-            s.tick(now, last)
-        });
+        fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref(), &|s| s.tick(now));
         self.hand_on(true, sink)
     }
 
@@ -290,7 +287,8 @@ impl Engine {
         if self.misfits > 0 { Err(EngineError::Misfit(self.misfits)) } else { Ok(()) }
     }
 
-    fn summary(&self, ledger: SourceLedger) -> CaptureSummary {
+    fn summary(&mut self, ledger: SourceLedger) -> CaptureSummary {
+        let caps_hit = self.caps_hit();
         let t = &self.front.totals;
         let ours = self.ours.clone().unwrap_or_default();
         CaptureSummary {
@@ -305,18 +303,18 @@ impl Engine {
             weird_count: self.weird_log.total(),
             local_nets: ours.networks().to_vec(),
             local_nets_source: ours.source(),
-            caps_hit: self.caps_hit(),
+            caps_hit,
             flows: self.flows,
         }
     }
 
     /// What hit a cap, by name.
-    fn caps_hit(&self) -> Vec<(&'static str, u64)> {
+    fn caps_hit(&mut self) -> Vec<(&'static str, u64)> {
         let forgotten = self.hosts.iter().map(|h| h.names.forgotten()).sum();
         let mut caps =
             vec![("weirds_not_stored", self.weird_log.not_stored()), ("dns_names_forgotten", forgotten)];
-        for shard in &self.shards {
-            for (name, n) in shard.table.caps_hit() {
+        for shard in &mut self.shards {
+            for (name, n) in shard.caps_hit() {
                 match caps.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, sum)) => *sum += n,
                     None => caps.push((name, n)),

@@ -8,7 +8,7 @@ use crate::decode::pair_hash;
 use crate::flow::FlowTable;
 use crate::model::event::Event;
 use crate::model::time::Timestamp;
-use crate::protocol::Dispatcher;
+use crate::protocol::dispatch::Dispatcher;
 
 /// One shard.
 pub(super) struct Shard {
@@ -30,14 +30,14 @@ impl Shard {
             self.table.packet(item, bytes, &mut self.events);
         }
         if let Some(now) = now {
-            self.table.advance(now, prepared.last_packet(), &mut self.events);
+            self.table.advance(now, &mut self.events);
         }
         self.regroup();
     }
 
     /// A tick without packets.
-    pub(super) fn tick(&mut self, now: Timestamp, last_packet: u64) {
-        self.table.advance(now, last_packet, &mut self.events);
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        self.table.advance(now, &mut self.events);
         self.regroup();
     }
 
@@ -46,6 +46,19 @@ impl Shard {
         let more = self.table.finish(limit, &mut self.events);
         self.regroup();
         more
+    }
+
+    /// What hit a cap, by name.
+    pub(super) fn caps_hit(&mut self) -> impl Iterator<Item = (&'static str, u64)> {
+        let flow = self.table.stats();
+        let parsing = self.table.app_mut().caps().named();
+        [
+            ("flows_evicted", flow.evicted),
+            ("stream_buffer_full", flow.buffer_full),
+            ("stream_memory_full", flow.memory_full),
+        ]
+        .into_iter()
+        .chain(parsing)
     }
 
     fn regroup(&mut self) {

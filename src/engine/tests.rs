@@ -94,7 +94,20 @@ fn syn(src: [u8; 4], dst: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
 
 /// A DNS message about www.example.com; an answer says 192.0.2.80.
 fn dns(answer: bool) -> Vec<u8> {
-    let mut m = vec![0x12, 0x34, if answer { 0x81 } else { 1 }, if answer { 0x80 } else { 0 }, 0, 1, 0, u8::from(answer), 0, 0, 0, 0];
+    let mut m = vec![
+        0x12,
+        0x34,
+        if answer { 0x81 } else { 1 },
+        if answer { 0x80 } else { 0 },
+        0,
+        1,
+        0,
+        u8::from(answer),
+        0,
+        0,
+        0,
+        0,
+    ];
     m.extend_from_slice(b"\x03www\x07example\x03com\x00\x00\x01\x00\x01");
     if answer {
         m.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 0, 0, 4, 192, 0, 2, 80]);
@@ -136,11 +149,14 @@ fn rows_do_not_depend_on_threads_or_batches() {
 fn a_flow_is_named_by_the_answer_its_own_client_got() {
     let (sink, _) = run_on(&scene(), 4_096, 2);
     let named = |src: &str, first: &str| {
-        sink.select("flows", &["src_ip", "first_packet", "hostname", "hostname_source", "domain", "direction"])
-            .into_iter()
-            .find(|r| r[0].as_deref() == Some(src) && r[1].as_deref() == Some(first))
-            .map(|r| r[2..].iter().map(|c| c.clone().unwrap_or_default()).collect::<Vec<_>>())
-            .unwrap()
+        sink.select(
+            "flows",
+            &["src_ip", "first_packet", "hostname", "hostname_source", "domain", "direction"],
+        )
+        .into_iter()
+        .find(|r| r[0].as_deref() == Some(src) && r[1].as_deref() == Some(first))
+        .map(|r| r[2..].iter().map(|c| c.clone().unwrap_or_default()).collect::<Vec<_>>())
+        .unwrap()
     };
     assert_eq!(named("10.0.0.5", "3"), ["www.example.com", "dns", "example.com", "outbound"]);
     assert_eq!(named("10.0.0.6", "4"), ["", "", "", "outbound"], "it never asked");
