@@ -8,10 +8,6 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Not written yet.
-    #[error("not built")]
-    NotBuilt,
-
     /// There is no database at this path.
     #[error("no database at {path}; make one with `secnetmon init` or `secnetmon ingest FILE`, or name another with --db PATH", path = .0.display())]
     Missing(PathBuf),
@@ -45,6 +41,30 @@ pub enum StoreError {
         reason: String,
     },
 
+    /// It does not open for another reason.
+    #[error("cannot open the database {path}: {reason}", path = .path.display())]
+    Open {
+        /// The database.
+        path: PathBuf,
+        /// What DuckDB says.
+        reason: String,
+    },
+
+    /// Made by an older program, and open for reading only.
+    #[error("the database {path} was made by an older secnetmon; run `secnetmon init` once to bring it up to date", path = .0.display())]
+    Outdated(PathBuf),
+
+    /// Other content has the same short identity: same size, same first and last MiB.
+    #[error(
+        "{new} looks like {stored}, which is stored already (same size, beginning and end), but differs inside; use --force to replace it"
+    )]
+    SameIdentity {
+        /// What was read now.
+        new: String,
+        /// What is stored.
+        stored: String,
+    },
+
     /// The operating system said no.
     #[error("cannot {action} {path}: {source}", path = .path.display())]
     Io {
@@ -57,7 +77,9 @@ pub enum StoreError {
     },
 
     /// The SQL is not one reading statement.
-    #[error("only one reading statement (SELECT, WITH, FROM, EXPLAIN, DESCRIBE, SHOW, SUMMARIZE) is run here: {0}")]
+    #[error(
+        "only one reading statement (SELECT, WITH, FROM, EXPLAIN, DESCRIBE, SHOW, SUMMARIZE) is run here: {0}"
+    )]
     NotReadOnly(String),
 
     /// DuckDB refused the SQL; its first line, with its suggestion.
@@ -69,8 +91,8 @@ pub enum StoreError {
     Parameter(String),
 
     /// The query took longer than its limit.
-    #[error("the query was stopped after {0} seconds; narrow it (a time range, a LIMIT) or raise the limit")]
-    Timeout(u64),
+    #[error("the query was stopped after {0:?}; narrow it (a time range, a LIMIT) or raise the limit")]
+    Timeout(std::time::Duration),
 
     /// The target exists.
     #[error("{path} exists already; remove it or name another", path = .0.display())]

@@ -1,0 +1,53 @@
+# secnetmon: what a person runs. `make help` lists it. The work is done by scripts/, the build by cargo.
+#
+#   CARGO_TARGET_DIR=DIR    where cargo builds      (default ~/.cache/secnetmon/target)
+#   DUCKDB_LIB_DIR=DIR      your own DuckDB 1.5.5   (default: the official library, fetched once)
+#   PREFIX=DIR DESTDIR=DIR  for install             (default /usr/local)
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/secnetmon/target
+PREFIX ?= /usr/local
+BIN := $(CARGO_TARGET_DIR)/release/secnetmon
+
+.PHONY: build demo test bench install uninstall fmt lint samples clean help
+.DEFAULT_GOAL := build
+
+build: ## build the program (the first time about 5 minutes on two cores)
+	@scripts/setup.sh build
+	@[ -x "$(BIN)" ] || echo "First build: about 5 minutes on two cores (30 to 40 where DuckDB has to be compiled)."
+	@scripts/cargo.sh build
+	@echo "Built $(BIN)"
+
+demo: build ## ingest the shipped samples into a throw-away database and ask it a few questions
+	@scripts/demo.sh "$(BIN)"
+
+test: ## run every test; those that need a tool that is missing say so and are skipped
+	@scripts/setup.sh build
+	@echo "Compiling and running every test: about 6 minutes the first time, under 3 after that."
+	@scripts/cargo.sh test $(TESTS)
+
+bench: build ## measure ingest beside nfpcapd and argus on one file (makes up to 1 GiB of load in ~/.cache once)
+	@scripts/setup.sh bench
+	@scripts/bench.py "$(BIN)"
+
+install: build ## copy program, DuckDB library, manual page and shell completions to PREFIX
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" scripts/install.sh "$(BIN)"
+
+uninstall: ## remove what install copied
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" scripts/install.sh --remove
+
+fmt: ## format the code
+	@cargo fmt
+
+lint: ## formatting and clippy, warnings are errors
+	@cargo fmt --check
+	@scripts/cargo.sh clippy --all-targets -- -D warnings
+
+samples: ## record the samples again (root; network namespaces; only when a sample has to change)
+	@scripts/setup.sh samples
+	@scripts/record-samples.sh
+
+clean: ## remove what cargo built (not the fetched library, not the bench load)
+	@cargo clean
+
+help:
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 17
