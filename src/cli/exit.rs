@@ -6,9 +6,10 @@ use std::fmt;
 use std::process::ExitCode;
 
 /// The outcome of a command.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Exit {
     /// 0: done.
+    #[default]
     Done,
     /// 1: failed; one sentence on stderr says why.
     Failed,

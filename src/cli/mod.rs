@@ -10,7 +10,6 @@ mod env;
 mod exit;
 mod flows;
 mod hosts;
-mod identity;
 mod ingest;
 mod init;
 mod interrupt;
@@ -172,7 +171,11 @@ mod tests {
             let name = command.get_name();
             assert!(command.get_about().is_some(), "{name} has no sentence");
             for arg in command.get_arguments() {
-                assert!(arg.get_help().is_some() || arg.is_hide_set(), "{name} {} has no sentence", arg.get_id());
+                assert!(
+                    arg.get_help().is_some() || arg.is_hide_set(),
+                    "{name} {} has no sentence",
+                    arg.get_id()
+                );
             }
             command.get_subcommands().for_each(walk);
         }
