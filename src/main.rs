@@ -1,2 +1,5 @@
 //! Parse, run, turn the outcome into an exit code.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    secnetmon::cli::main()
+}

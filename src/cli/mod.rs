@@ -1,1 +1,181 @@
-//! Stub.
+//! What can a person ask the program to do?
+//!
+//! One command a file; the only floor that prints, reads the environment or decides on exit codes. Read `exit`, `config`
+//! and `output` first; each command then is a few steps over the floors below.
+
+mod completions;
+mod config;
+mod db;
+mod env;
+mod exit;
+mod flows;
+mod hosts;
+mod identity;
+mod ingest;
+mod init;
+mod interrupt;
+mod man;
+mod output;
+mod paths;
+mod plan;
+mod progress;
+mod query;
+mod schema;
+mod summary;
+
+use exit::Exit;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+use config::Settings;
+use env::Env;
+use exit::UsageError;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Shown at the end of `--help`.
+const AFTER_HELP: &str = "\
+Begin with:
+  secnetmon ingest capture.pcapng        read a capture
+  secnetmon query top_talkers            ask a saved question (query --list shows all)
+  secnetmon query -e 'FROM flows'        ask anything in SQL (schema shows tables and columns)
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but the input was damaged, 130 stopped by the user.";
+
+/// Turns packet captures into flows and records in a database that answers SQL.
+#[derive(Parser, Debug)]
+#[command(name = "secnetmon", version, about, after_help = AFTER_HELP, propagate_version = true)]
+#[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(clap::Args, Clone, Debug, Default)]
+struct Global {
+    /// Database file [default: $SECNETMON_DB, else secnetmon.duckdb in the data folder]
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Everywhere")]
+    db: Option<PathBuf>,
+    /// Configuration file [default: $SECNETMON_CONFIG, else secnetmon.toml in the config folder]
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Everywhere")]
+    config: Option<PathBuf>,
+    /// Set any setting of the configuration, such as query.max_rows=1000
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", help_heading = "Everywhere")]
+    set: Vec<String>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Init(init::Args),
+    Ingest(ingest::Args),
+    Query(query::Args),
+    Flows(flows::Args),
+    Hosts(hosts::Args),
+    Schema(schema::Args),
+    Db(db::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// What a command works with.
+#[derive(Debug)]
+struct Context {
+    env: Env,
+    global: Global,
+    settings: Settings,
+}
+
+impl Context {
+    fn new(global: Global) -> Result<Self> {
+        let env = Env::of_process();
+        let file = global.config.clone().or_else(|| paths::config_to_read(&env));
+        let (settings, warnings) =
+            config::load(file.as_deref(), &env, &global.set).map_err(|e| exit::usage(e.to_string()))?;
+        for warning in warnings {
+            output::complain(&warning);
+        }
+        Ok(Self { env, global, settings })
+    }
+
+    /// The database that is written.
+    fn database(&self) -> PathBuf {
+        self.global.db.clone().unwrap_or_else(|| paths::database(&self.env))
+    }
+
+    /// The database that is read.
+    fn database_to_read(&self) -> PathBuf {
+        self.global.db.clone().unwrap_or_else(|| paths::database_to_read(&self.env))
+    }
+
+    fn reader(&self) -> Result<crate::store::Reader> {
+        Ok(crate::store::Reader::open(&self.database_to_read(), &self.settings.store.reading(), &[])?)
+    }
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version go to stdout and are no error; a closed pipe is nobody's fault.
+            let _ = e.print();
+            return if e.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    match run(cli) {
+        Ok(exit) => exit,
+        Err(e) if output::is_closed_pipe(&e) => Exit::Done,
+        Err(e) => {
+            output::complain(&format!("{e:#}"));
+            if e.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
+        }
+    }
+    .into()
+}
+
+fn run(cli: Cli) -> Result<Exit> {
+    let Cli { global, command } = cli;
+    match command {
+        // These two need no configuration, and must work beside a broken one.
+        Command::Completions(args) => completions::run(&args, &mut Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
+        Command::Init(args) => init::run(&args, global),
+        Command::Ingest(args) => ingest::run(&args, &Context::new(global)?),
+        Command::Query(args) => query::run(&args, &Context::new(global)?),
+        Command::Flows(args) => flows::run(&args, &Context::new(global)?),
+        Command::Hosts(args) => hosts::run(&args, &Context::new(global)?),
+        Command::Schema(args) => schema::run(&args, &Context::new(global)?),
+        Command::Db(args) => db::run(&args, &Context::new(global)?),
+    }
+}
+
+/// Database, log and temporary files are for their owner alone: DuckDB itself would make them readable to all.
+fn private_files() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_explains_itself() {
+        fn walk(command: &clap::Command) {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name} has no sentence");
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some() || arg.is_hide_set(), "{name} {} has no sentence", arg.get_id());
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Cli::command());
+    }
+}

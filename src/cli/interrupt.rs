@@ -1,0 +1,39 @@
+//! What happens on Ctrl-C?
+//!
+//! The first SIGINT or SIGTERM raises a flag that reading looks at; the second ends the process at once, which is
+//! safe: a capture is one transaction. Refuses to do anything else in a signal handler.
+
+use super::Exit;
+use anyhow::{Context as _, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Raised by the first signal.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Listen from now on.
+    pub(super) fn listen() -> Result<Self> {
+        let raised = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // The order matters: the shutdown must see the flag as it was before this signal raised it.
+            flag::register_conditional_shutdown(signal, Exit::Interrupted.code().into(), Arc::clone(&raised))
+                .and_then(|_| flag::register(signal, Arc::clone(&raised)))
+                .context("cannot listen for signals")?;
+        }
+        Ok(Self(raised))
+    }
+
+    /// For the source to look at.
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
+    /// Was it raised?
+    pub(super) fn raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

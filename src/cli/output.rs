@@ -1,0 +1,204 @@
+//! How do answers reach stdout and words stderr?
+//!
+//! Rows go to stdout in the chosen form; everything said to a person goes to stderr, printable and one sentence a
+//! line. A reader that has seen enough (`| head`) is no error.
+
+use super::env::Env;
+use crate::model::text::printable;
+use crate::report::render::{Format, Style, renderer};
+use crate::store::ResultSet;
+use anyhow::Result;
+use clap::ValueEnum;
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+/// Columns assumed when the terminal does not tell.
+const DEFAULT_WIDTH: usize = 80;
+/// Bytes gathered before a write to stdout.
+const OUT_BUFFER_BYTES: usize = 64 << 10;
+
+/// `--format`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum FormatArg {
+    /// Aligned columns for eyes
+    Table,
+    /// Comma-separated values with a header
+    Csv,
+    /// One array of objects
+    Json,
+    /// One object a line
+    Ndjson,
+    /// A Markdown table
+    Markdown,
+}
+
+/// The `--format` option of every command that prints rows.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub(super) struct FormatOption {
+    /// Form of the rows [default: table on a terminal, csv when piped]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = false)]
+    pub(super) format: Option<FormatArg>,
+}
+
+impl FormatOption {
+    /// The form to write.
+    pub(super) fn resolve(self) -> Format {
+        match self.format {
+            Some(FormatArg::Table) => Format::Table,
+            Some(FormatArg::Csv) => Format::Csv,
+            Some(FormatArg::Json) => Format::Json,
+            Some(FormatArg::Ndjson) => Format::Ndjson,
+            Some(FormatArg::Markdown) => Format::Markdown,
+            None if io::stdout().is_terminal() => Format::Table,
+            None => Format::Csv,
+        }
+    }
+}
+
+/// What stdout can show.
+pub(super) fn style(env: &Env) -> Style {
+    let terminal = io::stdout().is_terminal();
+    Style {
+        width: terminal.then(|| width(env)),
+        colour: terminal && colour(env),
+        terminal,
+    }
+}
+
+/// Are colours wanted? <https://no-color.org>, and a terminal that can.
+pub(super) fn colour(env: &Env) -> bool {
+    env.text("NO_COLOR").is_none() && env.text("TERM").as_deref() != Some("dumb")
+}
+
+fn width(env: &Env) -> usize {
+    rustix::termios::tcgetwinsize(io::stdout())
+        .ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0)
+        .or_else(|| env.text("COLUMNS")?.parse().ok())
+        .unwrap_or(DEFAULT_WIDTH)
+}
+
+/// Stdout, buffered.
+pub(super) fn stdout() -> BufWriter<io::StdoutLock<'static>> {
+    BufWriter::with_capacity(OUT_BUFFER_BYTES, io::stdout().lock())
+}
+
+/// Write `text` to stdout.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Say something to the person at the terminal: one line on stderr. Nobody listening is no error.
+pub(super) fn say(message: &str) {
+    let mut err = io::stderr().lock();
+    for line in message.lines() {
+        let _ = writeln!(err, "{}", printable(line.as_bytes(), line.len()));
+    }
+}
+
+/// A sentence that begins with the program's name: errors and warnings.
+pub(super) fn complain(message: &str) {
+    let line = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    say(&format!("secnetmon: {line}"));
+}
+
+/// Write all rows of a result. On a terminal a last line says how many.
+pub(super) fn rows(results: &mut ResultSet, format: Format, style: Style) -> Result<u64> {
+    let mut out = renderer(format, stdout(), style);
+    let schema = results.schema().clone();
+    out.begin(&schema)?;
+    for batch in results.by_ref() {
+        out.batch(&batch?)?;
+    }
+    let written = out.finish()?;
+    if style.terminal && format == Format::Table {
+        let rows = if written.rows == 1 { "row" } else { "rows" };
+        say(&format!("({} {rows})", written.rows));
+        if !written.hidden.is_empty() {
+            say(&format!(
+                "not shown, the terminal is too narrow: {} (--format csv shows all)",
+                written.hidden.join(", ")
+            ));
+        }
+    }
+    if results.truncated() {
+        complain("more rows were there than the limit lets through; narrow the query or raise query.max_rows");
+    }
+    Ok(written.rows)
+}
+
+/// Did the reader of stdout go away? That ends a command quietly.
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
+}
+
+/// A count with thousands separators: `1,234,567`.
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A size for eyes, in binary units: `12.3 MiB`.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut units = UNITS.iter();
+    let mut unit = units.next().unwrap_or(&"KiB");
+    for next in units {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// `1 packet`, `2 packets`.
+pub(super) fn plural(n: u64, word: &str) -> String {
+    format!("{} {word}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_eyes() {
+        assert_eq!(["0", "999", "1,000", "1,234,567"].map(str::to_owned), [0, 999, 1_000, 1_234_567].map(grouped));
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1 << 20), "1.0 MiB");
+        assert_eq!(size(u64::MAX), "16384.0 PiB");
+        assert_eq!((plural(1, "flow"), plural(0, "flow")), ("1 flow".into(), "0 flows".into()));
+    }
+
+    #[test]
+    fn a_closed_pipe_is_seen_through_layers() {
+        use anyhow::Context;
+        let e = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing").unwrap_err();
+        assert!(is_closed_pipe(&e));
+        assert!(!is_closed_pipe(&anyhow::anyhow!("other")));
+    }
+
+    #[test]
+    fn colours_are_off_when_asked() {
+        assert!(colour(&Env::of(&[("TERM", "xterm")])));
+        assert!(!colour(&Env::of(&[("NO_COLOR", "1")])));
+        assert!(colour(&Env::of(&[("NO_COLOR", "")])));
+        assert!(!colour(&Env::of(&[("TERM", "dumb")])));
+    }
+}
