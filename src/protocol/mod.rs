@@ -4,6 +4,9 @@
 //! content; a port is only a hint. Parsers take bytes and time, nothing else: no I/O, no clock, no knowledge of detectors
 //! or the database. To add one, copy `template.rs`.
 
+pub mod http1;
+pub mod tls;
+
 use crate::flow::{At, FlowView};
 use crate::model::flow::Side;
 use crate::model::record::Record;
@@ -116,6 +119,9 @@ pub trait Parser: Send {
     /// The flow ended, or was given up: write what is pending.
     fn finish(&mut self, out: &mut Output<'_>);
 
+    /// `bytes` of what was to be skipped never came: lost in a gap, or the flow ended before. Comes before `finish`.
+    fn unskipped(&mut self, _side: Side, _bytes: u64) {}
+
     /// A more exact name than the registry's, when the bytes tell (`mdns` for `dns`).
     fn service(&self) -> Option<&'static str> {
         None
@@ -144,4 +150,4 @@ pub struct Protocol {
 }
 
 /// Every protocol, in the order that breaks ties.
-pub static ALL: &[&Protocol] = &[];
+pub static ALL: &[&Protocol] = &[&http1::PROTOCOL, &tls::PROTOCOL];
