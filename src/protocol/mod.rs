@@ -6,11 +6,13 @@
 
 pub mod dispatch;
 pub mod dns;
+pub mod http1;
 pub mod names;
 pub mod ssh;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tls;
 
 use crate::flow::{At, FlowView};
 use crate::model::flow::Side;
@@ -124,6 +126,9 @@ pub trait Parser: Send {
     /// The flow ended, or was given up: write what is pending.
     fn finish(&mut self, out: &mut Output<'_>);
 
+    /// `bytes` of what was to be skipped never came: lost in a gap, or the flow ended before. Comes before `finish`.
+    fn unskipped(&mut self, _side: Side, _bytes: u64) {}
+
     /// A more exact name than the registry's, when the bytes tell (`mdns` for `dns`).
     fn service(&self) -> Option<&'static str> {
         None
@@ -156,6 +161,8 @@ pub struct Protocol {
 pub static ALL: &[&Protocol] = &[
     &dns::PROTOCOL,
     &ssh::PROTOCOL,
+    &http1::PROTOCOL,
+    &tls::PROTOCOL,
     &names::infrastructure::DHCP,
     &names::infrastructure::NTP,
     &names::infrastructure::SNMP,
