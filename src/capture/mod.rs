@@ -4,11 +4,51 @@
 //! identified by its content, never by its name. It yields batches in capture order and keeps an honest ledger: damage
 //! ends a file, never silently. Refuses to look into packets: that is `decode`'s.
 
+#[cfg(test)]
+mod against_tshark;
+mod compressed;
+pub mod error;
+mod file;
+mod input;
+mod pcap;
+mod pcapng;
+mod snoop;
+mod split;
+
+pub use error::OpenError;
+
 use crate::model::ledger::SourceLedger;
 use crate::model::packet::Batch;
 use crate::model::time::Timestamp;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Bytes of a block: some thousand packets, so that splitting a batch over threads pays, and few enough to stay in a
+/// core's cache while it is hashed and split.
+pub const BLOCK_BYTES: usize = 2 << 20;
+
+/// How sources read.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Set it from anywhere to stop reading: the source ends as [`crate::model::ledger::Stop::Interrupted`].
+    pub stop: Arc<AtomicBool>,
+    /// A filter expression of libpcap (feature `live`); what does not match is counted and left out.
+    pub filter: Option<String>,
+    /// Bytes of a block; [`BLOCK_BYTES`] but in tests.
+    pub block_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { stop: Arc::default(), filter: None, block_bytes: BLOCK_BYTES }
+    }
+}
+
+/// Open one capture file, whatever its container and compression.
+pub fn open(path: &Path, options: &Options, progress: &Arc<Progress>) -> Result<Box<dyn Source>, OpenError> {
+    Ok(Box::new(file::FileSource::open(path, false, options, progress)?))
+}
 
 /// What a source has for us.
 #[derive(Debug)]

@@ -3,11 +3,32 @@
 //! Bytes to fixed-size records, one per network layer in the packet: the outermost at level 0, what a tunnel
 //! carries at level 1 and so on. Never fails: it stops where it must, says where and why as weirds, and keeps what it
 //! has. Reads `model` only; knows nothing of flows.
+//!
+//! Two steps: [`Decoder::decode`] runs in parallel over slices of a batch; IP fragments that it finds go through a
+//! [`Defragmenter`] one by one in packet order. Read `walk` next, then `link`, `network`, `transport`, `tunnel`.
 
 use crate::model::addr::{Ip, Mac};
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
 use std::sync::Arc;
+
+mod checksum;
+mod config;
+mod defrag;
+mod link;
+mod neighbour;
+mod network;
+mod path;
+mod transport;
+mod tunnel;
+mod walk;
+
+#[cfg(test)]
+mod samples;
+
+pub use config::Config;
+pub use defrag::{Defragmenter, Fragment};
+pub use walk::Decoder;
 
 /// A path of tunnels, outermost first, such as `gre` or `vxlan:42`. Equal paths compare equal; the text is
 /// shared. `None` outside tunnels.
@@ -154,7 +175,7 @@ pub struct Arp {
     pub target_ip: Ip,
 }
 
-/// What one or many packets decoded to, in packet order. Reused between packets: `clear` keeps the memory.
+/// What one or many packets decoded to, in packet order. Reused between batches: `clear` keeps the memory.
 #[derive(Debug, Default)]
 pub struct Layers {
     /// Network layers, in packet order and outermost first within a packet.
@@ -163,6 +184,24 @@ pub struct Layers {
     pub arps: Vec<Arp>,
     /// Oddities.
     pub weirds: Vec<Weird>,
-    /// Packets that carry no IP, by name of their protocol (`arp`, `lldp`, `stp` … or the number).
+    /// IP fragments at any tunnel level, in packet order: for the [`Defragmenter`]. They are in no item yet.
+    pub fragments: Vec<Fragment>,
+    /// Packets whose link type has no decoder.
     pub unknown_link: u64,
+    /// Packets of a known link type that carry neither IP nor ARP (spanning tree, LLDP, management frames …).
+    pub not_ip: u64,
+    /// Tunnel paths met last, so that a known tunnel costs no allocation. Survives `clear`.
+    paths: path::PathCache,
+}
+
+impl Layers {
+    /// Forget the packets, keep the memory.
+    pub fn clear(&mut self) {
+        self.items.clear();
+        self.arps.clear();
+        self.weirds.clear();
+        self.fragments.clear();
+        self.unknown_link = 0;
+        self.not_ip = 0;
+    }
 }

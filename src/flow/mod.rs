@@ -4,6 +4,28 @@
 //! application above, expiry on packet time. One [`table::FlowTable`] per shard owns its flows. Never parses application
 //! bytes: it hands them to an [`Application`].
 
+mod community_id;
+mod config;
+mod history;
+mod intern;
+mod key;
+mod queue;
+mod record;
+mod roles;
+mod sctp;
+mod slot;
+mod stream;
+pub mod table;
+mod tcp;
+
+#[cfg(test)]
+mod testing;
+
+pub use community_id::CommunityId;
+pub use config::{Budget, Config};
+pub use key::FlowKey;
+pub use table::{FlowStats, FlowTable};
+
 use crate::model::flow::{ServiceSource, Side, Tuple};
 use crate::model::ids::FlowId;
 use crate::model::time::Timestamp;

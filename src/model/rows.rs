@@ -134,10 +134,38 @@ impl Rows {
         self.faults
     }
 
+    /// One value as text, for tests and small listings; `None` for NULL and past the end.
+    pub fn get(&self, row: usize, column: usize) -> Option<String> {
+        let c = self.columns.get(column)?;
+        if c.valid.get(row / 8)? & (1 << (row % 8)) == 0 {
+            return None;
+        }
+        match &c.values {
+            Values::Bool(v) => v.get(row).map(ToString::to_string),
+            Values::U8(v) => v.get(row).map(ToString::to_string),
+            Values::U16(v) => v.get(row).map(ToString::to_string),
+            Values::U32(v) => v.get(row).map(ToString::to_string),
+            Values::U64(v) => v.get(row).map(ToString::to_string),
+            Values::I64(v) if c.kind == ColumnType::Time => v.get(row).map(|n| Timestamp(*n).to_string()),
+            Values::I64(v) => v.get(row).map(ToString::to_string),
+            Values::F64(v) => v.get(row).map(ToString::to_string),
+            Values::Text { ends, bytes } => item(ends, bytes, row),
+            Values::TextList { list_ends, ends, bytes } => {
+                let (from, to) = (*list_ends.get(row)? as usize, *list_ends.get(row + 1)? as usize);
+                Some((from..to).filter_map(|i| item(ends, bytes, i)).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+
     /// Begin a row; what is not written when it is dropped becomes NULL and counts as a fault.
     pub fn row(&mut self) -> Row<'_> {
         Row { rows: self, next: 0 }
     }
+}
+
+fn item(ends: &[i32], bytes: &[u8], i: usize) -> Option<String> {
+    let (from, to) = (*ends.get(i)? as usize, *ends.get(i + 1)? as usize);
+    Some(String::from_utf8_lossy(bytes.get(from..to)?).into_owned())
 }
 
 /// One row being written, column after column.
@@ -332,6 +360,9 @@ mod tests {
         rows.row().u16(7).text("ab").list(&["x", "yz"]);
         rows.row().null().ip(Ip::v4([1, 2, 3, 4])).null();
         assert_eq!((rows.len(), rows.faults()), (2, 0));
+        let shown = |r| (0..3).map(|c| rows.get(r, c)).collect::<Vec<_>>();
+        assert_eq!(shown(0), [Some("7".into()), Some("ab".into()), Some("x,yz".into())]);
+        assert_eq!(shown(1), [None, Some("1.2.3.4".into()), None]);
         assert_eq!((rows.columns[0].valid[0], rows.columns[0].nulls), (0b01, 1));
         assert!(
             matches!(&rows.columns[1].values, Values::Text { ends, bytes } if ends == &[0, 2, 9] && bytes == b"ab1.2.3.4")

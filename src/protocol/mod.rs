@@ -4,6 +4,13 @@
 //! content; a port is only a hint. Parsers take bytes and time, nothing else: no I/O, no clock, no knowledge of detectors
 //! or the database. To add one, copy `template.rs`.
 
+pub mod dispatch;
+pub mod dns;
+pub mod ssh;
+pub mod template;
+#[cfg(test)]
+pub(crate) mod testing;
+
 use crate::flow::{At, FlowView};
 use crate::model::flow::Side;
 use crate::model::record::Record;
@@ -144,4 +151,7 @@ pub struct Protocol {
 }
 
 /// Every protocol, in the order that breaks ties.
-pub static ALL: &[&Protocol] = &[];
+pub static ALL: &[&Protocol] = &[&dns::PROTOCOL, &ssh::PROTOCOL];
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,146 @@
-//! Stub.
+//! Where do rows rest, and how are they asked for?
+//!
+//! One DuckDB file. [`Store`] owns it for writing (one process at a time), [`Writer`] is the engine's sink,
+//! [`Reader`] answers read-only SQL, [`maintenance`] copies, exports and resets. No code of ours opens the
+//! database or its log by path while it is open: DuckDB's own lock is a POSIX record lock, which any second
+//! descriptor of the process would drop; hence `<db>.lock`. Refuses to know what packets are, and to print.
+
+mod batch;
+mod capture;
+mod connect;
+mod error;
+mod files;
+mod functions;
+mod guard;
+pub mod maintenance;
+mod reader;
+mod schema;
+mod tables;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::StoreError;
+pub use reader::{Limits, Reader, ResultSet};
+pub use writer::Writer;
+
+/// Arrow as the store speaks it: schema, record batches and arrays of a [`ResultSet`].
+pub use duckdb::arrow;
+
+use crate::model::ids::CaptureId;
+use duckdb::{AccessMode, Connection};
+use std::path::{Path, PathBuf};
+
+/// How DuckDB is run.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// DuckDB's cache in MiB.
+    pub memory_limit_mib: u64,
+    /// Threads of DuckDB, at least 1.
+    pub threads: usize,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { memory_limit_mib: 128, threads: 2 }
+    }
+}
+
+/// What [`Store::create_if_missing`] made.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Made {
+    /// Folders created, outermost first.
+    pub folders: Vec<PathBuf>,
+    /// The database, when it was created.
+    pub database: Option<PathBuf>,
+}
+
+/// A capture that is in the database.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredCapture {
+    /// Its identity.
+    pub capture_id: CaptureId,
+    /// Path or device as the user gave it.
+    pub path: String,
+    /// Hex blake3 over its content; `None` for streams.
+    pub content_hash: Option<String>,
+    /// `complete`, `damaged`, `live` or `interrupted`.
+    pub status: String,
+}
+
+/// A database open for writing by this process alone.
+#[derive(Debug)]
+pub struct Store {
+    // Before the lock: fields are dropped in order, and the database must be closed while the lock still holds.
+    db: Connection,
+    path: PathBuf,
+    lock: files::Lock,
+}
+
+impl Store {
+    /// Make folder and database where they are missing, bring an older database up to date; says what it made.
+    /// Repeatable.
+    pub fn create_if_missing(path: &Path) -> Result<Made, StoreError> {
+        let (store, made) = Self::open_noting(path, &StoreConfig::default())?;
+        store.close()?;
+        Ok(made)
+    }
+
+    /// Open for writing; made first when missing. One process at a time: a second one gets
+    /// [`StoreError::Locked`]. Removes what an interrupted process left behind.
+    pub fn open(path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
+        Self::open_noting(path, config).map(|(store, _)| store)
+    }
+
+    fn open_noting(path: &Path, config: &StoreConfig) -> Result<(Self, Made), StoreError> {
+        files::private_by_default();
+        let mut made = Made::default();
+        if let Some(folder) = path.parent() {
+            made.folders = files::create_folders(folder)?;
+        }
+        if path.is_dir() {
+            return Err(StoreError::NotADatabase {
+                path: path.to_owned(),
+                reason: "it is a folder".to_owned(),
+            });
+        }
+        let lock = files::Lock::exclusive(path)?;
+        files::purge(path)?;
+        // An empty file is what `mktemp` makes; there is nothing in it to lose.
+        if files::size(path) == 0 {
+            schema::create(path)?;
+            made.database = Some(path.to_owned());
+        }
+        let db = connect::open(path, config, AccessMode::ReadWrite)?;
+        schema::upgrade(&db, path)?;
+        functions::register(&db)?;
+        capture::mark_interrupted(&db)?;
+        Ok((Self { db, path: path.to_owned(), lock }, made))
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The capture stored under this (quick) id, if any. Compare its `content_hash` with the full hash of the file
+    /// before reading a large file again.
+    pub fn capture(&self, id: CaptureId) -> Result<Option<StoredCapture>, StoreError> {
+        capture::by_id(&self.db, id)
+    }
+
+    /// The engine's sink: a thread that owns a connection of its own. One at a time: a second one's captures fail to
+    /// commit.
+    pub fn writer(&self) -> Result<Writer, StoreError> {
+        Writer::start(self.db.try_clone().map_err(connect::write_error)?)
+    }
+
+    /// Write everything to the file and close it. Drop the [`Writer`] first.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.db.execute_batch("CHECKPOINT").map_err(connect::write_error)?;
+        let closed = schema::close(self.db);
+        drop(self.lock);
+        closed
+    }
+}

@@ -1,0 +1,155 @@
+//! What happens to the facts of one shard of hosts?
+//!
+//! Regrouped by the client they belong to, facts meet what the client knew: flows get the name it had asked
+//! for. Here rows are made. Nothing is written before the local networks are frozen.
+
+use super::names::Names;
+use super::tables::{FLOWS, FlowContext, write_flow, write_weird};
+use super::weirds::WeirdLog;
+use crate::flow::CommunityId;
+use crate::model::addr::Ip;
+use crate::model::event::{Body, Event};
+use crate::model::flow::FlowRecord;
+use crate::model::ids::CaptureId;
+use crate::model::rows::Rows;
+use crate::model::schema::Table;
+use crate::model::time::Timestamp;
+use crate::model::weird::Weird;
+use crate::protocol::dns::{DnsRecord, registered_domain};
+use crate::topology::Subnets;
+use std::sync::Arc;
+
+/// Rows of one table before they go to the sink: a vector of DuckDB's (2,048 rows) is its unit of work.
+const ROWS_PER_BATCH: usize = 2_048;
+
+/// Rows by table, for one capture.
+#[derive(Debug)]
+pub(super) struct RowBuffers {
+    capture: CaptureId,
+    tables: Vec<Rows>,
+}
+
+impl RowBuffers {
+    pub(super) fn new(capture: CaptureId) -> Self {
+        Self { capture, tables: Vec::new() }
+    }
+
+    fn of(&mut self, table: &'static Table) -> Option<&mut Rows> {
+        let at = match self.tables.iter().position(|r| std::ptr::eq(r.table, table)) {
+            Some(at) => at,
+            None => {
+                self.tables.push(Rows::new(table));
+                self.tables.len() - 1
+            }
+        };
+        self.tables.get_mut(at)
+    }
+
+    pub(super) fn weirds(&mut self, weirds: &mut Vec<Weird>, log: &mut WeirdLog) {
+        weirds.sort_by_key(|w| (w.packet, w.kind));
+        let capture = self.capture;
+        for weird in weirds.drain(..) {
+            if log.admit(&weird)
+                && let Some(rows) = self.of(&super::tables::WEIRDS)
+            {
+                write_weird(&mut rows.row(), capture, &weird);
+            }
+        }
+    }
+
+    /// Take out the full ones, or all.
+    pub(super) fn take(&mut self, all: bool) -> impl Iterator<Item = Rows> {
+        let least = if all { 1 } else { ROWS_PER_BATCH };
+        self.tables
+            .iter_mut()
+            .filter(move |r| r.len() >= least)
+            .map(|r| std::mem::replace(r, Rows::new(r.table)))
+    }
+}
+
+/// One shard of hosts.
+#[derive(Debug)]
+pub(super) struct HostShard {
+    capture: CaptureId,
+    pub(super) rows: RowBuffers,
+    pub(super) names: Names,
+    /// Facts waiting for the local networks; at most those of the first packets.
+    waiting: Vec<Event>,
+    /// Oddities, to be written in packet order over all shards.
+    pub(super) weirds: Vec<Weird>,
+    pub(super) flows: u64,
+}
+
+impl HostShard {
+    pub(super) fn new(capture: CaptureId) -> Self {
+        Self {
+            capture,
+            rows: RowBuffers::new(capture),
+            names: Names::default(),
+            waiting: Vec::new(),
+            weirds: Vec::new(),
+            flows: 0,
+        }
+    }
+
+    /// Take the shard's facts of a batch, one list per flow shard; they are emptied. Rows are made once `ours` is known.
+    pub(super) fn run(&mut self, lists: &mut [Vec<Event>], ours: Option<&Subnets>) {
+        for list in lists {
+            self.waiting.append(list);
+        }
+        let Some(ours) = ours else { return };
+        let mut events = std::mem::take(&mut self.waiting);
+        events.sort_by_key(|e| e.packet);
+        for event in events.drain(..) {
+            match event.body {
+                Body::Flow(flow) => self.flow(&flow, ours),
+                Body::Weird(weird) => self.weirds.push(weird),
+                Body::Record { flow_id, record, .. } => {
+                    if let Some(dns) = record.as_type::<DnsRecord>() {
+                        self.learn(event.host, event.ts, dns);
+                    }
+                    let capture = self.capture.0;
+                    if let Some(rows) = self.rows.of(record.table()) {
+                        let mut row = rows.row();
+                        row.time(event.ts).i64(capture).i64(flow_id.0);
+                        record.write(&mut row);
+                    }
+                }
+            }
+        }
+        self.waiting = events;
+    }
+
+    fn learn(&mut self, client: Ip, ts: Timestamp, dns: &DnsRecord) {
+        let Some(query) = dns.query.as_deref() else { return };
+        let mut name: Option<Arc<str>> = None;
+        for (server, _) in dns.addresses() {
+            self.names.learn(client, server, ts, name.get_or_insert_with(|| query.into()));
+        }
+    }
+
+    fn flow(&mut self, flow: &FlowRecord, ours: &Subnets) {
+        let tuple = &flow.tuple;
+        let (hostname, source) = match flow.hostname.as_deref() {
+            Some(said) => (Some(said), Some("content")),
+            None => match self.names.of(tuple.src, tuple.dst, flow.first_ts) {
+                Some(asked) => (Some(&**asked), Some("dns")),
+                None => (None, None),
+            },
+        };
+        let community = CommunityId::of(tuple);
+        let context = FlowContext {
+            hostname,
+            hostname_source: source,
+            domain: hostname.and_then(registered_domain),
+            community_id: Some(community.as_str()),
+            direction: ours.direction(tuple.src, tuple.dst),
+            src_internal: ours.contains(tuple.src),
+            dst_internal: ours.contains(tuple.dst),
+        };
+        self.flows += 1;
+        if let Some(rows) = self.rows.of(&FLOWS) {
+            write_flow(&mut rows.row(), self.capture, flow, &context);
+        }
+    }
+}

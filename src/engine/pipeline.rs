@@ -1,0 +1,351 @@
+//! How does one capture run through the machine?
+//!
+//! A reader thread fills a short queue. For each batch: slices are decoded in parallel, then what needs packet order is done on
+//! one thread, then shards of address pairs run in parallel, then shards of hosts; while that happens the next batch is already
+//! being decoded. Rows go to the sink, which may block: that holds up everything before it, and memory stays bounded. The number
+//! of shards is fixed and their outputs are taken in order, so the rows do not depend on the number of threads.
+
+use super::front::{Front, Prepared, Slice};
+use super::host::{HostShard, RowBuffers};
+use super::shard::Shard;
+use super::sink::{CaptureStart, CaptureSummary, Sink, Stored};
+use super::stats::Stats;
+use super::weirds::WeirdLog;
+use super::{Config, SHARDS};
+use crate::capture::{Polled, Source};
+use crate::decode::{Decoder, Defragmenter};
+use crate::flow::FlowTable;
+use crate::model::event::Event;
+use crate::model::ids::CaptureNo;
+use crate::model::ledger::{SourceLedger, Stop};
+use crate::model::time::Timestamp;
+use crate::model::weird::Weird;
+use crate::protocol::dispatch::Dispatcher;
+use crate::topology::{Inference, Subnets};
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+/// Batches that may wait between reader and engine: one being filled ahead of the one in hand.
+const QUEUED_BATCHES: usize = 2;
+/// Flows taken from each shard in one round at the end of a capture, so that the last rows come in bounded portions.
+const FLOWS_PER_ROUND: usize = 2_048;
+
+/// What can go wrong besides the input, which never fails a run.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError<E: std::error::Error + 'static> {
+    /// The sink refused.
+    #[error(transparent)]
+    Sink(#[from] E),
+    /// No threads could be started.
+    #[error("cannot start worker threads: {0}")]
+    Threads(String),
+    /// The user stopped it; nothing of the capture was kept.
+    #[error("stopped before the end of the capture; nothing of it was stored")]
+    Interrupted,
+    /// A record did not fit its table: a mistake in this program.
+    #[error("internal error: {0} values did not fit their columns; nothing was stored")]
+    Misfit(u64),
+}
+
+/// Run one capture from `source` into `sink` with `threads` workers (0 = one per core). `interface_nets` are the networks of the
+/// capturing device, if there is one.
+///
+/// # Errors
+/// When the sink fails, the user stops a file, or threads cannot be started. The capture is abandoned then. Damaged input is no
+/// error: the summary's ledger tells.
+pub fn run<S: Sink>(
+    source: Box<dyn Source>,
+    start: &CaptureStart,
+    sink: &mut S,
+    config: &Config,
+    threads: usize,
+    stats: &Arc<Stats>,
+) -> Result<(CaptureSummary, Stored), EngineError<S::Error>> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|n| format!("engine-{n}"))
+        .build()
+        .map_err(|e| EngineError::Threads(e.to_string()))?;
+    let number = sink.begin(start)?;
+    let outcome = std::thread::scope(|scope| {
+        let (to_engine, from_reader) = sync_channel(QUEUED_BATCHES);
+        let reader = std::thread::Builder::new()
+            .name("reader".into())
+            .spawn_scoped(scope, move || read(source, &to_engine))
+            .map_err(|e| EngineError::Threads(e.to_string()))?;
+        let mut engine = Engine::new(start, number, config, stats);
+        // The receiver goes with it: when the engine fails, the reader learns by its next send.
+        pool.install(|| engine.consume(from_reader, sink))?;
+        let ledger = reader.join().map_err(|_| EngineError::Threads("the reader failed".into()))?;
+        if !start.streaming && ledger.files.iter().any(|f| f.stop == Stop::Interrupted) {
+            return Err(EngineError::Interrupted);
+        }
+        pool.install(|| engine.finish(sink))?;
+        let summary = engine.summary(ledger);
+        let stored = sink.commit(&summary)?;
+        Ok((summary, stored))
+    });
+    if outcome.is_err() {
+        // The first error is the one to tell; a sink that cannot even abandon leaves that to the next opening.
+        let _ = sink.abandon();
+    }
+    outcome
+}
+
+/// The reader thread: polls until the end, or until nobody listens.
+fn read(mut source: Box<dyn Source>, to_engine: &std::sync::mpsc::SyncSender<Polled>) -> SourceLedger {
+    loop {
+        match source.poll() {
+            Polled::End => break,
+            polled => {
+                if to_engine.send(polled).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    source.ledger()
+}
+
+/// State of one capture.
+struct Engine {
+    decoder: Decoder,
+    front: Front,
+    shards: Vec<Shard>,
+    hosts: Vec<HostShard>,
+    /// Events on their way from flow shards to host shards: `[host][shard]`.
+    lanes: Vec<Vec<Vec<Event>>>,
+    ours: Option<Subnets>,
+    weirds: Vec<Weird>,
+    weird_rows: RowBuffers,
+    weird_log: WeirdLog,
+    spare: Vec<Slice>,
+    stats: Arc<Stats>,
+    flows: u64,
+    misfits: u64,
+}
+
+impl Engine {
+    fn new(start: &CaptureStart, number: CaptureNo, config: &Config, stats: &Arc<Stats>) -> Self {
+        let budget = config.limits.per_shard();
+        let shards = (0..SHARDS)
+            .map(|n| {
+                let app = Dispatcher::new(&config.protocol);
+                Shard::new(n, FlowTable::new(&config.flow, number, budget, app))
+            })
+            .collect();
+        let inference = Inference::new(&config.topology, Vec::new());
+        Self {
+            decoder: Decoder::new(&config.decode),
+            front: Front::new(inference, Defragmenter::new(&config.decode)),
+            shards,
+            hosts: (0..SHARDS).map(|_| HostShard::new(start.capture_id)).collect(),
+            lanes: (0..SHARDS).map(|_| (0..SHARDS).map(|_| Vec::new()).collect()).collect(),
+            ours: None,
+            weirds: Vec::new(),
+            weird_rows: RowBuffers::new(start.capture_id),
+            weird_log: WeirdLog::default(),
+            spare: Vec::new(),
+            stats: Arc::clone(stats),
+            flows: 0,
+            misfits: 0,
+        }
+    }
+
+    /// Everything the reader sends. The next batch is decoded while the one before it runs through the shards.
+    fn consume<S: Sink>(
+        &mut self,
+        from_reader: &Receiver<Polled>,
+        sink: &mut S,
+    ) -> Result<(), EngineError<S::Error>> {
+        let mut ready: Option<Prepared> = None;
+        loop {
+            // With work in hand never wait for more: a live packet must not wait for the one after it.
+            let polled = if ready.is_some() { from_reader.try_recv().ok() } else { from_reader.recv().ok() };
+            let next = match polled {
+                Some(Polled::Packets(batch)) => Some(batch),
+                Some(Polled::Tick(now)) => {
+                    if let Some(prepared) = ready.take() {
+                        self.through(prepared, sink)?;
+                    }
+                    self.tick(now, sink)?;
+                    continue;
+                }
+                Some(Polled::End) | None if ready.is_none() => return Ok(()),
+                Some(Polled::End) | None => None,
+            };
+            let decoder = &self.decoder;
+            let mut spare = std::mem::take(&mut self.spare);
+            let decode = |spare: &mut Vec<Slice>| next.map(|batch| Prepared::decode(batch, decoder, spare));
+            ready = match ready.take() {
+                None => {
+                    let decoded = decode(&mut spare);
+                    self.spare = spare;
+                    decoded
+                }
+                Some(mut prepared) => {
+                    let infer = self.ours.is_none();
+                    self.front.in_order(&mut prepared, decoder, infer, &mut self.weirds);
+                    self.settle(false);
+                    let now = self.front.clock.now();
+                    let (shards, hosts, lanes, ours) =
+                        (&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref());
+                    let ((), decoded) = rayon::join(
+                        || fan_out(shards, hosts, lanes, ours, &|shard| shard.run(&prepared, now)),
+                        || decode(&mut spare),
+                    );
+                    prepared.recycle(&mut spare);
+                    self.spare = spare;
+                    self.hand_on(false, sink)?;
+                    decoded
+                }
+            };
+        }
+    }
+
+    /// One batch with nothing behind it.
+    fn through<S: Sink>(
+        &mut self,
+        mut prepared: Prepared,
+        sink: &mut S,
+    ) -> Result<(), EngineError<S::Error>> {
+        self.front.in_order(&mut prepared, &self.decoder, self.ours.is_none(), &mut self.weirds);
+        self.settle(false);
+        let now = self.front.clock.now();
+        fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref(), &|s| {
+            s.run(&prepared, now)
+        });
+        prepared.recycle(&mut self.spare);
+        self.hand_on(false, sink)
+    }
+
+    /// Time passed without packets: expire, and hand on what is there, so that it can be asked for.
+    fn tick<S: Sink>(&mut self, now: Timestamp, sink: &mut S) -> Result<(), EngineError<S::Error>> {
+        self.front.clock.tick(now);
+        self.settle(false);
+        fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref(), &|s| s.tick(now));
+        self.hand_on(true, sink)
+    }
+
+    /// The capture is over: flows still open are written in portions, then what the buffers hold.
+    fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), EngineError<S::Error>> {
+        let leftover = self.front.leftover(&mut self.weirds);
+        self.settle(true);
+        let ours = self.ours.as_ref();
+        fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, ours, &|s| s.run(&leftover, None));
+        self.hand_on(false, sink)?;
+        loop {
+            let more = std::sync::atomic::AtomicBool::new(false);
+            let ours = self.ours.as_ref();
+            fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, ours, &|s| {
+                if s.finish(FLOWS_PER_ROUND) {
+                    more.store(true, std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+            self.hand_on(false, sink)?;
+            if !more.into_inner() {
+                break;
+            }
+        }
+        self.hand_on(true, sink)
+    }
+
+    /// Freeze the local networks once enough was seen, or at the end.
+    fn settle(&mut self, end: bool) {
+        if self.ours.is_some() {
+            return;
+        }
+        let now = self.front.clock.now().unwrap_or_default();
+        if end || !self.front.inference.wants_more(self.front.totals.packets, now) {
+            self.ours = Some(self.front.inference.freeze());
+        }
+    }
+
+    /// Give full buffers (or all) to the sink, shard by shard in order.
+    fn hand_on<S: Sink>(&mut self, all: bool, sink: &mut S) -> Result<(), EngineError<S::Error>> {
+        let mut rows_sent = 0;
+        for host in &mut self.hosts {
+            self.weirds.append(&mut host.weirds);
+            for rows in host.rows.take(all) {
+                self.misfits += rows.faults();
+                rows_sent += rows.len() as u64;
+                sink.rows(rows)?;
+            }
+        }
+        self.weird_rows.weirds(&mut self.weirds, &mut self.weird_log);
+        for rows in self.weird_rows.take(all) {
+            self.misfits += rows.faults();
+            rows_sent += rows.len() as u64;
+            sink.rows(rows)?;
+        }
+        let flows: u64 = self.hosts.iter().map(|h| h.flows).sum();
+        self.stats.add_rows(rows_sent, flows - self.flows);
+        self.flows = flows;
+        let totals = &self.front.totals;
+        self.stats.set_packets(totals.packets, totals.wire_bytes);
+        if self.misfits > 0 { Err(EngineError::Misfit(self.misfits)) } else { Ok(()) }
+    }
+
+    fn summary(&mut self, ledger: SourceLedger) -> CaptureSummary {
+        let caps_hit = self.caps_hit();
+        let t = &self.front.totals;
+        let ours = self.ours.clone().unwrap_or_default();
+        CaptureSummary {
+            ledger,
+            first_ts: t.first_ts,
+            last_ts: t.last_ts,
+            wire_bytes: t.wire_bytes,
+            decoded_packets: t.decoded,
+            truncated_packets: t.truncated,
+            unknown_link_packets: t.unknown_link,
+            out_of_order_packets: t.out_of_order,
+            weird_count: self.weird_log.total(),
+            local_nets: ours.networks().to_vec(),
+            local_nets_source: ours.source(),
+            caps_hit,
+            flows: self.flows,
+        }
+    }
+
+    /// What hit a cap, by name.
+    fn caps_hit(&mut self) -> Vec<(&'static str, u64)> {
+        let forgotten = self.hosts.iter().map(|h| h.names.forgotten()).sum();
+        let mut caps =
+            vec![("weirds_not_stored", self.weird_log.not_stored()), ("dns_names_forgotten", forgotten)];
+        for shard in &mut self.shards {
+            for (name, n) in shard.caps_hit() {
+                match caps.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, sum)) => *sum += n,
+                    None => caps.push((name, n)),
+                }
+            }
+        }
+        caps.retain(|(_, n)| *n > 0);
+        caps
+    }
+}
+
+/// Run every flow shard, carry its events over to the host shards, run those. Each step is parallel; the order in which a host shard
+/// gets its events is that of the shards, never that of the threads.
+fn fan_out(
+    shards: &mut [Shard],
+    hosts: &mut [HostShard],
+    lanes: &mut [Vec<Vec<Event>>],
+    ours: Option<&Subnets>,
+    work: &(dyn Fn(&mut Shard) + Sync),
+) {
+    shards.par_iter_mut().with_max_len(1).for_each(work);
+    for (s, shard) in shards.iter_mut().enumerate() {
+        for (events, lane) in shard.by_host.iter_mut().zip(lanes.iter_mut()) {
+            if let Some(slot) = lane.get_mut(s) {
+                std::mem::swap(events, slot);
+            }
+        }
+    }
+    hosts
+        .par_iter_mut()
+        .zip(lanes.par_iter_mut())
+        .with_max_len(1)
+        .for_each(|(host, lane)| host.run(lane, ours));
+}

@@ -1,0 +1,222 @@
+//! Does the whole engine keep its promises? Packets in, rows out, without a database.
+
+use super::memory::Memory;
+use super::sink::{CaptureStart, CaptureSummary, Sink, Stored};
+use super::{Config, EngineError, Stats, run};
+use crate::capture::{Polled, Source};
+use crate::model::ids::{CaptureId, CaptureNo};
+use crate::model::ledger::{FileLedger, SourceLedger, Stop};
+use crate::model::packet::{Batch, LinkType, PacketRef};
+use crate::model::rows::Rows;
+use crate::model::time::Timestamp;
+use etherparse::PacketBuilder;
+use std::sync::Arc;
+
+/// Packets from memory in batches of any size.
+struct Packets {
+    packets: Vec<(i64, Vec<u8>)>,
+    per_batch: usize,
+    next: usize,
+    stop: Stop,
+}
+
+impl Source for Packets {
+    fn poll(&mut self) -> Polled {
+        let chunk = self.packets.get(self.next..).unwrap_or(&[]);
+        let chunk = &chunk[..chunk.len().min(self.per_batch)];
+        if chunk.is_empty() {
+            return Polled::End;
+        }
+        let (mut bytes, mut packets) = (Vec::new(), Vec::new());
+        for (ts, data) in chunk {
+            packets.push(PacketRef {
+                ts: Timestamp(*ts),
+                start: bytes.len() as u32,
+                captured: data.len() as u32,
+                original: data.len() as u32,
+                link: LinkType::ETHERNET,
+                ..PacketRef::default()
+            });
+            bytes.extend_from_slice(data);
+        }
+        let first_number = self.next as u64 + 1;
+        self.next += packets.len();
+        Polled::Packets(Batch { first_number, block: Arc::new(bytes.into()), packets })
+    }
+
+    fn ledger(&self) -> SourceLedger {
+        let file = FileLedger { packets: self.next as u64, stop: self.stop.clone(), ..FileLedger::default() };
+        SourceLedger { files: vec![file], filtered: 0 }
+    }
+}
+
+fn start() -> CaptureStart {
+    CaptureStart {
+        capture_id: CaptureId(42),
+        path: "test".into(),
+        sensor: String::new(),
+        streaming: false,
+        replace: false,
+    }
+}
+
+fn run_on(packets: &[(i64, Vec<u8>)], per_batch: usize, threads: usize) -> (Memory, CaptureSummary) {
+    let source = Packets { packets: packets.to_vec(), per_batch, next: 0, stop: Stop::End };
+    let mut sink = Memory::default();
+    let (summary, stored) =
+        run(Box::new(source), &start(), &mut sink, &Config::default(), threads, &Stats::new()).unwrap();
+    assert_eq!(stored, Stored::Committed);
+    assert!(sink.committed);
+    (sink, summary)
+}
+
+const SEC: i64 = 1_000_000_000;
+
+fn udp(src: [u8; 4], dst: [u8; 4], ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
+    let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, src[3]], [2, 0, 0, 0, 0, dst[3]])
+        .ipv4(src, dst, 64)
+        .udp(ports.0, ports.1);
+    let mut out = Vec::new();
+    builder.write(&mut out, payload).unwrap();
+    out
+}
+
+fn syn(src: [u8; 4], dst: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
+    let mut out = Vec::new();
+    PacketBuilder::ethernet2([2, 0, 0, 0, 0, src[3]], [2, 0, 0, 0, 0, dst[3]])
+        .ipv4(src, dst, 64)
+        .tcp(ports.0, ports.1, 1_000, 64_240)
+        .syn()
+        .write(&mut out, &[])
+        .unwrap();
+    out
+}
+
+/// A DNS message about www.example.com; an answer says 192.0.2.80.
+fn dns(answer: bool) -> Vec<u8> {
+    let mut m = vec![
+        0x12,
+        0x34,
+        if answer { 0x81 } else { 1 },
+        if answer { 0x80 } else { 0 },
+        0,
+        1,
+        0,
+        u8::from(answer),
+        0,
+        0,
+        0,
+        0,
+    ];
+    m.extend_from_slice(b"\x03www\x07example\x03com\x00\x00\x01\x00\x01");
+    if answer {
+        m.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 0, 0, 4, 192, 0, 2, 80]);
+    }
+    m
+}
+
+/// Many hosts, a named flow, and a long silence.
+fn scene() -> Vec<(i64, Vec<u8>)> {
+    let (client, resolver, server) = ([10, 0, 0, 5], [10, 0, 0, 1], [192, 0, 2, 80]);
+    let mut packets = vec![
+        (SEC, udp(client, resolver, (40_000, 53), &dns(false))),
+        (SEC + 5_000_000, udp(resolver, client, (53, 40_000), &dns(true))),
+        (2 * SEC, syn(client, server, (50_000, 443))),
+        (3 * SEC, syn([10, 0, 0, 6], server, (50_000, 443))),
+    ];
+    for i in 0..3_000u32 {
+        let host = [10, 1, (i >> 8) as u8, i as u8];
+        packets.push((4 * SEC + i64::from(i) * 1_000_000, syn(host, server, (1_024, (i % 97) as u16 + 1))));
+    }
+    // The same five-tuple again after ten years is another flow.
+    packets.push((86_400 * 3_650 * SEC, syn(client, server, (50_000, 443))));
+    packets
+}
+
+#[test]
+fn rows_do_not_depend_on_threads_or_batches() {
+    let packets = scene();
+    let (reference, summary) = run_on(&packets, 4_096, 1);
+    assert_eq!(summary.flows, 3_004, "resolver, two clients, 3,000 hosts, and one again after ten years");
+    let reference = reference.dump();
+    for (per_batch, threads) in [(4_096, 2), (4_096, 8), (1, 2), (97, 3)] {
+        let (sink, _) = run_on(&packets, per_batch, threads);
+        assert_eq!(sink.dump(), reference, "{per_batch} packets a batch, {threads} threads");
+    }
+}
+
+#[test]
+fn a_flow_is_named_by_the_answer_its_own_client_got() {
+    let (sink, _) = run_on(&scene(), 4_096, 2);
+    let named = |src: &str, first: &str| {
+        sink.select(
+            "flows",
+            &["src_ip", "first_packet", "hostname", "hostname_source", "domain", "direction"],
+        )
+        .into_iter()
+        .find(|r| r[0].as_deref() == Some(src) && r[1].as_deref() == Some(first))
+        .map(|r| r[2..].iter().map(|c| c.clone().unwrap_or_default()).collect::<Vec<_>>())
+        .unwrap()
+    };
+    assert_eq!(named("10.0.0.5", "3"), ["www.example.com", "dns", "example.com", "outbound"]);
+    assert_eq!(named("10.0.0.6", "4"), ["", "", "", "outbound"], "it never asked");
+    let dns = sink.select("dns", &["query", "flow_id"]);
+    assert_eq!(dns.len(), 1);
+    assert_eq!(dns[0][0].as_deref(), Some("www.example.com"));
+}
+
+#[test]
+fn an_empty_capture_is_a_capture() {
+    let (sink, summary) = run_on(&[], 1, 2);
+    assert_eq!((sink.dump().len(), summary.first_ts, summary.flows), (0, None, 0));
+    assert_eq!(summary.local_nets_source, "private");
+}
+
+#[test]
+fn what_the_user_stopped_leaves_nothing() {
+    let source = Packets { packets: scene(), per_batch: 100, next: 0, stop: Stop::Interrupted };
+    let mut sink = Memory::default();
+    let outcome = run(Box::new(source), &start(), &mut sink, &Config::default(), 2, &Stats::new());
+    assert!(matches!(outcome, Err(EngineError::Interrupted)));
+    assert!(!sink.committed && sink.dump().is_empty());
+}
+
+/// A sink that breaks.
+#[derive(Default)]
+struct Broken {
+    abandoned: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("disk full")]
+struct Full;
+
+impl Sink for Broken {
+    type Error = Full;
+
+    fn begin(&mut self, _: &CaptureStart) -> Result<CaptureNo, Full> {
+        Ok(CaptureNo(1))
+    }
+
+    fn rows(&mut self, _: Rows) -> Result<(), Full> {
+        Err(Full)
+    }
+
+    fn commit(&mut self, _: &CaptureSummary) -> Result<Stored, Full> {
+        Err(Full)
+    }
+
+    fn abandon(&mut self) -> Result<(), Full> {
+        self.abandoned = true;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_broken_sink_ends_the_run_and_is_told() {
+    let source = Packets { packets: scene(), per_batch: 10, next: 0, stop: Stop::End };
+    let mut sink = Broken::default();
+    let outcome = run(Box::new(source), &start(), &mut sink, &Config::default(), 2, &Stats::new());
+    assert!(matches!(outcome, Err(EngineError::Sink(Full))), "and no thread hangs");
+    assert!(sink.abandoned);
+}

@@ -1,0 +1,188 @@
+//! The dispatcher with small protocols made for the test.
+
+use super::*;
+use crate::protocol::testing::{Bench, lost, orig, resp};
+use crate::protocol::{Fed, Parser, Probe, Verdict};
+
+/// A parser that does what the first byte of each piece says, and counts what it saw in weirds.
+struct Puppet;
+
+fn note(out: &mut Output<'_>) {
+    out.weird(WeirdKind::HttpMalformed, Detail::None);
+}
+
+impl Parser for Puppet {
+    fn feed(&mut self, _: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        note(out);
+        match data {
+            [b'a', b'0', ..] => Fed::Took(0),
+            [b'a', b's', ..] => Fed::Skip(10),
+            [b'a', b'd', ..] => Fed::Done,
+            [b'a', b'n', ..] => Fed::NotMine,
+            [b'a', b'w', ..] => Fed::Switch(2),
+            [b'a', b'h', ..] => {
+                out.hostname("first.example");
+                out.hostname("second.example");
+                Fed::Took(data.len())
+            }
+            _ => Fed::Took(data.len()),
+        }
+    }
+
+    fn gap(&mut self, _: Side, _: u64, out: &mut Output<'_>) -> Fed {
+        note(out);
+        Fed::Took(0)
+    }
+
+    fn finish(&mut self, out: &mut Output<'_>) {
+        out.weird(WeirdKind::TlsMalformed, Detail::None);
+    }
+}
+
+const fn protocol(name: &'static str, probe: fn(&Probe<'_>) -> Verdict, parsed: bool) -> Protocol {
+    Protocol {
+        name,
+        about: "Made for a test, and nothing else.",
+        transports: &[Transport::Tcp, Transport::Udp],
+        ports: &[70],
+        tables: &[],
+        buffer_cap: 8,
+        probe,
+        parser: if parsed { Some(|| Box::new(Puppet)) } else { None },
+    }
+}
+
+fn starts(p: &Probe<'_>, what: &[u8], sure: u8) -> Verdict {
+    if p.orig.starts_with(what) || p.resp.starts_with(what) {
+        Verdict::Mine(sure)
+    } else if what.starts_with(p.orig) && what.starts_with(p.resp) {
+        Verdict::NeedMore
+    } else {
+        Verdict::NotMine
+    }
+}
+
+static PUPPET: Protocol = protocol("puppet", |p| starts(p, b"a", 90), true);
+static WEAK: Protocol = protocol("weak", |p| starts(p, b"a", 20), false);
+static LONG: Protocol = protocol("long", |p| starts(p, b"bcdef", 90), false);
+
+fn tcp() -> Bench {
+    Bench::tcp(70).only(&[&WEAK, &PUPPET, &LONG])
+}
+
+/// How often the puppet was fed or told of a gap.
+fn calls(run: &crate::protocol::testing::Run) -> usize {
+    run.weirds.iter().filter(|w| **w == WeirdKind::HttpMalformed).count()
+}
+
+#[test]
+fn the_surest_wins_and_the_loser_gets_what_it_refuses() {
+    assert_eq!(tcp().run(&[orig(b"a")]).service, Some("puppet"));
+    let refused = tcp().run(&[orig(b"an")]);
+    assert_eq!((refused.service, refused.source), (Some("weak"), Some(ServiceSource::Content)));
+    assert_eq!(refused.weirds, [], "what a wrong parser thought is forgotten");
+}
+
+#[test]
+fn a_prefix_is_kept_until_somebody_can_tell_and_given_on_as_it_came() {
+    let run = tcp().run(&[orig(b"bc"), orig(b"def")]);
+    assert_eq!((run.service, run.done_after, run.most_buffered), (Some("long"), Some(2), 2));
+    let run = tcp().run(&[orig(b"bc"), orig(b"x"), orig(b"a")]);
+    assert_eq!((run.service, run.done_after), (None, Some(2)));
+}
+
+#[test]
+fn a_flow_that_nobody_claims_costs_nothing_after_its_first_bytes() {
+    static NEVER: Protocol = protocol("never", |_| Verdict::NeedMore, false);
+    let kib = [b'z'; 1024];
+    let run = Bench::tcp(9).only(&[&NEVER]).run(&[orig(&kib), orig(&kib), orig(&kib), orig(&kib)]);
+    assert_eq!((run.service, run.done_after, run.most_buffered), (None, Some(3), 2048));
+    let run = Bench::udp(9).only(&[&PUPPET]).run(&[orig(b"z"); 9]);
+    assert_eq!(run.done_after, Some(5), "datagrams are looked at a few times");
+    assert_eq!(Bench::udp(9).only(&[&PUPPET]).run(&[orig(b"z"), orig(b"a")]).service, Some("puppet"));
+}
+
+#[test]
+fn the_port_is_a_hint_only_where_the_bytes_do_not_speak_against_it() {
+    let hinted = Bench::tcp(70).only(&[&LONG]).run(&[orig(b"bc")]);
+    assert_eq!((hinted.service, hinted.source), (Some("long"), Some(ServiceSource::Port)));
+    assert_eq!(Bench::tcp(71).only(&[&LONG]).run(&[orig(b"bc")]).service, None, "another port");
+    assert_eq!(Bench::tcp(70).only(&[&LONG]).run(&[orig(b"zz")]).service, None, "refuted");
+    assert_eq!(Bench::tcp(70).only(&[&LONG]).run(&[]).service, None, "nothing was said");
+    let midstream = Bench::tcp(70).only(&[&LONG]).midstream().run(&[orig(b"zz")]);
+    assert_eq!(midstream.source, Some(ServiceSource::Port), "the beginning was not captured");
+}
+
+#[test]
+fn left_overs_come_again_and_have_a_cap() {
+    let run = tcp().run(&[orig(b"a0"), orig(b"234567"), orig(b"8")]);
+    assert_eq!((calls(&run), run.done_after, run.most_buffered), (3, Some(3), 8));
+    assert_eq!(run.weirds.last(), Some(&WeirdKind::TlsMalformed), "finished after it was given up");
+    assert!(run.weirds.contains(&WeirdKind::ParserBufferFull));
+    assert_eq!(run.service, Some("puppet"));
+}
+
+#[test]
+fn skipped_bytes_and_gaps_in_them_are_never_seen() {
+    let run = tcp().run(&[orig(b"as"), orig(b"12345"), lost(Side::Orig, 5), orig(b"b")]);
+    assert_eq!(calls(&run), 2);
+    let run = tcp().run(&[orig(b"as"), lost(Side::Orig, 11), orig(b"b")]);
+    assert_eq!(calls(&run), 3, "one byte of the gap was not skipped");
+    let run = tcp().run(&[orig(b"as"), orig(b"0123456789as"), orig(b"1"), resp(b"x")]);
+    assert_eq!(calls(&run), 3, "sides are apart");
+}
+
+#[test]
+fn done_ends_without_finish_and_refusal_withdraws_the_name() {
+    let run = tcp().run(&[orig(b"ad"), orig(b"x")]);
+    assert_eq!((run.done_after, calls(&run), run.weirds.len()), (Some(1), 1, 1));
+    let run = tcp().run(&[orig(b"a"), orig(b"an")]);
+    assert_eq!((run.service, run.done_after), (None, Some(2)));
+}
+
+#[test]
+fn a_switch_begins_anew_with_what_is_left_of_both_sides() {
+    let run = tcp().run(&[orig(b"a"), resp(b"a0"), orig(b"awbcdef")]);
+    assert_eq!((run.service, run.done_after), (Some("puppet"), Some(3)), "the first name stays");
+    assert_eq!(calls(&run), 3);
+    let all: Vec<_> = [b"awawawawawawawaw"; 1].iter().map(|b| orig(&b[..])).collect();
+    let run = tcp().run(&all);
+    assert_eq!((calls(&run), run.service), (5, Some("puppet")), "and not for ever");
+}
+
+#[test]
+fn a_gap_while_probing_decides_or_begins_anew() {
+    let run = tcp().run(&[orig(b"bc"), lost(Side::Orig, 3), orig(b"a")]);
+    assert_eq!(run.service, Some("puppet"));
+}
+
+#[test]
+fn weirds_of_one_flow_are_capped_and_the_rest_counted() {
+    let config = Config { weirds_per_flow: 3, ..Config::default() };
+    let run = tcp().with(config.clone()).run(&[orig(b"a"); 9]);
+    assert_eq!(run.weirds.len(), 3);
+    let mut d = Dispatcher::with_protocols(&config, &[&PUPPET]);
+    let caps = d.caps();
+    assert!(caps.named().iter().all(|(name, n)| !name.is_empty() && *n == 0));
+    let mut out = Vec::new();
+    d.take_events(&mut out);
+    assert!(out.is_empty());
+}
+
+#[test]
+fn all_flows_together_have_a_cap() {
+    let config = Config { buffer_total: 5, ..Config::default() };
+    let run = tcp().with(config).run(&[orig(b"a0"), orig(b"34"), orig(b"56")]);
+    assert_eq!((run.done_after, run.service), (Some(3), Some("puppet")));
+    assert_eq!(run.weirds.last(), Some(&WeirdKind::TlsMalformed), "finished");
+}
+
+#[test]
+fn the_first_hostname_stays() {
+    assert_eq!(tcp().run(&[orig(b"ah")]).hostname.as_deref(), Some("first.example"));
+}
+
+#[test]
+fn state_is_small() {
+    assert!(size_of::<State>() <= 80, "{} bytes a flow", size_of::<State>());
+}

@@ -1,0 +1,537 @@
+//! Which SSH software talks, and what did the two agree on?
+//!
+//! Banners and key exchange of RFC 4253 (sections 4.2, 7.1) and the version 1 protocol by its banner. The algorithms are
+//! those that section 7.1 chooses from the two lists. HASSH (<https://github.com/salesforce/hassh>) fingerprints each side: MD5 over
+//! `kex;encryption;mac;compression` as sent, client to server for the client, server to client for the server.
+//!
+//! Refuses what is encrypted: whether the login worked can only be guessed from sizes, which is a detector's
+//! business.
+
+use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
+use crate::flow::At;
+use crate::model::bytes::Cursor;
+use crate::model::flow::Side;
+use crate::model::record::Record;
+use crate::model::rows::Row;
+use crate::model::schema::{ColumnType as T, Table, col};
+use crate::model::text::{hex, printable};
+use crate::model::weird::{Detail, WeirdKind};
+use md5::{Digest, Md5};
+
+/// Longest banner in bytes with its line end (RFC 4253 section 4.2).
+const MAX_BANNER: usize = 255;
+
+/// Lines that a server may send before its banner; the RFC sets no limit.
+const MAX_LINES_BEFORE: u8 = 64;
+
+/// Longest packet in bytes that is kept: what every implementation must take (RFC 4253 section 6.1).
+const MAX_PACKET: usize = 35_000;
+
+/// Bytes of a list that is shown. Real lists stay below 1,000.
+const MAX_LIST: usize = 4_096;
+
+/// Message number of SSH_MSG_KEXINIT.
+const KEXINIT: u8 = 20;
+
+/// The registry's entry.
+pub static PROTOCOL: Protocol = Protocol {
+    name: "ssh",
+    about: "Secure Shell (RFC 4253); told by the banner SSH- that each side sends first.",
+    transports: &[Transport::Tcp],
+    ports: &[22],
+    tables: &[&TABLE],
+    buffer_cap: MAX_PACKET,
+    probe,
+    parser: Some(|| Box::<SshParser>::default()),
+};
+
+fn probe(p: &Probe<'_>) -> Verdict {
+    let banner = |data: &[u8]| data.starts_with(b"SSH-1.") || data.starts_with(b"SSH-2.");
+    let begins = |data: &[u8]| b"SSH-1.".starts_with(data) || b"SSH-2.".starts_with(data);
+    if banner(p.orig) || banner(p.resp) {
+        return Verdict::Mine(95);
+    }
+    if !begins(p.orig) {
+        return Verdict::NotMine;
+    }
+    // Only a server may say something before its banner; the client's banner, or a later line, decides.
+    if p.orig.is_empty() && p.resp.windows(7).any(|w| w == b"\nSSH-2." || w == b"\nSSH-1.") {
+        return Verdict::Mine(80);
+    }
+    if begins(p.resp) || p.on_port(PROTOCOL.ports) { Verdict::NeedMore } else { Verdict::NotMine }
+}
+
+/// One connection.
+#[derive(Clone, Debug, Default)]
+pub struct SshRecord {
+    /// 1 or 2; `None` for a banner that says neither.
+    pub version: Option<u8>,
+    /// The client's banner without line end.
+    pub client: Option<String>,
+    /// The server's banner.
+    pub server: Option<String>,
+    /// Lines that the server sent before its banner.
+    pub lines_before_banner: u8,
+    /// What the client offers.
+    pub client_kex: Option<KexInit>,
+    /// What the server offers.
+    pub server_kex: Option<KexInit>,
+}
+
+/// The lists of a key exchange message, as sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KexInit {
+    /// Key exchange, host key, encryption (client to server, server to client), MAC (both), compression (both),
+    /// in the order of the message; printable and bounded.
+    pub lists: [String; 8],
+    /// HASSH of the client's or the server's direction.
+    pub hassh: String,
+}
+
+/// Positions in [`KexInit::lists`].
+mod list {
+    pub(super) const KEX: usize = 0;
+    pub(super) const HOST_KEY: usize = 1;
+    pub(super) const CIPHER_OUT: usize = 2;
+    pub(super) const CIPHER_IN: usize = 3;
+    pub(super) const MAC_OUT: usize = 4;
+    pub(super) const MAC_IN: usize = 5;
+    pub(super) const COMPRESSION_OUT: usize = 6;
+    pub(super) const COMPRESSION_IN: usize = 7;
+}
+
+impl KexInit {
+    /// Read the payload of the message behind its number: a cookie, then ten lists with their lengths before them.
+    fn read(payload: &[u8], side: Side) -> Option<Self> {
+        let mut c = Cursor::new(payload);
+        c.skip(16)?;
+        let mut raw: [&[u8]; 8] = [&[]; 8];
+        for list in &mut raw {
+            let len = c.u32()?;
+            *list = c.take(usize::try_from(len).ok()?)?;
+        }
+        // Direction of the fingerprint: what the side itself will send.
+        let [kex, _, cipher_out, cipher_in, mac_out, mac_in, compression_out, compression_in] = raw;
+        let own = match side {
+            Side::Orig => [kex, cipher_out, mac_out, compression_out],
+            Side::Resp => [kex, cipher_in, mac_in, compression_in],
+        };
+        let hassh = hex(&Md5::digest(own.join(&b';')));
+        Some(Self { lists: raw.map(|l| printable(l, MAX_LIST)), hassh })
+    }
+
+    fn list(&self, which: usize) -> &str {
+        self.lists.get(which).map_or("", String::as_str)
+    }
+
+    fn offers(&self, which: usize, name: &str) -> bool {
+        self.list(which).split(',').any(|n| n == name)
+    }
+}
+
+impl SshRecord {
+    /// The algorithm that both will use: the first of the client's that the server has too (RFC 4253 section
+    /// 7.1). `None` when a side's list was not seen or nothing fits.
+    fn chosen(&self, which: usize) -> Option<&str> {
+        let (client, server) = (self.client_kex.as_ref()?, self.server_kex.as_ref()?);
+        client.list(which).split(',').find(|n| !n.is_empty() && server.offers(which, n))
+    }
+
+    /// Message authentication, unless the cipher brings its own.
+    fn chosen_mac(&self, mac: usize, cipher: usize) -> Option<&str> {
+        let brings_its_own =
+            |c: &str| c.contains("-gcm") || c.starts_with("AEAD_") || c.starts_with("chacha20-poly1305");
+        if self.chosen(cipher).is_some_and(brings_its_own) { Some("<implicit>") } else { self.chosen(mac) }
+    }
+
+    /// Do both sides offer OpenSSH's protection against prefix truncation (Terrapin)?
+    pub fn strict_kex(&self) -> Option<bool> {
+        let (client, server) = (self.client_kex.as_ref()?, self.server_kex.as_ref()?);
+        Some(
+            client.offers(list::KEX, "kex-strict-c-v00@openssh.com")
+                && server.offers(list::KEX, "kex-strict-s-v00@openssh.com"),
+        )
+    }
+}
+
+/// Connections.
+pub static TABLE: Table = Table::record(
+    "ssh",
+    "One row is one SSH connection: who talked, and what was agreed before encryption began.",
+    &[
+        col(
+            "version",
+            T::U8,
+            "",
+            "Protocol version, 1 or 2, as the server's banner says, or else the client's; NULL when neither is clear.",
+        ),
+        col("client", T::Text, "", "The client's banner; NULL when it was not seen."),
+        col("server", T::Text, "", "The server's banner; NULL when it was not seen."),
+        col("lines_before_banner", T::U8, "lines", "Lines that the server sent before its banner."),
+        col(
+            "kex_algorithm",
+            T::Text,
+            "",
+            "Key exchange that both sides prefer; NULL unless both lists were seen and agree.",
+        ),
+        col(
+            "host_key_algorithm",
+            T::Text,
+            "",
+            "Kind of host key; NULL unless both lists were seen and agree.",
+        ),
+        col(
+            "cipher_client",
+            T::Text,
+            "",
+            "Encryption from client to server; NULL unless both lists were seen and agree.",
+        ),
+        col(
+            "cipher_server",
+            T::Text,
+            "",
+            "Encryption from server to client; NULL unless both lists were seen and agree.",
+        ),
+        col(
+            "mac_client",
+            T::Text,
+            "",
+            "Authentication of messages from client to server, <implicit> when the cipher brings its own; NULL unless both lists were seen and agree.",
+        ),
+        col("mac_server", T::Text, "", "The same from server to client."),
+        col(
+            "compression_client",
+            T::Text,
+            "",
+            "Compression from client to server; NULL unless both lists were seen and agree.",
+        ),
+        col(
+            "compression_server",
+            T::Text,
+            "",
+            "Compression from server to client; NULL unless both lists were seen and agree.",
+        ),
+        col(
+            "strict_kex",
+            T::Bool,
+            "",
+            "Do both sides protect the handshake against truncation (kex-strict of OpenSSH)? NULL unless both lists were seen.",
+        ),
+        col("hassh", T::Text, "", "Fingerprint of the client's lists; NULL when they were not seen."),
+        col("hassh_server", T::Text, "", "Fingerprint of the server's lists; NULL when they were not seen."),
+        col(
+            "client_kex_algorithms",
+            T::Text,
+            "",
+            "Key exchanges that the client offers, in its order; NULL when not seen.",
+        ),
+        col(
+            "client_ciphers",
+            T::Text,
+            "",
+            "Ciphers that the client offers for what it sends; NULL when not seen.",
+        ),
+        col(
+            "client_macs",
+            T::Text,
+            "",
+            "Message authentication that the client offers for what it sends; NULL when not seen.",
+        ),
+        col(
+            "server_kex_algorithms",
+            T::Text,
+            "",
+            "Key exchanges that the server offers, in its order; NULL when not seen.",
+        ),
+        col("server_host_keys", T::Text, "", "Kinds of host key that the server has; NULL when not seen."),
+        col(
+            "server_ciphers",
+            T::Text,
+            "",
+            "Ciphers that the server offers for what it sends; NULL when not seen.",
+        ),
+        col(
+            "server_macs",
+            T::Text,
+            "",
+            "Message authentication that the server offers for what it sends; NULL when not seen.",
+        ),
+    ],
+);
+
+impl Record for SshRecord {
+    fn table(&self) -> &'static Table {
+        &TABLE
+    }
+
+    fn write(&self, row: &mut Row<'_>) {
+        let (client, server) = (self.client_kex.as_ref(), self.server_kex.as_ref());
+        row.opt_u8(self.version)
+            .opt_text(self.client.as_deref())
+            .opt_text(self.server.as_deref())
+            .u8(self.lines_before_banner)
+            .opt_text(self.chosen(list::KEX))
+            .opt_text(self.chosen(list::HOST_KEY))
+            .opt_text(self.chosen(list::CIPHER_OUT))
+            .opt_text(self.chosen(list::CIPHER_IN))
+            .opt_text(self.chosen_mac(list::MAC_OUT, list::CIPHER_OUT))
+            .opt_text(self.chosen_mac(list::MAC_IN, list::CIPHER_IN))
+            .opt_text(self.chosen(list::COMPRESSION_OUT))
+            .opt_text(self.chosen(list::COMPRESSION_IN))
+            .opt_bool(self.strict_kex())
+            .opt_text(client.map(|k| k.hassh.as_str()))
+            .opt_text(server.map(|k| k.hassh.as_str()))
+            .opt_text(client.map(|k| k.list(list::KEX)))
+            .opt_text(client.map(|k| k.list(list::CIPHER_OUT)))
+            .opt_text(client.map(|k| k.list(list::MAC_OUT)))
+            .opt_text(server.map(|k| k.list(list::KEX)))
+            .opt_text(server.map(|k| k.list(list::HOST_KEY)))
+            .opt_text(server.map(|k| k.list(list::CIPHER_IN)))
+            .opt_text(server.map(|k| k.list(list::MAC_IN)));
+    }
+}
+
+/// How far one side is.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    /// Its banner is to come.
+    #[default]
+    Banner,
+    /// Its key exchange message is to come.
+    Kex,
+    /// Nothing more is wanted of it.
+    Through,
+}
+
+/// The state of one connection.
+#[derive(Default)]
+struct SshParser {
+    began: Option<At>,
+    stages: [Stage; 2],
+    record: SshRecord,
+}
+
+impl SshParser {
+    fn stage(&mut self, side: Side) -> &mut Stage {
+        let [orig, resp] = &mut self.stages;
+        match side {
+            Side::Orig => orig,
+            Side::Resp => resp,
+        }
+    }
+
+    /// The next line. Returns its length, or 0 when it is not complete.
+    fn line(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> usize {
+        let Some(end) = data.iter().take(MAX_BANNER).position(|b| *b == b'\n') else {
+            if data.len() >= MAX_BANNER {
+                self.malformed(side, "no line end in the longest banner allowed", out);
+            }
+            return 0;
+        };
+        let line = data.get(..end).unwrap_or(&[]).trim_ascii_end();
+        if line.starts_with(b"SSH-") {
+            self.banner(side, line, out);
+        } else if side == Side::Resp && self.record.lines_before_banner < MAX_LINES_BEFORE {
+            self.record.lines_before_banner += 1;
+        } else {
+            self.malformed(side, "no banner", out);
+        }
+        end + 1
+    }
+
+    fn banner(&mut self, side: Side, line: &[u8], out: &mut Output<'_>) {
+        let version = match line.get(4..).and_then(|v| v.split(|b| *b == b'-').next()) {
+            // 1.99 is a version 2 server that also takes version 1 (RFC 4253 section 5.1).
+            Some(b"2.0" | b"1.99") => Some(2),
+            Some([b'1', b'.', ..]) => Some(1),
+            _ => None,
+        };
+        if version.is_none() {
+            out.weird(WeirdKind::SshMalformed, Detail::Text("a banner of an unknown version".into()));
+        }
+        let text = Some(printable(line, MAX_BANNER));
+        match side {
+            Side::Orig => {
+                self.record.client = text;
+                self.record.version = self.record.version.or(version);
+            }
+            Side::Resp => {
+                self.record.server = text;
+                // A client of version 1 keeps a server that can do both at version 1.
+                self.record.version = if self.record.version == Some(1) { Some(1) } else { version };
+            }
+        }
+        *self.stage(side) = if version == Some(2) { Stage::Kex } else { Stage::Through };
+    }
+
+    /// The next binary packet (RFC 4253 section 6). Returns its length, or 0 when it is not complete.
+    fn packet(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> usize {
+        let mut c = Cursor::new(data);
+        let (Some(len), Some(padding)) = (c.u32(), c.u8()) else { return 0 };
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if !(2..=MAX_PACKET - 4).contains(&len) || usize::from(padding) + 2 > len {
+            self.malformed(side, "impossible packet length", out);
+            return 0;
+        }
+        let Some(body) = c.take(len - 1) else { return 0 };
+        let payload = body.get(..body.len() - usize::from(padding)).unwrap_or(&[]);
+        match payload.split_first() {
+            Some((&KEXINIT, lists)) => match KexInit::read(lists, side) {
+                Some(kex) => {
+                    match side {
+                        Side::Orig => self.record.client_kex = Some(kex),
+                        Side::Resp => self.record.server_kex = Some(kex),
+                    }
+                    *self.stage(side) = Stage::Through;
+                }
+                None => self.malformed(side, "lists longer than their message", out),
+            },
+            // Ignore, debug and unimplemented may come at any time (RFC 4253 section 11).
+            Some((1..=4, _)) => {}
+            _ => self.malformed(side, "another message before the key exchange", out),
+        }
+        4 + len
+    }
+
+    fn malformed(&mut self, side: Side, what: &str, out: &mut Output<'_>) {
+        out.weird(WeirdKind::SshMalformed, Detail::Text(what.into()));
+        *self.stage(side) = Stage::Through;
+    }
+}
+
+impl Parser for SshParser {
+    fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        self.began.get_or_insert(out.at);
+        let mut rest = data;
+        loop {
+            let taken = match *self.stage(side) {
+                Stage::Banner => self.line(side, rest, out),
+                Stage::Kex => self.packet(side, rest, out),
+                Stage::Through => break,
+            };
+            if taken == 0 && *self.stage(side) != Stage::Through {
+                return Fed::Took(data.len() - rest.len());
+            }
+            rest = rest.get(taken..).unwrap_or(&[]);
+        }
+        if self.stages == [Stage::Through; 2] {
+            self.finish(out);
+            return Fed::Done;
+        }
+        // The other side is still to come; of this one nothing is wanted any more.
+        Fed::Skip(u64::MAX)
+    }
+
+    fn gap(&mut self, side: Side, _: u64, out: &mut Output<'_>) -> Fed {
+        *self.stage(side) = Stage::Through;
+        self.feed(side, &[], out)
+    }
+
+    fn finish(&mut self, out: &mut Output<'_>) {
+        if let Some(began) = self.began.take() {
+            out.record(began, std::mem::take(&mut self.record));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::testing::{Bench, lost, orig, resp};
+
+    /// A key exchange packet with these lists and four bytes of padding.
+    fn kexinit(lists: [&str; 10]) -> Vec<u8> {
+        let mut body = vec![4, KEXINIT];
+        body.extend([7; 16]);
+        for l in lists {
+            body.extend((l.len() as u32).to_be_bytes());
+            body.extend(l.bytes());
+        }
+        body.extend([0; 5 + 4]);
+        [&(body.len() as u32).to_be_bytes()[..], &body].concat()
+    }
+
+    fn client() -> Vec<u8> {
+        let kex = "curve25519-sha256,ext-info-c,kex-strict-c-v00@openssh.com";
+        let (aead, mac) = ("chacha20-poly1305@openssh.com,aes128-ctr", "hmac-sha2-256");
+        let lists =
+            [kex, "ssh-ed25519,rsa-sha2-512", aead, "aes128-ctr", mac, mac, "none,zlib", "none", "", ""];
+        [&b"SSH-2.0-OpenSSH_9.2 Debian\r\n"[..], &kexinit(lists)].concat()
+    }
+
+    fn server() -> Vec<u8> {
+        let kex = "ecdh-sha2-nistp256,curve25519-sha256,kex-strict-s-v00@openssh.com";
+        let both = "aes128-ctr,chacha20-poly1305@openssh.com";
+        let mac = "hmac-sha1,hmac-sha2-256";
+        let lists = [kex, "rsa-sha2-512", both, both, mac, mac, "none", "none", "", ""];
+        [&b"SSH-2.0-dropbear\n"[..], &kexinit(lists)].concat()
+    }
+
+    fn row(sent: &[crate::protocol::testing::Sent<'_>]) -> SshRecord {
+        let run = Bench::tcp(2222).run(sent);
+        assert_eq!((run.service, run.faults), (Some("ssh"), 0));
+        let rows: Vec<&SshRecord> = run.records();
+        assert_eq!(rows.len(), 1);
+        rows[0].clone()
+    }
+
+    #[test]
+    fn the_first_of_the_client_that_the_server_has_is_chosen() {
+        let (c, s) = (client(), server());
+        let r = row(&[orig(&c), resp(&s)]);
+        assert_eq!(r.client.as_deref(), Some("SSH-2.0-OpenSSH_9.2 Debian"));
+        assert_eq!(r.chosen(list::KEX), Some("curve25519-sha256"));
+        assert_eq!(r.chosen(list::HOST_KEY), Some("rsa-sha2-512"));
+        assert_eq!(r.chosen(list::CIPHER_OUT), Some("chacha20-poly1305@openssh.com"));
+        assert_eq!(r.chosen_mac(list::MAC_OUT, list::CIPHER_OUT), Some("<implicit>"));
+        assert_eq!(r.chosen_mac(list::MAC_IN, list::CIPHER_IN), Some("hmac-sha2-256"));
+        assert_eq!((r.strict_kex(), r.version), (Some(true), Some(2)));
+        let text = "curve25519-sha256,ext-info-c,kex-strict-c-v00@openssh.com;chacha20-poly1305@openssh.com,aes128-ctr;hmac-sha2-256;none,zlib";
+        assert_eq!(r.client_kex.unwrap().hassh, hex(&Md5::digest(text)));
+    }
+
+    #[test]
+    fn byte_by_byte_is_the_same() {
+        let (c, s) = (client(), server());
+        let whole = row(&[resp(&s), orig(&c)]);
+        let bytes: Vec<_> = s.chunks(1).map(resp).chain(c.chunks(1).map(orig)).collect();
+        assert_eq!(format!("{whole:?}"), format!("{:?}", row(&bytes)));
+        let run = Bench::tcp(22).run(&[orig(&c), resp(&s), orig(b"encrypted")]);
+        assert_eq!(run.done_after, Some(2), "nothing is wanted after the key exchange");
+    }
+
+    #[test]
+    fn lines_before_the_banner_one_side_only_and_version_1() {
+        let s = server();
+        let r = row(&[resp(&[b"Welcome.\r\nNo entry.\r\n", &s[..]].concat())]);
+        assert_eq!((r.lines_before_banner, r.server.as_deref()), (2, Some("SSH-2.0-dropbear")));
+        assert_eq!(r.chosen(list::KEX), None);
+        let r = row(&[resp(b"SSH-1.5-Cisco-1.25\n"), orig(b"SSH-1.5-1.2.27\n")]);
+        assert_eq!((r.version, r.client.as_deref()), (Some(1), Some("SSH-1.5-1.2.27")));
+        let r = row(&[resp(b"SSH-1.99-x\n"), orig(b"SSH-2.0-y\n")]);
+        assert_eq!(r.version, Some(2));
+    }
+
+    #[test]
+    fn every_prefix_and_flipped_bit_survives() {
+        let (c, s) = (client(), server());
+        for end in 0..c.len() {
+            Bench::tcp(22).run(&[orig(&c[..end]), resp(&s[..end.min(s.len())])]);
+        }
+        let mut flipped = c.clone();
+        for bit in (0..c.len() * 8).step_by(3) {
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            Bench::tcp(22).run(&[orig(&flipped), resp(&s)]);
+            flipped[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    #[test]
+    fn lies_are_weird_and_gaps_keep_what_was_there() {
+        let run = Bench::tcp(22).run(&[orig(b"SSH-2.0-x\r\n\xff\xff\xff\xff\0")]);
+        assert_eq!(run.weirds, [WeirdKind::SshMalformed]);
+        let c = client();
+        let run = Bench::tcp(22).run(&[orig(&c), lost(Side::Resp, 100), resp(b"x")]);
+        assert_eq!((run.records::<SshRecord>().len(), run.weirds.len(), run.done_after), (1, 0, Some(2)));
+    }
+}

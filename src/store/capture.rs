@@ -1,0 +1,452 @@
+//! How does a capture enter the ledger, and when is it there already?
+//!
+//! Everything about captures that is SQL: numbers, the ledger rows, duplicates, deletion, and what is derived from a
+//! capture's flows (`host_facts`, `traffic_hourly`). Runs inside the transaction of the caller. Refuses to judge
+//! sameness by name alone.
+
+use super::connect::{ident, text, write_error};
+use super::{StoreError, StoredCapture, schema, tables};
+use crate::engine::sink::{CaptureStart, CaptureSummary};
+use crate::model::ids::{CaptureId, CaptureNo};
+use crate::model::ledger::{FileLedger, SourceLedger, Stop};
+use crate::model::packet::LinkType;
+use crate::model::time::Timestamp;
+use duckdb::Connection;
+
+/// Capture numbers have 23 bits in a flow id.
+const MAX_CAPTURE_NO: i64 = 0x7f_ffff;
+
+/// Nanoseconds in an hour.
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+/// Most link addresses kept per host: more is a router or a fault.
+const MAX_MACS: usize = 16;
+
+/// Most names or services kept per host: a web host or a scan must not fill the row.
+const MAX_ITEMS: usize = 64;
+
+/// The time of day: the ledger says when a capture was read. The only clock of this floor.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the ledger notes when a capture was read; nothing is computed from it"
+)]
+pub(super) fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// The next capture number; never one that was given before.
+pub(super) fn next_number(db: &Connection) -> Result<CaptureNo, StoreError> {
+    db.execute_batch("UPDATE store_state SET last_capture_no = last_capture_no + 1").map_err(write_error)?;
+    let no: i64 =
+        db.query_row("SELECT last_capture_no FROM store_state", [], |r| r.get(0)).map_err(write_error)?;
+    if no > MAX_CAPTURE_NO {
+        return Err(StoreError::Write(
+            "this database has had all the captures it can number; use another with --db PATH".to_owned(),
+        ));
+    }
+    Ok(CaptureNo(no as u32))
+}
+
+/// The stored captures that match `condition`, oldest first.
+fn find(db: &Connection, condition: &str) -> Result<Vec<StoredCapture>, StoreError> {
+    let sql = format!(
+        "SELECT capture_id, path, content_hash, status FROM captures WHERE {condition} ORDER BY capture_no"
+    );
+    let all = || -> duckdb::Result<Vec<StoredCapture>> {
+        let mut stmt = db.prepare(&sql)?;
+        let rows = stmt.query_map([], |r| {
+            Ok(StoredCapture {
+                capture_id: CaptureId(r.get(0)?),
+                path: r.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                content_hash: r.get(2)?,
+                status: r.get::<_, Option<String>>(3)?.unwrap_or_default(),
+            })
+        })?;
+        rows.collect()
+    };
+    all().map_err(write_error)
+}
+
+/// The capture stored under an id.
+pub(super) fn by_id(db: &Connection, id: CaptureId) -> Result<Option<StoredCapture>, StoreError> {
+    Ok(find(db, &format!("capture_id = {}", id.0))?.into_iter().next())
+}
+
+/// Delete every row of a capture.
+pub(super) fn delete(db: &Connection, id: CaptureId) -> Result<(), StoreError> {
+    let sql: String = schema::definitions()
+        .iter()
+        .map(|t| format!("DELETE FROM {} WHERE capture_id = {};\n", ident(t.name), id.0))
+        .collect();
+    db.execute_batch(&sql).map_err(write_error)
+}
+
+/// What to do with a capture that was read to its end.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Sameness {
+    /// Nothing like it is stored (any more).
+    New,
+    /// The same content is stored under this path.
+    Duplicate(String),
+}
+
+/// Look for the same content under another row; with `replace`, or when the stored one is a damaged beginning of this
+/// one, the stored one is deleted.
+pub(super) fn settle(
+    db: &Connection,
+    start: &CaptureStart,
+    hash: Option<&str>,
+    summary: &CaptureSummary,
+) -> Result<Sameness, StoreError> {
+    if let Some(hash) = hash {
+        for other in find(db, &format!("content_hash = {}", text(hash)))? {
+            if !start.replace {
+                return Ok(Sameness::Duplicate(other.path));
+            }
+            // Rows of the same id were deleted when the capture began; deleting now would take the new ones.
+            if other.capture_id != start.capture_id {
+                delete(db, other.capture_id)?;
+            }
+        }
+    }
+    if let Some(other) = by_id(db, start.capture_id)? {
+        return match (hash, other.content_hash) {
+            (Some(_), Some(_)) => {
+                Err(StoreError::SameIdentity { new: start.path.clone(), stored: other.path })
+            }
+            // Without a hash on either side the short identity is all there is.
+            _ => Ok(Sameness::Duplicate(other.path)),
+        };
+    }
+    // A file that was cut short and is whole now: the same place, the same first packet, and nothing less in it.
+    let ledger = &summary.ledger;
+    let beginning = format!(
+        "status IN ('damaged', 'interrupted') AND path = {} AND sensor = {} AND first_ts = {} \
+         AND packets <= {} AND file_bytes <= {} AND content_hash IS NOT NULL",
+        text(&start.path),
+        text(&start.sensor),
+        time(summary.first_ts),
+        ledger.packets(),
+        file_bytes(ledger),
+    );
+    for other in find(db, &beginning)? {
+        delete(db, other.capture_id)?;
+    }
+    Ok(Sameness::New)
+}
+
+/// The hash that names the content of all files together; none when a file has none.
+pub(super) fn content_hash(ledger: &SourceLedger) -> Option<String> {
+    match ledger.files.as_slice() {
+        [] => None,
+        [one] => one.content_hash.map(|h| blake3::Hash::from_bytes(h).to_hex().to_string()),
+        many => {
+            let mut all = blake3::Hasher::new();
+            for f in many {
+                all.update(&f.content_hash?);
+            }
+            Some(all.finalize().to_hex().to_string())
+        }
+    }
+}
+
+/// Write the ledger row of a capture that just began and is committed as it grows.
+pub(super) fn insert_live(
+    db: &Connection,
+    start: &CaptureStart,
+    no: CaptureNo,
+    began: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "INSERT INTO captures(capture_id, capture_no, path, sensor, status, started_at) VALUES ({}, {}, {}, {}, 'live', {})",
+        start.capture_id.0,
+        no.0,
+        text(&start.path),
+        text(&start.sensor),
+        time(Some(began)),
+    );
+    db.execute_batch(&sql).map_err(write_error)
+}
+
+/// Write the ledger of a finished capture and what follows from its flows.
+pub(super) fn insert_finished(
+    db: &Connection,
+    start: &CaptureStart,
+    no: CaptureNo,
+    began: Timestamp,
+    hash: Option<&str>,
+    s: &CaptureSummary,
+) -> Result<(), StoreError> {
+    let mut sql = format!("DELETE FROM captures WHERE capture_id = {};\n", start.capture_id.0);
+    sql.push_str(&insert("captures", &capture_row(start, no, began, hash, s)));
+    for (file_no, f) in s.ledger.files.iter().enumerate() {
+        sql.push_str(&insert("capture_files", &file_row(start.capture_id, file_no, f)));
+    }
+    db.execute_batch(&sql).map_err(write_error)?;
+    let names = s.ledger.files.iter().flat_map(|f| &f.names);
+    derive(db, start.capture_id, &start.sensor, names)
+}
+
+type Row = Vec<(&'static str, String)>;
+
+fn insert(table: &str, row: &Row) -> String {
+    let (columns, values): (Vec<String>, Vec<&str>) = row.iter().map(|(c, v)| (ident(c), v.as_str())).unzip();
+    format!("INSERT INTO {table}({}) VALUES ({});\n", columns.join(", "), values.join(", "))
+}
+
+fn capture_row(
+    start: &CaptureStart,
+    no: CaptureNo,
+    began: Timestamp,
+    hash: Option<&str>,
+    s: &CaptureSummary,
+) -> Row {
+    let ledger = &s.ledger;
+    let first = ledger.files.first();
+    let interfaces = || ledger.files.iter().flat_map(|f| &f.interfaces);
+    let mut links: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
+    for i in interfaces() {
+        let link = link_name(i.link);
+        if !links.contains(&link) {
+            links.push(link);
+        }
+        if let Some(n) = &i.name
+            && !names.contains(n)
+        {
+            names.push(n.clone());
+        }
+    }
+    let dropped = interfaces().filter_map(|i| i.dropped).reduce(u64::saturating_add);
+    let snaplen = interfaces().map(|i| i.snaplen).filter(|&n| n > 0).max();
+    let damage = ledger.damage();
+    let caps: Vec<String> = s
+        .caps_hit
+        .iter()
+        .map(|(name, n)| format!("{{'name': {}, 'count': {n}::UBIGINT}}", text(name)))
+        .collect();
+    let nets: Vec<String> = s.local_nets.iter().map(ToString::to_string).collect();
+    vec![
+        ("capture_id", start.capture_id.0.to_string()),
+        ("capture_no", no.0.to_string()),
+        ("path", text(&start.path)),
+        ("content_hash", opt_text(hash)),
+        ("format", opt_text(first.map(|f| f.format).filter(|f| !f.is_empty()))),
+        ("compression", opt_text(first.and_then(|f| f.compression))),
+        ("link_types", list(&links)),
+        ("interfaces", list(&names)),
+        ("sensor", text(&start.sensor)),
+        ("snaplen", opt(snaplen)),
+        ("packets", ledger.packets().to_string()),
+        ("bytes", s.wire_bytes.to_string()),
+        ("file_bytes", file_bytes(ledger).to_string()),
+        ("first_ts", time(s.first_ts)),
+        ("last_ts", time(s.last_ts)),
+        ("decoded_packets", s.decoded_packets.to_string()),
+        ("truncated_packets", s.truncated_packets.to_string()),
+        ("unknown_link_packets", s.unknown_link_packets.to_string()),
+        ("out_of_order_packets", s.out_of_order_packets.to_string()),
+        ("filtered_packets", ledger.filtered.to_string()),
+        ("dropped_packets", opt(dropped)),
+        ("weird_count", s.weird_count.to_string()),
+        ("flows", s.flows.to_string()),
+        ("local_nets", list(&nets)),
+        ("local_nets_source", opt_text(Some(s.local_nets_source).filter(|v| !v.is_empty()))),
+        ("caps_hit", format!("[{}]", caps.join(", "))),
+        ("status", text(status(ledger.files.iter().map(|f| &f.stop)))),
+        ("stop_reason", opt_text(damage.map(|(_, reason, _)| reason))),
+        ("stop_offset", opt(damage.map(|(_, _, offset)| offset))),
+        ("started_at", time(Some(began))),
+        ("finished_at", time(Some(now()))),
+    ]
+}
+
+fn file_row(id: CaptureId, file_no: usize, f: &FileLedger) -> Row {
+    let (reason, offset) = match &f.stop {
+        Stop::Damaged { reason, offset } => (Some(reason.as_str()), Some(*offset)),
+        _ => (None, None),
+    };
+    let hash = f.content_hash.map(|h| blake3::Hash::from_bytes(h).to_hex().to_string());
+    vec![
+        ("capture_id", id.0.to_string()),
+        ("file_no", file_no.to_string()),
+        ("path", text(&f.path.to_string_lossy())),
+        ("content_hash", opt_text(hash.as_deref())),
+        ("format", opt_text(Some(f.format).filter(|v| !v.is_empty()))),
+        ("compression", opt_text(f.compression)),
+        ("packets", f.packets.to_string()),
+        ("bytes", f.bytes.to_string()),
+        ("status", text(status(std::iter::once(&f.stop)))),
+        ("stop_reason", opt_text(reason)),
+        ("stop_offset", opt(offset)),
+        ("secrets_bytes", f.secrets_bytes.to_string()),
+        ("comments", list(&f.comments)),
+    ]
+}
+
+/// The worst of what files say: damage, then an early stop.
+fn status<'a>(stops: impl Iterator<Item = &'a Stop>) -> &'static str {
+    let mut worst = "complete";
+    for s in stops {
+        match s {
+            Stop::Damaged { .. } => return "damaged",
+            Stop::Interrupted | Stop::Reading => worst = "interrupted",
+            Stop::End => {}
+        }
+    }
+    worst
+}
+
+/// Captures that a killed process left `live` become `interrupted`; what follows from their flows is filled in.
+pub(super) fn mark_interrupted(db: &Connection) -> Result<(), StoreError> {
+    let left = find(db, "status = 'live'")?;
+    for c in &left {
+        let id = c.capture_id.0;
+        let sql = format!(
+            "BEGIN; UPDATE captures SET status = 'interrupted', stop_reason = 'the process that wrote it was ended', \
+             finished_at = {now}, flows = (SELECT count(*) FROM flows WHERE capture_id = {id}), \
+             first_ts = (SELECT min(first_ts) FROM flows WHERE capture_id = {id}), \
+             last_ts = (SELECT max(last_ts) FROM flows WHERE capture_id = {id}) WHERE capture_id = {id};",
+            now = time(Some(now())),
+        );
+        let sensor: String = db
+            .query_row(
+                "SELECT coalesce(any_value(sensor), '') FROM captures WHERE capture_id = ?",
+                [id],
+                |r| r.get(0),
+            )
+            .map_err(write_error)?;
+        let done = db
+            .execute_batch(&sql)
+            .map_err(write_error)
+            .and_then(|()| derive(db, c.capture_id, &sensor, std::iter::empty()))
+            .and_then(|()| db.execute_batch("COMMIT").map_err(write_error));
+        if done.is_err() {
+            let _ = db.execute_batch("ROLLBACK"); // the first error is the one to tell
+        }
+        done?;
+    }
+    Ok(())
+}
+
+/// Fill `host_facts` and `traffic_hourly` from the flows of a capture. `names` are what the capture file itself says.
+fn derive<'a>(
+    db: &Connection,
+    id: CaptureId,
+    sensor: &str,
+    names: impl Iterator<Item = &'a (std::net::IpAddr, String)>,
+) -> Result<(), StoreError> {
+    let (id, sensor) = (id.0, text(sensor));
+    let own_names: Vec<String> =
+        names.map(|(ip, n)| format!("({}, {})", text(&ip.to_string()), text(n))).collect();
+    let own_names = if own_names.is_empty() {
+        String::new()
+    } else {
+        format!("UNION SELECT * FROM (VALUES {})", own_names.join(", "))
+    };
+    let facts = tables::HOST_FACTS.name;
+    let hourly = tables::TRAFFIC_HOURLY.name;
+    // Pairs first: they are few, and everything about hosts can be summed from them.
+    db.execute_batch(&format!(
+        "INSERT INTO {facts} BY NAME
+WITH f AS (SELECT * FROM flows WHERE capture_id = {id}),
+pair AS (
+  SELECT src_ip, dst_ip, src_internal, dst_internal, direction = 'multicast' AS many,
+         min(first_ts) AS a, max(last_ts) AS z, count(*) AS n, sum(src_ip_bytes) AS o, sum(dst_ip_bytes) AS i
+  FROM f GROUP BY ALL),
+side AS (
+  SELECT src_ip AS ip, dst_ip AS peer, src_internal AS own, a, z, n, o, i FROM pair
+  UNION ALL
+  SELECT dst_ip, src_ip, dst_internal, a, z, n, i, o FROM pair WHERE NOT many AND src_ip <> dst_ip),
+host AS (
+  SELECT ip, bool_or(own) AS is_internal, min(a) AS first_ts, max(z) AS last_ts, count(DISTINCT peer) AS peers,
+         sum(n) AS flows, sum(o) AS bytes_out, sum(i) AS bytes_in
+  FROM side GROUP BY ip),
+router AS (SELECT DISTINCT src_mac AS mac FROM f WHERE NOT src_internal AND src_mac IS NOT NULL),
+link AS (
+  SELECT src_ip AS ip, src_mac AS mac FROM f WHERE src_internal AND src_mac IS NOT NULL
+  UNION
+  SELECT dst_ip, dst_mac FROM f WHERE dst_internal AND dst_mac IS NOT NULL AND dst_packets > 0),
+macs AS (
+  SELECT ip, list(mac ORDER BY mac)[:{MAX_MACS}] AS macs FROM link ANTI JOIN router USING (mac) GROUP BY ip),
+name AS (
+  SELECT DISTINCT dst_ip AS ip, hostname AS name FROM f WHERE hostname IS NOT NULL {own_names}),
+names AS (SELECT ip, list(name ORDER BY name)[:{MAX_ITEMS}] AS names FROM name GROUP BY ip),
+use AS (
+  SELECT DISTINCT src_ip, dst_ip, service, protocol, dst_port FROM f
+  WHERE dst_packets > 0 AND dst_port > 0 AND protocol IN ('tcp', 'udp', 'sctp')
+    AND (protocol <> 'tcp' OR conn_state IN ('S1', 'S2', 'S3', 'SF', 'RSTO', 'RSTR'))),
+offer AS (SELECT DISTINCT dst_ip AS ip, coalesce(service, protocol) || '/' || dst_port AS s FROM use),
+offered AS (SELECT ip, list(s ORDER BY s)[:{MAX_ITEMS}] AS services_offered FROM offer GROUP BY ip),
+need AS (SELECT DISTINCT src_ip AS ip, coalesce(service, protocol || '/' || dst_port) AS s FROM use),
+used AS (SELECT ip, list(s ORDER BY s)[:{MAX_ITEMS}] AS services_used FROM need GROUP BY ip)
+SELECT {id} AS capture_id, {sensor} AS sensor, host.*,
+       coalesce(macs, []) AS macs, coalesce(names, []) AS names,
+       coalesce(services_offered, []) AS services_offered, coalesce(services_used, []) AS services_used
+FROM host LEFT JOIN macs USING (ip) LEFT JOIN names USING (ip) LEFT JOIN offered USING (ip) LEFT JOIN used USING (ip)
+ORDER BY ip;
+INSERT INTO {hourly} BY NAME
+WITH side AS (
+  SELECT epoch_ns(first_ts) // {HOUR_NS} AS h, src_ip AS ip, src_internal AS own, count(*) AS n,
+         sum(src_packets) AS po, sum(dst_packets) AS pi, sum(src_ip_bytes) AS o, sum(dst_ip_bytes) AS i
+  FROM flows WHERE capture_id = {id} GROUP BY ALL
+  UNION ALL
+  SELECT epoch_ns(first_ts) // {HOUR_NS}, dst_ip, dst_internal, count(*),
+         sum(dst_packets), sum(src_packets), sum(dst_ip_bytes), sum(src_ip_bytes)
+  FROM flows WHERE capture_id = {id} AND src_ip <> dst_ip GROUP BY ALL)
+SELECT {id} AS capture_id, make_timestamp_ns((h * {HOUR_NS})::BIGINT) AS hour, ip, bool_or(own) AS is_internal,
+       sum(n) AS flows, sum(po) AS packets_out, sum(pi) AS packets_in, sum(o) AS bytes_out, sum(i) AS bytes_in
+FROM side GROUP BY h, ip ORDER BY h, ip;"
+    ))
+    .map_err(write_error)
+}
+
+fn file_bytes(ledger: &SourceLedger) -> u64 {
+    ledger.files.iter().map(|f| f.bytes).fold(0, u64::saturating_add)
+}
+
+fn time(ts: Option<Timestamp>) -> String {
+    match ts {
+        Some(t) => format!("make_timestamp_ns({})", t.0.clamp(-i64::MAX + 1, i64::MAX - 1)),
+        None => "NULL".to_owned(),
+    }
+}
+
+fn opt(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "NULL".to_owned(), |v| v.to_string())
+}
+
+fn opt_text(value: Option<&str>) -> String {
+    value.map_or_else(|| "NULL".to_owned(), text)
+}
+
+fn list(items: &[String]) -> String {
+    let items: Vec<String> = items.iter().map(|s| text(s)).collect();
+    format!("[{}]::VARCHAR[]", items.join(", "))
+}
+
+/// Names of the link types that are decoded (tcpdump group's LINKTYPE_ list, lower case); else the number.
+fn link_name(link: LinkType) -> String {
+    let name = match link.0 {
+        0 => "null",
+        1 => "ethernet",
+        9 => "ppp",
+        12 | 14 | 101 => "raw",
+        50 => "ppp_hdlc",
+        51 => "pppoe",
+        104 => "c_hdlc",
+        105 => "ieee802_11",
+        108 => "loop",
+        113 => "linux_sll",
+        127 => "ieee802_11_radiotap",
+        192 => "ppi",
+        228 => "ipv4",
+        229 => "ipv6",
+        239 => "nflog",
+        258 => "pktap",
+        276 => "linux_sll2",
+        n => return n.to_string(),
+    };
+    name.to_owned()
+}

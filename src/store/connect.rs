@@ -1,0 +1,142 @@
+//! How is DuckDB started, and in what words do its errors reach the user?
+//!
+//! One place for settings: no extension is ever fetched or loaded by itself, memory and threads are bounded,
+//! temporary files lie beside the database. Refuses to open a file without a lock of `files` held by the caller.
+
+use super::{StoreConfig, StoreError, files};
+use duckdb::{AccessMode, Config, Connection};
+use std::path::Path;
+
+/// Open the file for writing or reading. The caller holds the lock.
+pub(super) fn open(path: &Path, config: &StoreConfig, mode: AccessMode) -> Result<Connection, StoreError> {
+    let config = settings(path, config, mode).map_err(|e| StoreError::Sql(sentence(&e)))?;
+    Connection::open_with_flags(path, config).map_err(|e| opening(path, &e))
+}
+
+/// An instance without a database of its own, to which `path` is attached for reading as `src`: for copies. The caller
+/// holds the lock.
+pub(super) fn attach(path: &Path, config: &StoreConfig) -> Result<Connection, StoreError> {
+    let config = settings(path, config, AccessMode::ReadWrite).map_err(|e| StoreError::Sql(sentence(&e)))?;
+    let db = Connection::open_in_memory_with_flags(config).map_err(|e| opening(path, &e))?;
+    let sql = format!("ATTACH {} AS src (READ_ONLY); USE src", text(&path.to_string_lossy()));
+    db.execute_batch(&sql).map_err(|e| opening(path, &e))?;
+    Ok(db)
+}
+
+fn settings(path: &Path, config: &StoreConfig, mode: AccessMode) -> duckdb::Result<Config> {
+    let reading = matches!(mode, AccessMode::ReadOnly);
+    Config::default()
+        .access_mode(mode)?
+        .enable_autoload_extension(false)?
+        .with("autoinstall_known_extensions", "false")?
+        .with("allow_community_extensions", "false")?
+        .with("temp_directory", files::beside(path, ".tmp").to_string_lossy())?
+        .max_memory(&format!("{}MiB", config.memory_limit_mib.max(MIN_MEMORY_MIB)))?
+        .threads(config.threads.clamp(1, MAX_THREADS) as i64)?
+        // Readers see rows in stored order, so that a LIMIT without ORDER BY repeats; writers need no order kept.
+        .with("preserve_insertion_order", if reading { "true" } else { "false" })
+}
+
+/// Less than this and DuckDB cannot even checkpoint, MiB.
+const MIN_MEMORY_MIB: u64 = 32;
+
+/// More threads than any machine has: a typing error.
+const MAX_THREADS: usize = 1024;
+
+/// Why a database did not open.
+fn opening(path: &Path, e: &duckdb::Error) -> StoreError {
+    let text = sentence(e);
+    if text.contains("Could not set lock") || text.contains("onflicting lock") {
+        return StoreError::Locked { path: path.to_owned(), owner: holder(&text) };
+    }
+    let not_a_database = [
+        "not a valid DuckDB database file",
+        "Corrupt database file",
+        "Serialization Error",
+        "storage version",
+        "storage_version",
+    ];
+    if not_a_database.iter().any(|s| text.contains(s)) {
+        return StoreError::NotADatabase { path: path.to_owned(), reason: text };
+    }
+    if text.contains("Permission denied") {
+        return StoreError::Io {
+            action: "open",
+            path: path.to_owned(),
+            source: std::io::ErrorKind::PermissionDenied.into(),
+        };
+    }
+    StoreError::Open { path: path.to_owned(), reason: text }
+}
+
+/// `/usr/bin/duckdb (process 12)` from DuckDB's "Conflicting lock is held in PROGRAM (PID 12)".
+fn holder(text: &str) -> String {
+    let Some((_, rest)) = text.split_once("lock is held in ") else { return "another process".to_owned() };
+    let Some((program, rest)) = rest.split_once(" (PID ") else { return "another process".to_owned() };
+    let pid: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    format!("process {pid} ({program})")
+}
+
+/// What DuckDB says on one line: without its LINE and caret, with its suggestion.
+pub(super) fn sentence(e: &duckdb::Error) -> String {
+    let text = match e {
+        duckdb::Error::DuckDBFailure(_, Some(m)) => m.clone(),
+        other => other.to_string(),
+    };
+    let cut = text.find("\n\nLINE ").or_else(|| text.find("\nLINE ")).unwrap_or(text.len());
+    let text = text.get(..cut).unwrap_or(&text);
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        if line.starts_with("Stack Trace") {
+            break;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(line);
+    }
+    out
+}
+
+/// A quoted SQL identifier.
+pub(super) fn ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A quoted SQL text.
+pub(super) fn text(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''").replace('\0', "\u{fffd}"))
+}
+
+/// Errors of our own SQL while writing.
+pub(super) fn write_error(e: duckdb::Error) -> StoreError {
+    StoreError::Write(sentence(&e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_of_a_lock_is_named() {
+        let m = "IO Error: Could not set lock on file \"/a\": Conflicting lock is held in /usr/bin/python3.12 (PID 777). See also https://x";
+        assert_eq!(holder(m), "process 777 (/usr/bin/python3.12)");
+        assert_eq!(holder("Conflicting lock"), "another process");
+    }
+
+    #[test]
+    fn errors_fit_on_a_line_and_keep_the_suggestion() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE flows(src_ip VARCHAR)").unwrap();
+        let e = sentence(&db.prepare("SELECT * FROM\n flow").err().unwrap());
+        assert_eq!(e, "Catalog Error: Table with name flow does not exist! Did you mean \"flows\"?");
+        let e = sentence(&db.prepare("SELECT srcip FROM flows").err().unwrap());
+        assert!(e.contains("Candidate bindings: \"src_ip\"") && !e.contains('\n'), "{e}");
+    }
+
+    #[test]
+    fn names_and_texts_are_quoted() {
+        assert_eq!(ident("a\"b"), "\"a\"\"b\"");
+        assert_eq!(text("it's"), "'it''s'");
+    }
+}

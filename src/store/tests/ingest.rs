@@ -1,0 +1,236 @@
+//! Is a capture stored once, wholly or not at all?
+
+use super::*;
+use crate::model::schema::{ColumnType, Table, col};
+
+#[test]
+fn a_capture_arrives_with_everything_that_follows_from_it() {
+    let f = Folder::new();
+    let store = f.store();
+    let mut w = store.writer().unwrap();
+    let no = w.begin(&start(7)).unwrap();
+    assert_eq!(no, CaptureNo(1));
+    w.rows(flow_rows(CaptureId(7), no, 0..3_000)).unwrap();
+    w.rows(weird_rows(CaptureId(7), 5)).unwrap();
+    assert_eq!(one(&store.db, "SELECT count(*) FROM flows"), "0", "nothing is visible before the end");
+    assert_eq!(w.commit(&summary("a")).unwrap(), Stored::Committed);
+    let q = |sql: &str| one(&store.db, sql);
+    assert_eq!(
+        q("SELECT count(*) || ' ' || count(DISTINCT flow_id) FROM flows WHERE capture_id = 7"),
+        "3000 3000"
+    );
+    assert_eq!(q("SELECT min(first_ts) FROM flows"), "2023-11-14 22:13:20");
+    assert_eq!(q("SELECT count(*) FROM weirds"), "5");
+    assert_eq!(
+        q(
+            "SELECT row(capture_no, path, sensor, status, packets, dropped_packets, link_types, caps_hit[1].count, local_nets) FROM captures"
+        ),
+        "(1, /captures/7.pcap, lab, complete, 100, 3, [ethernet], 2, [10.0.0.0/8])"
+    );
+    assert_eq!(q("SELECT comments[1] FROM capture_files"), "it's a \"comment\"");
+    // Every flow has two ends.
+    assert_eq!(q("SELECT sum(flows) FROM host_facts"), "6000");
+    assert_eq!(
+        q("SELECT sum(bytes_out) = (SELECT sum(src_ip_bytes + dst_ip_bytes) FROM flows) FROM host_facts"),
+        "true"
+    );
+    assert_eq!(q("SELECT sum(bytes_out) = sum(bytes_in) AND sum(flows) = 6000 FROM traffic_hourly"), "true");
+    assert_eq!(q("SELECT count(*) FROM hosts WHERE is_internal AND len(macs) = 0"), "0");
+    assert_eq!(q("SELECT count(*) FROM hosts WHERE NOT is_internal AND len(macs) > 0"), "0", "a router's");
+    assert_eq!(
+        q("SELECT services_used FROM hosts WHERE is_internal ORDER BY flows DESC, ip LIMIT 1")
+            .contains("dns"),
+        true
+    );
+    assert_eq!(
+        q("SELECT count(*) FROM hosts WHERE len(list_filter(services_offered, lambda s: s LIKE '%/%')) > 0")
+            != "0",
+        true
+    );
+    drop(w);
+    store.close().unwrap();
+}
+
+#[test]
+fn the_same_content_is_refused_and_replaced_on_request() {
+    let f = Folder::new();
+    let store = f.store();
+    assert_eq!(ingest(&store, &start(1), "a", 10).unwrap(), Stored::Committed);
+    let again = CaptureStart { path: "/elsewhere.pcap.gz".to_owned(), ..start(2) };
+    assert_eq!(ingest(&store, &again, "a", 10).unwrap(), Stored::Duplicate("/captures/1.pcap".to_owned()));
+    assert_eq!(ingest(&store, &start(1), "a", 10).unwrap(), Stored::Duplicate("/captures/1.pcap".to_owned()));
+    assert_eq!(one(&store.db, "SELECT count(*) FROM flows"), "10");
+    // Another identity, the same content; then the same identity.
+    let forced = CaptureStart { replace: true, ..again };
+    assert_eq!(ingest(&store, &forced, "a", 12).unwrap(), Stored::Committed);
+    assert_eq!(one(&store.db, "SELECT count(*) || ' ' || min(capture_id) FROM flows"), "12 2");
+    assert_eq!(ingest(&store, &forced, "a", 11).unwrap(), Stored::Committed);
+    assert_eq!(one(&store.db, "SELECT count(*) || ' ' || min(capture_id) FROM flows"), "11 2");
+    assert_eq!(one(&store.db, "SELECT count(*) FROM captures"), "1");
+    assert_eq!(one(&store.db, "SELECT count(*) FROM host_facts WHERE capture_id <> 2"), "0");
+    assert_eq!(store.capture(CaptureId(1)).unwrap(), None);
+    assert_eq!(store.capture(CaptureId(2)).unwrap().unwrap().status, "complete");
+}
+
+#[test]
+fn a_look_alike_is_told_apart() {
+    let f = Folder::new();
+    let store = f.store();
+    ingest(&store, &start(1), "a", 10).unwrap();
+    let mut w = store.writer().unwrap();
+    let no = w.begin(&start(1)).unwrap();
+    w.rows(flow_rows(CaptureId(1), no, 0..5)).unwrap();
+    assert!(matches!(w.commit(&summary("b")), Err(StoreError::SameIdentity { .. })));
+    w.abandon().unwrap();
+    assert_eq!(one(&store.db, "SELECT count(*) FROM flows"), "10");
+}
+
+#[test]
+fn a_file_that_was_cut_short_makes_way_for_the_whole_one() {
+    let f = Folder::new();
+    let store = f.store();
+    let mut w = store.writer().unwrap();
+    w.begin(&start(1)).unwrap();
+    let mut cut = summary("a");
+    cut.ledger.files[0].stop = Stop::Damaged { reason: "cut".to_owned(), offset: 99 };
+    w.commit(&cut).unwrap();
+    assert_eq!(one(&store.db, "SELECT status || stop_reason || stop_offset FROM captures"), "damagedcut99");
+    let whole = CaptureStart { path: "/captures/1.pcap".to_owned(), ..start(2) };
+    // Another file under the same name begins at another time: both stay.
+    w.begin(&CaptureStart { capture_id: CaptureId(3), ..whole.clone() }).unwrap();
+    w.commit(&CaptureSummary { first_ts: Some(Timestamp(5)), ..summary("c") }).unwrap();
+    assert_eq!(one(&store.db, "SELECT count(*) FROM captures"), "2");
+    w.begin(&whole).unwrap();
+    w.commit(&summary("ab")).unwrap();
+    assert_eq!(one(&store.db, "SELECT string_agg(capture_id, ' ' ORDER BY capture_no) FROM captures"), "3 2");
+}
+
+#[test]
+fn abandoned_and_forgotten_captures_leave_no_trace_and_numbers_are_not_used_again() {
+    let f = Folder::new();
+    let store = f.store();
+    let mut w = store.writer().unwrap();
+    let no = w.begin(&start(1)).unwrap();
+    w.rows(flow_rows(CaptureId(1), no, 0..20_000)).unwrap();
+    w.abandon().unwrap();
+    let no = w.begin(&start(2)).unwrap();
+    w.rows(flow_rows(CaptureId(2), no, 0..100)).unwrap();
+    drop(w);
+    assert_eq!(one(&store.db, "SELECT (SELECT count(*) FROM flows) + (SELECT count(*) FROM captures)"), "0");
+    ingest(&store, &start(3), "a", 1).unwrap();
+    capture::delete(&store.db, CaptureId(3)).unwrap();
+    ingest(&store, &start(4), "b", 1).unwrap();
+    assert_eq!(one(&store.db, "SELECT capture_no FROM captures"), "2", "number 1 was given and is gone");
+}
+
+#[test]
+fn calls_out_of_order_are_told() {
+    let f = Folder::new();
+    let store = f.store();
+    let mut w = store.writer().unwrap();
+    assert!(matches!(w.commit(&summary("a")), Err(StoreError::Misuse(_))));
+    w.begin(&start(1)).unwrap();
+    assert!(matches!(w.begin(&start(2)), Err(StoreError::Misuse(_))));
+    w.abandon().unwrap();
+    w.abandon().unwrap();
+}
+
+#[test]
+fn rows_of_an_unknown_table_fail_the_capture_and_only_it() {
+    static STRANGE: Table = Table::plain("strange", "A test.", &[col("a", ColumnType::I64, "", "A number.")]);
+    let f = Folder::new();
+    let store = f.store();
+    let mut w = store.writer().unwrap();
+    w.begin(&start(1)).unwrap();
+    let mut rows = Rows::new(&STRANGE);
+    rows.row().i64(1);
+    w.rows(rows).unwrap();
+    let e = w.commit(&summary("a")).unwrap_err().to_string();
+    assert!(e.starts_with("cannot write to the database:") && e.contains("strange"), "{e}");
+    assert!(w.commit(&summary("a")).is_err());
+    w.abandon().unwrap();
+    drop(w);
+    assert_eq!(ingest(&store, &start(1), "a", 4).unwrap(), Stored::Committed);
+}
+
+#[test]
+fn lists_reach_the_file_and_columns_may_stand_in_another_order() {
+    static LISTS: Table = Table::record(
+        "lists",
+        "A test.",
+        &[
+            col("names", ColumnType::TextList, "", "Names."),
+            col("ok", ColumnType::Bool, "", "A flag."),
+            col("x", ColumnType::F64, "", "A number."),
+        ],
+    );
+    let f = Folder::new();
+    let store = f.store();
+    store
+        .db
+        .execute_batch("CREATE TABLE lists(x DOUBLE, ts TIMESTAMP_NS, capture_id BIGINT, names VARCHAR[], flow_id BIGINT, ok BOOLEAN)")
+        .unwrap();
+    let mut w = store.writer().unwrap();
+    w.begin(&start(1)).unwrap();
+    for _ in 0..3 {
+        let mut rows = Rows::new(&LISTS);
+        for i in 0..5_000_i64 {
+            let names: Vec<String> = (0..i % 4).map(|n| format!("n{n}-{i}-longer-than-inlined")).collect();
+            let mut row = rows.row();
+            row.time(Timestamp(i)).i64(1).i64(i);
+            if i % 5 == 0 {
+                row.null()
+            } else {
+                row.list(&names)
+            };
+            row.bool(i % 2 == 0).f64(0.5);
+        }
+        w.rows(rows).unwrap();
+    }
+    w.commit(&summary("a")).unwrap();
+    let q = |sql: &str| one(&store.db, sql);
+    assert_eq!(
+        q("SELECT count(*) || ' ' || count(names) || ' ' || sum(len(names)) FROM lists"),
+        "15000 12000 18000"
+    );
+    assert_eq!(
+        q("SELECT names FROM lists WHERE flow_id = 4998"),
+        "[n0-4998-longer-than-inlined, n1-4998-longer-than-inlined]"
+    );
+    assert_eq!(q("SELECT count(*) FROM lists WHERE ok AND x = 0.5"), "7500");
+}
+
+#[test]
+fn a_stream_is_seen_while_it_grows_and_marked_when_it_was_cut() {
+    let f = Folder::new();
+    let store = f.store();
+    let mut w = store.writer().unwrap();
+    let stream = CaptureStart { streaming: true, ..start(9) };
+    let no = w.begin(&stream).unwrap();
+    w.rows(flow_rows(CaptureId(9), no, 0..20_000)).unwrap();
+    w.rows(flow_rows(CaptureId(9), no, 20_000..20_001)).unwrap();
+    let give_up = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while one(&store.db, "SELECT count(*) FROM flows") != "20001" && std::time::Instant::now() < give_up {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(one(&store.db, "SELECT count(*) FROM flows"), "20001", "the single row comes by time");
+    assert_eq!(one(&store.db, "SELECT status FROM captures"), "live");
+    drop(w);
+    drop(store);
+    let store = f.store();
+    assert_eq!(one(&store.db, "SELECT status || ' ' || flows FROM captures"), "interrupted 20001");
+    assert_eq!(one(&store.db, "SELECT sum(flows) FROM host_facts"), "40002");
+    // One that ends well, and one that is given up.
+    let mut w = store.writer().unwrap();
+    let no = w.begin(&CaptureStart { streaming: true, ..start(10) }).unwrap();
+    w.rows(flow_rows(CaptureId(10), no, 0..10)).unwrap();
+    w.commit(&summary("live")).unwrap();
+    let no = w.begin(&CaptureStart { streaming: true, ..start(11) }).unwrap();
+    w.rows(flow_rows(CaptureId(11), no, 0..20_000)).unwrap();
+    w.abandon().unwrap();
+    assert_eq!(
+        one(&store.db, "SELECT string_agg(status, ' ' ORDER BY capture_no) FROM captures"),
+        "interrupted complete"
+    );
+    assert_eq!(one(&store.db, "SELECT count(*) FROM flows"), "20011");
+}

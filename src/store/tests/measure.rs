@@ -1,0 +1,71 @@
+//! How fast is writing, and how large is a flow? Run with `--ignored --nocapture` in release.
+
+use super::*;
+use std::time::Instant;
+
+fn rss_mib() -> (u64, u64) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = |key: &str| {
+        status
+            .lines()
+            .find_map(|l| l.strip_prefix(key))
+            .and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    (kib("VmRSS:") / 1024, kib("VmHWM:") / 1024)
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what this test is for")]
+fn report(text: &str) {
+    println!("{text}");
+}
+
+#[test]
+#[ignore = "a measurement, minutes in debug"]
+fn a_million_flows() {
+    const FLOWS: u64 = 1_000_000;
+    const BATCH: u64 = 8_192;
+    let f = Folder::new();
+    let began = Instant::now();
+    Store::create_if_missing(&f.db()).unwrap();
+    report(&format!("create: {:?}", began.elapsed()));
+    let began = Instant::now();
+    drop(f.reader());
+    report(&format!("open for reading, empty: {:?}", began.elapsed()));
+    let began = Instant::now();
+    let store = f.store();
+    report(&format!("open for writing: {:?}", began.elapsed()));
+    let mut batches: Vec<Rows> = Vec::new();
+    for from in (0..FLOWS).step_by(BATCH as usize) {
+        batches.push(flow_rows(CaptureId(1), CaptureNo(1), from..(from + BATCH).min(FLOWS)));
+    }
+    let bytes: usize = batches.iter().map(batch::size).sum();
+    report(&format!("rows made: {} MiB in memory; resident {:?} MiB", bytes >> 20, rss_mib()));
+    let cpu = cpu_ms();
+    let began = Instant::now();
+    let mut w = store.writer().unwrap();
+    w.begin(&start(1)).unwrap();
+    for b in batches {
+        w.rows(b).unwrap();
+    }
+    report(&format!("queued: {:?} resident {:?}", began.elapsed(), rss_mib()));
+    w.commit(&CaptureSummary { flows: FLOWS, ..summary("a") }).unwrap();
+    report(&format!(
+        "committed: {:?}, CPU {} ms, resident {:?} MiB",
+        began.elapsed(),
+        cpu_ms() - cpu,
+        rss_mib()
+    ));
+    drop(w);
+    store.close().unwrap();
+    let info = maintenance::info(&f.db(), &StoreConfig::default()).unwrap();
+    report(&format!("closed: {:?}; {} bytes a flow", began.elapsed(), info.file_bytes / FLOWS));
+    report(&format!("{:?}", info.tables));
+}
+
+/// CPU of all threads, ms.
+fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    after.split_whitespace().skip(11).take(2).filter_map(|v| v.parse::<u64>().ok()).sum::<u64>() * 10
+}

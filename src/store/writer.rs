@@ -1,0 +1,442 @@
+//! How do rows get into the file, fast and wholly or not at all?
+//!
+//! A thread of its own takes them from a bounded queue, as Arrow, into DuckDB's appender. One finite capture is one
+//! transaction: a kill at any moment leaves it wholly or not at all. Streams commit as they go under status `live`.
+//! Rows are flushed and checked every [`FLUSH_ROWS`]: unflushed rows lie outside DuckDB's memory limit, and an appender
+//! that is dropped swallows its errors. Refuses to guess after an error: the capture can then only be abandoned.
+
+use super::connect::write_error;
+use super::{StoreError, batch, capture};
+use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
+use crate::model::ids::CaptureNo;
+use crate::model::rows::Rows;
+use crate::model::schema::Table;
+use crate::model::time::Timestamp;
+use duckdb::arrow::datatypes::SchemaRef;
+use duckdb::{Appender, Connection};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Rows of a table between two flushes. Measured: 1 M flows in one transaction stay under 200 MB resident so.
+const FLUSH_ROWS: usize = 16_384;
+
+/// Bytes of rows that may wait for the writer: enough to bridge a slow flush, little beside DuckDB's cache.
+const MAX_QUEUED_BYTES: usize = 16 << 20;
+
+/// A stream's rows are visible at most this much later.
+const STREAM_COMMIT: Duration = Duration::from_secs(1);
+
+/// Rows after which a stream commits without waiting.
+const STREAM_COMMIT_ROWS: u64 = 16_384;
+
+/// Captures with fewer rows are left to DuckDB's log: a folder of small files need not write the file for each.
+const CHECKPOINT_ROWS: u64 = 50_000;
+
+enum Command {
+    Begin(CaptureStart, SyncSender<Result<CaptureNo, StoreError>>),
+    Rows(Rows, usize),
+    Commit(Box<CaptureSummary>, SyncSender<Result<Stored, StoreError>>),
+    Abandon(SyncSender<Result<(), StoreError>>),
+}
+
+/// What both threads see.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queued_bytes: usize,
+    closed: bool,
+    /// The first error while writing rows, until it is told.
+    error: Option<StoreError>,
+}
+
+impl Shared {
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Wait for room, then take it. An error of the writer ends the wait.
+    fn take(&self, bytes: usize) -> Result<(), StoreError> {
+        let mut s = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(e) = s.error.take() {
+                return Err(e);
+            }
+            if s.closed {
+                return Err(ENDED);
+            }
+            // One batch larger than the bound passes alone.
+            if s.queued_bytes == 0 || s.queued_bytes + bytes <= MAX_QUEUED_BYTES {
+                s.queued_bytes += bytes;
+                return Ok(());
+            }
+            s = self.freed.wait(s).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give(&self, bytes: usize) {
+        self.with(|s| s.queued_bytes = s.queued_bytes.saturating_sub(bytes));
+        self.freed.notify_one();
+    }
+}
+
+const ENDED: StoreError = StoreError::Misuse("the writing thread has ended");
+
+/// The engine's sink: rows go to DuckDB on a thread of its own. A capture that is neither committed nor abandoned when
+/// it is dropped leaves no trace (a stream: stays `live` until the next open).
+pub struct Writer {
+    commands: Option<Sender<Command>>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Start the thread on a connection of its own.
+    pub(super) fn start(db: Connection) -> Result<Self, StoreError> {
+        let (commands, received) = channel();
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                let _closing = Closing(Arc::clone(&theirs));
+                run(&db, &received, &theirs);
+            })
+            .map_err(|e| StoreError::Write(format!("no thread to write with: {e}")))?;
+        Ok(Self { commands: Some(commands), shared, thread: Some(thread) })
+    }
+
+    fn send(&self, command: Command) -> Result<(), StoreError> {
+        self.commands.as_ref().and_then(|c| c.send(command).ok()).ok_or(ENDED)
+    }
+
+    fn ask<T>(
+        &self,
+        command: impl FnOnce(SyncSender<Result<T, StoreError>>) -> Command,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = sync_channel(1);
+        self.send(command(answer))?;
+        answered.recv().unwrap_or(Err(ENDED))
+    }
+}
+
+impl Sink for Writer {
+    type Error = StoreError;
+
+    fn begin(&mut self, start: &CaptureStart) -> Result<CaptureNo, StoreError> {
+        self.ask(|answer| Command::Begin(start.clone(), answer))
+    }
+
+    fn rows(&mut self, rows: Rows) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let bytes = batch::size(&rows);
+        self.shared.take(bytes)?;
+        self.send(Command::Rows(rows, bytes))
+    }
+
+    fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
+        self.ask(|answer| Command::Commit(Box::new(summary.clone()), answer))
+    }
+
+    fn abandon(&mut self) -> Result<(), StoreError> {
+        self.ask(Command::Abandon)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(t) = self.thread.take() {
+            let _ = t.join(); // it has told its errors already
+        }
+    }
+}
+
+/// Wakes whoever waits for room when the thread ends, however it ends.
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.with(|s| s.closed = true);
+        self.0.freed.notify_all();
+    }
+}
+
+/// The thread.
+fn run(db: &Connection, commands: &Receiver<Command>, shared: &Shared) {
+    let mut session = Session::new(db);
+    loop {
+        let next = match session.commit_in() {
+            Some(wait) => commands.recv_timeout(wait),
+            None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match next {
+            Ok(Command::Begin(start, answer)) => {
+                shared.with(|s| s.error = None);
+                let _ = answer.send(session.begin(start));
+            }
+            Ok(Command::Rows(rows, bytes)) => {
+                if let Err(e) = session.rows(rows) {
+                    shared.with(|s| s.error = s.error.take().or(Some(e)));
+                }
+                shared.give(bytes);
+            }
+            Ok(Command::Commit(summary, answer)) => {
+                let told = shared.with(|s| s.error.take());
+                let result = match told {
+                    Some(e) => Err(e),
+                    None => session.commit(&summary),
+                };
+                let _ = answer.send(result);
+            }
+            Ok(Command::Abandon(answer)) => {
+                shared.with(|s| s.error = None);
+                let _ = answer.send(session.abandon());
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                if let Err(e) = session.commit_stream() {
+                    shared.with(|s| s.error = s.error.take().or(Some(e)));
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                session.leave();
+                return;
+            }
+        }
+    }
+}
+
+/// A capture being written.
+struct Open {
+    start: CaptureStart,
+    no: CaptureNo,
+    began: Timestamp,
+    rows: u64,
+    /// An error happened: nothing more is written, it can only be abandoned.
+    failed: bool,
+    /// Streams: rows since the last commit, and when that was.
+    uncommitted: u64,
+    committed: Instant,
+}
+
+struct Session<'db> {
+    db: &'db Connection,
+    open: Option<Open>,
+    /// Dropped before the transaction ends in any way: an appender flushes what it holds when it is dropped.
+    tables: BTreeMap<&'static str, Appending<'db>>,
+}
+
+struct Appending<'db> {
+    appender: Appender<'db>,
+    schema: SchemaRef,
+    unflushed: usize,
+}
+
+impl<'db> Session<'db> {
+    fn new(db: &'db Connection) -> Self {
+        Self { db, open: None, tables: BTreeMap::new() }
+    }
+
+    fn sql(&self, sql: &str) -> Result<(), StoreError> {
+        self.db.execute_batch(sql).map_err(write_error)
+    }
+
+    fn begin(&mut self, start: CaptureStart) -> Result<CaptureNo, StoreError> {
+        if self.open.is_some() {
+            return Err(StoreError::Misuse("a capture began before the one before it ended"));
+        }
+        self.sql("BEGIN")?;
+        let began = capture::now();
+        let made = self.prepare(&start, began);
+        match made {
+            Ok(no) => {
+                self.open = Some(Open {
+                    start,
+                    no,
+                    began,
+                    rows: 0,
+                    failed: false,
+                    uncommitted: 0,
+                    committed: Instant::now(),
+                });
+                Ok(no)
+            }
+            Err(e) => {
+                let _ = self.sql("ROLLBACK"); // the first error is the one to tell
+                Err(e)
+            }
+        }
+    }
+
+    fn prepare(&self, start: &CaptureStart, began: Timestamp) -> Result<CaptureNo, StoreError> {
+        // Before the first new row of the same id, or it would be deleted with the old ones.
+        if start.replace {
+            capture::delete(self.db, start.capture_id)?;
+        }
+        let no = capture::next_number(self.db)?;
+        if start.streaming {
+            capture::insert_live(self.db, start, no, began)?;
+            self.sql("COMMIT; BEGIN")?;
+        }
+        Ok(no)
+    }
+
+    fn rows(&mut self, rows: Rows) -> Result<(), StoreError> {
+        let n = rows.len();
+        match &self.open {
+            None => return Err(StoreError::Misuse("rows came before a capture began")),
+            Some(o) if o.failed => return Ok(()), // told already; abandon or commit will come
+            Some(_) => {}
+        }
+        let done = self.append(rows);
+        let Some(open) = &mut self.open else { return done };
+        open.failed |= done.is_err();
+        open.rows += n as u64;
+        open.uncommitted += n as u64;
+        if done.is_ok() && open.start.streaming && open.uncommitted >= STREAM_COMMIT_ROWS {
+            return self.commit_stream();
+        }
+        done
+    }
+
+    fn append(&mut self, rows: Rows) -> Result<(), StoreError> {
+        let (table, n) = (rows.table, rows.len());
+        if !self.tables.contains_key(table.name) {
+            let appending = self.appending(table)?;
+            self.tables.insert(table.name, appending);
+        }
+        let Some(t) = self.tables.get_mut(table.name) else { return Ok(()) };
+        let batch = batch::record_batch(rows, Arc::clone(&t.schema))?;
+        t.appender.append_record_batch(batch).map_err(write_error)?;
+        t.unflushed += n;
+        if t.unflushed >= FLUSH_ROWS {
+            t.appender.flush().map_err(write_error)?;
+            t.unflushed = 0;
+        }
+        Ok(())
+    }
+
+    /// An appender for a table. Older databases may have its columns in another order.
+    fn appending(&self, table: &'static Table) -> Result<Appending<'db>, StoreError> {
+        let names: Vec<&str> = table.all_columns().map(|c| c.name).collect();
+        let appender = self.db.appender_with_columns(table.name, &names).map_err(write_error)?;
+        Ok(Appending { appender, schema: batch::schema_of(table), unflushed: 0 })
+    }
+
+    fn flush_all(&mut self) -> Result<(), StoreError> {
+        for t in self.tables.values_mut() {
+            if t.unflushed > 0 {
+                t.appender.flush().map_err(write_error)?;
+                t.unflushed = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// How long a stream may wait until its rows are committed; `None`: nothing waits.
+    fn commit_in(&self) -> Option<Duration> {
+        let o = self.open.as_ref()?;
+        (o.start.streaming && o.uncommitted > 0 && !o.failed)
+            .then(|| STREAM_COMMIT.saturating_sub(o.committed.elapsed()))
+    }
+
+    fn commit_stream(&mut self) -> Result<(), StoreError> {
+        let done = self.flush_all().and_then(|()| self.sql("COMMIT; BEGIN"));
+        if let Some(o) = &mut self.open {
+            o.failed |= done.is_err();
+            o.uncommitted = 0;
+            o.committed = Instant::now();
+        }
+        done
+    }
+
+    fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
+        match &self.open {
+            None => return Err(StoreError::Misuse("a commit came before a capture began")),
+            Some(o) if o.failed => {
+                return Err(StoreError::Write("an earlier error of this capture".to_owned()));
+            }
+            Some(_) => {}
+        }
+        let done = self.finish(summary);
+        let rows = self.open.as_ref().map_or(0, |o| o.rows);
+        match &done {
+            Ok(Stored::Committed) => {
+                self.open = None;
+                if rows >= CHECKPOINT_ROWS {
+                    self.checkpoint()?;
+                }
+            }
+            Ok(Stored::Duplicate(_)) => {
+                self.tables.clear();
+                self.open = None;
+                self.sql("ROLLBACK")?;
+            }
+            Err(_) => {
+                if let Some(o) = &mut self.open {
+                    o.failed = true;
+                }
+            }
+        }
+        done
+    }
+
+    fn finish(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
+        self.flush_all()?;
+        self.tables.clear();
+        let Some(o) = &self.open else { return Err(ENDED) };
+        let hash = capture::content_hash(&summary.ledger);
+        if !o.start.streaming
+            && let capture::Sameness::Duplicate(path) =
+                capture::settle(self.db, &o.start, hash.as_deref(), summary)?
+        {
+            return Ok(Stored::Duplicate(path));
+        }
+        capture::insert_finished(self.db, &o.start, o.no, o.began, hash.as_deref(), summary)?;
+        self.sql("COMMIT")?;
+        Ok(Stored::Committed)
+    }
+
+    /// Move the log into the file. Not possible beside another transaction, and not needed: the log is as safe.
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        match self.sql("CHECKPOINT") {
+            Err(StoreError::Write(e)) if e.contains("Cannot CHECKPOINT") => Ok(()),
+            other => other,
+        }
+    }
+
+    fn abandon(&mut self) -> Result<(), StoreError> {
+        let Some(o) = self.open.take() else { return Ok(()) };
+        self.tables.clear();
+        self.sql("ROLLBACK")?;
+        if o.start.streaming {
+            self.sql("BEGIN")?;
+            capture::delete(self.db, o.start.capture_id)?;
+            self.sql("COMMIT")?;
+        }
+        Ok(())
+    }
+
+    /// The sink was dropped in the middle of a capture.
+    fn leave(&mut self) {
+        self.tables.clear();
+        if self.open.take().is_some() {
+            let _ = self.sql("ROLLBACK"); // nobody is left to hear of it; closing rolls back as well
+        }
+    }
+}
