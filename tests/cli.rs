@@ -128,7 +128,8 @@ fn damaged_input_ends_with_3_and_keeps_what_was_before() {
     let row =
         Csv::parse(&lab.csv("SELECT status, packets, stop_reason <> '' AS why, stop_offset FROM captures"))
             .rows;
-    assert_eq!(row[0][..3], ["damaged", "72", "true"], "{row:?}");
+    let whole = crate::support::packets::read(&std::fs::read(samples().join("cut/cut.pcap")).unwrap()).len();
+    assert_eq!(row[0][..3], ["damaged".to_owned(), whole.to_string(), "true".to_owned()], "{row:?}");
     let offset: u64 = row[0][3].parse().unwrap();
     assert!(offset > 11_000 && offset <= 12_000, "stop_offset {offset}");
 }
@@ -300,7 +301,8 @@ fn a_second_writer_is_told_who_holds_the_database() {
     assert!(first.wait().unwrap().success(), "the first writer failed: {said}");
     let packets =
         lab.value("SELECT packets FROM captures WHERE path NOT LIKE '%web%' AND path NOT LIKE '%ssh%'");
-    assert_eq!(packets, "59", "packets of what came by standard input");
+    let whole = crate::support::packets::read(&bytes).len();
+    assert_eq!(packets, whole.to_string(), "packets of what came by standard input");
 }
 
 #[test]

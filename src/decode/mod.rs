@@ -71,7 +71,7 @@ pub enum Role {
 }
 
 /// One network layer of one packet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Decoded {
     /// Packet time.
     pub ts: Timestamp,

@@ -17,7 +17,7 @@ const NOTABLE: i64 = 3_600 * NANOS_PER_SEC;
 
 /// The clock of one capture.
 #[derive(Debug, Default)]
-pub struct Clock {
+pub(super) struct Clock {
     now: Option<Timestamp>,
     ahead: Run,
     behind: Run,
@@ -42,12 +42,12 @@ impl Run {
 
 impl Clock {
     /// The time; `None` before the first packet.
-    pub fn now(&self) -> Option<Timestamp> {
+    pub(super) fn now(&self) -> Option<Timestamp> {
         self.now
     }
 
     /// A packet with stamp `ts` passed. Returns by how many nanoseconds the clock stepped, when that is worth noting.
-    pub fn observe(&mut self, ts: Timestamp) -> Option<i64> {
+    pub(super) fn observe(&mut self, ts: Timestamp) -> Option<i64> {
         let Some(now) = self.now else {
             self.now = Some(ts);
             return None;
@@ -82,7 +82,7 @@ impl Clock {
     }
 
     /// A device says what time it is although no packet came. Never turns the clock back.
-    pub fn tick(&mut self, wall: Timestamp) {
+    pub(super) fn tick(&mut self, wall: Timestamp) {
         if self.now.is_none_or(|now| now < wall) {
             self.now = Some(wall);
         }

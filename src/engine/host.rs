@@ -15,7 +15,7 @@ use crate::model::rows::Rows;
 use crate::model::schema::Table;
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
-use crate::protocol::dns::{DnsRecord, registered_domain};
+use crate::protocol::dns::record::{DnsRecord, registered_domain};
 use crate::topology::Subnets;
 use std::sync::Arc;
 

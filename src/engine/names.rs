@@ -21,7 +21,7 @@ type Pair = (Ip, Ip);
 
 /// Names of one shard's clients.
 #[derive(Debug, Default)]
-pub struct Names {
+pub(super) struct Names {
     pairs: HashMap<Pair, VecDeque<(Timestamp, Arc<str>)>>,
     order: VecDeque<Pair>,
     forgotten: u64,
@@ -29,7 +29,7 @@ pub struct Names {
 
 impl Names {
     /// At `ts`, `client` was told that `name` is at `server`.
-    pub fn learn(&mut self, client: Ip, server: Ip, ts: Timestamp, name: &Arc<str>) {
+    pub(super) fn learn(&mut self, client: Ip, server: Ip, ts: Timestamp, name: &Arc<str>) {
         let pair = (client, server);
         if let Some(known) = self.pairs.get_mut(&pair) {
             if known.back().is_some_and(|(_, last)| last == name) {
@@ -52,13 +52,13 @@ impl Names {
     }
 
     /// The name under which `client` reached `server` with a flow that began at `began`.
-    pub fn of(&self, client: Ip, server: Ip, began: Timestamp) -> Option<&Arc<str>> {
+    pub(super) fn of(&self, client: Ip, server: Ip, began: Timestamp) -> Option<&Arc<str>> {
         let known = self.pairs.get(&(client, server))?;
         known.iter().rev().find(|(ts, _)| *ts <= began).map(|(_, name)| name)
     }
 
     /// Pairs forgotten because there were too many.
-    pub fn forgotten(&self) -> u64 {
+    pub(super) fn forgotten(&self) -> u64 {
         self.forgotten
     }
 }

@@ -110,7 +110,7 @@ fn read(mut source: Box<dyn Source>, to_engine: &std::sync::mpsc::SyncSender<Pol
 
 /// State of one capture.
 struct Engine {
-    decoder: Decoder,
+    decoder: Arc<Decoder>,
     front: Front,
     shards: Vec<Shard>,
     hosts: Vec<HostShard>,
@@ -137,7 +137,7 @@ impl Engine {
             .collect();
         let inference = Inference::new(&config.topology, Vec::new());
         Self {
-            decoder: Decoder::new(&config.decode),
+            decoder: Arc::new(Decoder::new(&config.decode)),
             front: Front::new(inference, Defragmenter::new(&config.decode)),
             shards,
             hosts: (0..SHARDS).map(|_| HostShard::new(start.capture_id)).collect(),
@@ -156,7 +156,7 @@ impl Engine {
     /// Everything the reader sends. The next batch is decoded while the one before it runs through the shards.
     fn consume<S: Sink>(
         &mut self,
-        from_reader: &Receiver<Polled>,
+        from_reader: Receiver<Polled>,
         sink: &mut S,
     ) -> Result<(), EngineError<S::Error>> {
         let mut ready: Option<Prepared> = None;
@@ -175,9 +175,9 @@ impl Engine {
                 Some(Polled::End) | None if ready.is_none() => return Ok(()),
                 Some(Polled::End) | None => None,
             };
-            let decoder = &self.decoder;
+            let decoder = Arc::clone(&self.decoder);
             let mut spare = std::mem::take(&mut self.spare);
-            let decode = |spare: &mut Vec<Slice>| next.map(|batch| Prepared::decode(batch, decoder, spare));
+            let decode = |spare: &mut Vec<Slice>| next.map(|batch| Prepared::decode(batch, &decoder, spare));
             ready = match ready.take() {
                 None => {
                     let decoded = decode(&mut spare);
@@ -186,7 +186,7 @@ impl Engine {
                 }
                 Some(mut prepared) => {
                     let infer = self.ours.is_none();
-                    self.front.in_order(&mut prepared, decoder, infer, &mut self.weirds);
+                    self.front.in_order(&mut prepared, &decoder, infer, &mut self.weirds);
                     self.settle(false);
                     let now = self.front.clock.now();
                     let (shards, hosts, lanes, ours) =

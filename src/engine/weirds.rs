@@ -6,11 +6,11 @@
 use crate::model::weird::{Weird, WeirdKind};
 
 /// Rows stored per kind and capture.
-pub const STORED_PER_KIND: u64 = 1_000;
+pub(super) const STORED_PER_KIND: u64 = 1_000;
 
 /// Counts of one capture.
 #[derive(Debug)]
-pub struct WeirdLog {
+pub(super) struct WeirdLog {
     counts: Vec<u64>,
 }
 
@@ -22,7 +22,7 @@ impl Default for WeirdLog {
 
 impl WeirdLog {
     /// Count it; true when it is to be stored.
-    pub fn admit(&mut self, weird: &Weird) -> bool {
+    pub(super) fn admit(&mut self, weird: &Weird) -> bool {
         match self.counts.get_mut(weird.kind as usize) {
             Some(n) => {
                 *n += 1;
@@ -33,12 +33,12 @@ impl WeirdLog {
     }
 
     /// All that were counted.
-    pub fn total(&self) -> u64 {
+    pub(super) fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
     /// Counted but not stored.
-    pub fn not_stored(&self) -> u64 {
+    pub(super) fn not_stored(&self) -> u64 {
         self.counts.iter().map(|n| n.saturating_sub(STORED_PER_KIND)).sum()
     }
 }

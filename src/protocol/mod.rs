@@ -6,10 +6,13 @@
 
 pub mod dispatch;
 pub mod dns;
+pub mod http1;
+pub mod names;
 pub mod ssh;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tls;
 
 use crate::flow::{At, FlowView};
 use crate::model::flow::Side;
@@ -123,6 +126,9 @@ pub trait Parser: Send {
     /// The flow ended, or was given up: write what is pending.
     fn finish(&mut self, out: &mut Output<'_>);
 
+    /// `bytes` of what was to be skipped never came: lost in a gap, or the flow ended before. Comes before `finish`.
+    fn unskipped(&mut self, _side: Side, _bytes: u64) {}
+
     /// A more exact name than the registry's, when the bytes tell (`mdns` for `dns`).
     fn service(&self) -> Option<&'static str> {
         None
@@ -151,7 +157,79 @@ pub struct Protocol {
 }
 
 /// Every protocol, in the order that breaks ties.
-pub static ALL: &[&Protocol] = &[&dns::PROTOCOL, &ssh::PROTOCOL];
+#[rustfmt::skip] // one line an entry
+pub static ALL: &[&Protocol] = &[
+    &dns::PROTOCOL,
+    &ssh::PROTOCOL,
+    &http1::PROTOCOL,
+    &tls::PROTOCOL,
+    &names::infrastructure::DHCP,
+    &names::infrastructure::NTP,
+    &names::infrastructure::SNMP,
+    &names::infrastructure::SYSLOG,
+    &names::infrastructure::SSDP,
+    &names::infrastructure::STUN,
+    &names::infrastructure::RADIUS,
+    &names::infrastructure::TFTP,
+    &names::infrastructure::DHCPV6,
+    &names::infrastructure::NETFLOW,
+    &names::infrastructure::IPFIX,
+    &names::infrastructure::SFLOW,
+    &names::infrastructure::NBDGM,
+    &names::infrastructure::BGP,
+    &names::tunnels::VXLAN,
+    &names::tunnels::GENEVE,
+    &names::tunnels::GTPV1,
+    &names::tunnels::TEREDO,
+    &names::tunnels::L2TP,
+    &names::tunnels::WIREGUARD,
+    &names::tunnels::OPENVPN,
+    &names::tunnels::IKE,
+    &names::tunnels::PPTP,
+    &names::peers::QUIC,
+    &names::peers::DTLS,
+    &names::peers::BITTORRENT,
+    &names::peers::SOCKS,
+    &names::lines::FTP,
+    &names::lines::SMTP,
+    &names::lines::POP3,
+    &names::lines::IMAP,
+    &names::lines::NNTP,
+    &names::lines::IRC,
+    &names::lines::XMPP,
+    &names::lines::TELNET,
+    &names::lines::RSYNC,
+    &names::lines::GIT,
+    &names::windows::SMB,
+    &names::windows::DCERPC,
+    &names::windows::KERBEROS,
+    &names::windows::LDAP,
+    &names::windows::RDP,
+    &names::windows::RDPEUDP,
+    &names::databases::MYSQL,
+    &names::databases::POSTGRESQL,
+    &names::databases::TDS,
+    &names::databases::MONGODB,
+    &names::databases::REDIS,
+    &names::databases::CASSANDRA,
+    &names::databases::KAFKA,
+    &names::databases::MQTT,
+    &names::databases::AMQP,
+    &names::databases::STOMP,
+    &names::media::SIP,
+    &names::media::RTSP,
+    &names::media::MGCP,
+    &names::media::RTMP,
+    &names::media::RFB,
+    &names::industry::MODBUS,
+    &names::industry::DNP3,
+    &names::industry::S7COMM,
+    &names::industry::ENIP,
+    &names::industry::BACNET,
+    &names::industry::IEC104,
+    &names::industry::OPCUA,
+    &names::industry::COAP,
+];
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,11 @@ impl Sent<'_> {
     pub(crate) fn of(self, len: usize) -> Self {
         Self { original: len, ..self }
     }
+
+    /// Does nothing happen at all?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.missing == 0
+    }
 }
 
 /// The originator says this.

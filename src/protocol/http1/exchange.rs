@@ -1,0 +1,230 @@
+//! Which response answers which request?
+//!
+//! RFC 9112 section 9.3: in order, so a queue is enough. An exchange is written when both its messages are over, in the
+//! order of the requests; what is left is written when the flow ends. Either message may be missing.
+
+use super::fields;
+use super::head::{Body, Fields};
+use super::record::{Content, HttpTransaction};
+use crate::flow::At;
+use crate::model::text::printable;
+use crate::model::weird::{Detail, WeirdKind};
+use crate::protocol::Output;
+use std::collections::VecDeque;
+
+/// Requests of one flow that are remembered while they wait for their answers. Browsers that pipelined sent fewer than ten;
+/// the oldest is written without its answer.
+const PENDING_CAP: usize = 64;
+
+/// Longest method and protocol version kept, bytes.
+const WORD_CAP: usize = 32;
+
+/// Longest reason phrase kept, bytes.
+const REASON_CAP: usize = 128;
+
+/// A request and its response in the making.
+#[derive(Debug)]
+struct Exchange {
+    began: At,
+    request_over: bool,
+    response_over: bool,
+    /// Is something of either message missing?
+    cut: bool,
+    tx: HttpTransaction,
+}
+
+/// What a request announces.
+pub(super) struct Opened {
+    pub(super) body: Body,
+    /// Another protocol may follow, by CONNECT or Upgrade.
+    pub(super) may_switch: bool,
+}
+
+/// What a response announces.
+pub(super) struct Answered {
+    pub(super) body: Body,
+    /// An interim response: the final one follows.
+    pub(super) interim: bool,
+    /// Another protocol follows.
+    pub(super) switched: bool,
+}
+
+/// The exchanges of one flow that are not yet written.
+#[derive(Default, Debug)]
+pub(super) struct Exchanges {
+    open: VecDeque<Box<Exchange>>,
+    /// Exchanges begun so far.
+    begun: u32,
+    /// Requests written without their answers, which are still to come.
+    forgotten: u32,
+}
+
+impl Exchanges {
+    /// Has no message been seen yet?
+    pub(super) fn is_untouched(&self) -> bool {
+        self.begun == 0
+    }
+
+    fn begin(&mut self, began: At) -> Box<Exchange> {
+        self.begun = self.begun.saturating_add(1);
+        let tx = HttpTransaction { trans_depth: self.begun, ..HttpTransaction::default() };
+        Box::new(Exchange { began, request_over: false, response_over: false, cut: false, tx })
+    }
+
+    /// A request's head is complete.
+    pub(super) fn request(
+        &mut self,
+        began: At,
+        method: &[u8],
+        target: &[u8],
+        version: (u8, u8),
+        fields: Fields<'_>,
+        out: &mut Output<'_>,
+    ) -> Opened {
+        if self.open.len() >= PENDING_CAP
+            && let Some(oldest) = self.open.pop_front()
+        {
+            out.weird(WeirdKind::PendingFull, Detail::None);
+            self.forgotten = self.forgotten.saturating_add(u32::from(!oldest.response_over));
+            write(*oldest, out);
+        }
+        let mut exchange = self.begin(began);
+        let tx = &mut exchange.tx;
+        tx.request_ts = Some(began.ts);
+        tx.version = version;
+        tx.method = Some(printable(method, WORD_CAP).into());
+        tx.uri = fields::text(target, fields::URI_CAP);
+        let told = fields::request(fields, tx);
+        notice(&told, out);
+        match fields::authority(method, target) {
+            // Spoken to a proxy: the name is not that of the responder.
+            Some(authority) => {
+                if tx.host.is_none() {
+                    tx.host = fields::text(authority, fields::URI_CAP);
+                }
+            }
+            None => {
+                if let Some(name) = tx.host.as_deref().and_then(fields::server_name) {
+                    out.hostname(&name);
+                }
+            }
+        }
+        let connect = method == b"CONNECT";
+        let body = if connect { Body::None } else { told.framing.request() };
+        let may_switch = connect || (told.upgrade && tx.upgrade.is_some());
+        self.open.push_back(exchange);
+        Opened { body, may_switch }
+    }
+
+    /// A response's head is complete.
+    pub(super) fn response(
+        &mut self,
+        began: At,
+        version: (u8, u8),
+        status: u16,
+        reason: &[u8],
+        fields: Fields<'_>,
+        out: &mut Output<'_>,
+    ) -> Answered {
+        let forgotten = self.forgotten > 0;
+        if matches!(status, 100..=199) && status != 101 {
+            if let Some(exchange) = self.open.iter_mut().find(|e| !e.response_over).filter(|_| !forgotten) {
+                exchange.tx.info_code = Some(status);
+            }
+            return Answered { body: Body::None, interim: true, switched: false };
+        }
+        if forgotten || self.open.iter().all(|e| e.response_over) {
+            let mut exchange = self.begin(began);
+            exchange.request_over = true;
+            exchange.tx.version = version;
+            if forgotten {
+                self.open.push_front(exchange);
+            } else {
+                self.open.push_back(exchange);
+            }
+        }
+        let Some(exchange) = self.open.iter_mut().find(|e| !e.response_over) else {
+            // Cannot be: one was pushed above if there was none.
+            return Answered { body: Body::UntilClose, interim: false, switched: false };
+        };
+        let tx = &mut exchange.tx;
+        self.forgotten = self.forgotten.saturating_sub(1);
+        tx.status_code = Some(status);
+        tx.status_msg = fields::text(reason, REASON_CAP);
+        tx.response_ts = Some(began.ts);
+        let told = fields::response(fields, tx);
+        notice(&told, out);
+        let accepted = tx.method.as_deref() == Some("CONNECT") && matches!(status, 200..=299);
+        let switched = accepted || status == 101;
+        if switched {
+            tx.switched = true;
+            exchange.response_over = true;
+        }
+        let body = told.framing.response(status, exchange.tx.method.as_deref());
+        Answered { body, interim: false, switched }
+    }
+
+    /// What the message at hand of the client or the server carries.
+    pub(super) fn content(&mut self, of_client: bool) -> Option<&mut Content> {
+        if of_client {
+            self.open.iter_mut().find(|e| !e.request_over).map(|e| &mut e.tx.request)
+        } else {
+            self.open.iter_mut().find(|e| !e.response_over).map(|e| &mut e.tx.response)
+        }
+    }
+
+    /// The message at hand of the client or the server is over.
+    pub(super) fn end(&mut self, of_client: bool, complete: bool, out: &mut Output<'_>) {
+        let over = |e: &&mut Box<Exchange>| if of_client { !e.request_over } else { !e.response_over };
+        if let Some(exchange) = self.open.iter_mut().find(over) {
+            if of_client {
+                exchange.request_over = true;
+            } else {
+                exchange.response_over = true;
+            }
+            exchange.cut |= !complete;
+        }
+        self.write_finished(out);
+    }
+
+    /// The answer to the oldest request is lost.
+    pub(super) fn answer_lost(&mut self, out: &mut Output<'_>) {
+        self.end(false, false, out);
+    }
+
+    fn write_finished(&mut self, out: &mut Output<'_>) {
+        while self.open.front().is_some_and(|e| e.request_over && e.response_over) {
+            if let Some(exchange) = self.open.pop_front() {
+                write(*exchange, out);
+            }
+        }
+    }
+
+    /// Write what is left.
+    pub(super) fn finish(&mut self, out: &mut Output<'_>) {
+        for exchange in std::mem::take(&mut self.open) {
+            write(*exchange, out);
+        }
+    }
+}
+
+fn notice(told: &fields::Told, out: &mut Output<'_>) {
+    if told.framing.conflicts() {
+        out.weird(WeirdKind::HttpConflictingLength, Detail::None);
+    }
+    if told.framing.bad {
+        out.weird(WeirdKind::HttpMalformed, Detail::Text("Content-Length is no number".into()));
+    } else if told.odd {
+        out.weird(
+            WeirdKind::HttpMalformed,
+            Detail::Text("a header field that does not follow the grammar".into()),
+        );
+    }
+}
+
+fn write(exchange: Exchange, out: &mut Output<'_>) {
+    let Exchange { began, request_over, response_over, cut, mut tx } = exchange;
+    let both = tx.method.is_some() && tx.status_code.is_some();
+    tx.complete = both && request_over && response_over && !cut;
+    out.record(began, tx);
+}

@@ -1,0 +1,421 @@
+//! What was asked and answered over HTTP/1?
+//!
+//! RFC 9110 and RFC 9112. Requests and responses are paired in order, also pipelined, several to a flow; bodies are
+//! counted and stepped over, their first bytes name their type. Either side may be missing, and a flow may begin in
+//! the middle. Told by the first line of a message, on any port and from either end.
+//! Refuses: HTTP/0.9, HTTP/2 (its preface is not taken), decoding of bodies, and guessing where the next message
+//! begins after loss: it waits for a segment that starts with one.
+//! Read `head` (grammar), then `exchange` (pairing), then `fields` and `record` (what is kept).
+
+mod exchange;
+mod fields;
+mod head;
+mod record;
+mod sniff;
+
+pub use record::{Content, HTTP, HttpTransaction};
+
+use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
+use crate::flow::At;
+use crate::model::flow::Side;
+use crate::model::weird::{Detail, WeirdKind};
+use exchange::Exchanges;
+use head::{Body, Look, StartLine};
+
+/// The registry's entry.
+pub static PROTOCOL: Protocol = Protocol {
+    name: "http",
+    about: "HTTP/1 (RFC 9110, RFC 9112), by the first line of a request or a response.",
+    transports: &[Transport::Tcp],
+    ports: &[80, 8080, 8000, 8008, 8888, 3128],
+    tables: &[&HTTP],
+    buffer_cap: HEAD_CAP,
+    probe,
+    parser: Some(|| Box::new(Http1::default())),
+};
+
+/// Longest head of a message that is parsed, bytes. Servers stop at 8 to 64 KiB; a longer one is stepped over and told as a
+/// weird.
+const HEAD_CAP: usize = 64 * 1024;
+
+/// Longest first line of a chunk with its extensions, bytes; real ones have below 20.
+const CHUNK_LINE_CAP: usize = 4096;
+
+fn probe(probe: &Probe<'_>) -> Verdict {
+    let (orig, resp) = (head::look(probe.orig), head::look(probe.resp));
+    match (orig, resp) {
+        (Look::Request, _) | (_, Look::Request) => Verdict::Mine(95),
+        (Look::Response, _) | (_, Look::Response) => Verdict::Mine(90),
+        (Look::Unclear, _) | (_, Look::Unclear) => Verdict::NeedMore,
+        (Look::Other, Look::Other) => Verdict::NotMine,
+    }
+}
+
+/// What the next bytes of a side are.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum State {
+    /// A message begins, or the rest of its head comes; no end of it before this byte.
+    #[default]
+    Head,
+    /// So many bytes of a body with a known length.
+    Body(u64),
+    /// The first line of a chunk.
+    ChunkLine,
+    /// So many bytes of a chunk.
+    Chunk(u64),
+    /// The line end behind a chunk.
+    ChunkEnd,
+    /// Fields behind the last chunk.
+    Trailer,
+    /// A body that ends with the connection.
+    UntilClose,
+    /// A client that asked for another protocol: what it says next depends on the answer.
+    Hold,
+    /// Where we are is unknown.
+    Lost,
+}
+
+/// One direction.
+#[derive(Default, Debug)]
+struct Half {
+    state: State,
+    /// Bytes of the head at hand that are known to hold no end.
+    scanned: usize,
+    /// When the first byte of the message at hand came.
+    began: Option<At>,
+    /// First bytes of the body at hand.
+    sniff: Vec<u8>,
+    /// Has its type been told?
+    sniffed: bool,
+    /// Are bytes of the message at hand missing?
+    missing: bool,
+}
+
+/// The parser of one flow.
+#[derive(Default)]
+struct Http1 {
+    halves: [Half; 2],
+    /// Who sends requests; told by the first message.
+    client: Option<Side>,
+    exchanges: Exchanges,
+}
+
+/// What one step did.
+enum Step {
+    /// Took so many bytes; go on.
+    Took(usize),
+    /// Needs more than there is.
+    Wait,
+    /// Took all that was given, whatever it is.
+    All,
+    /// Done for this call.
+    Return(Fed),
+}
+
+impl Parser for Http1 {
+    fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        let mut at = 0;
+        while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
+            match self.step(side, rest, out) {
+                Step::Took(n) => at += n.min(rest.len()),
+                Step::Wait => break,
+                Step::All => return Fed::Took(data.len()),
+                Step::Return(Fed::Switch(n)) => return Fed::Switch(at + n),
+                Step::Return(fed) => return fed,
+            }
+        }
+        Fed::Took(at)
+    }
+
+    fn gap(&mut self, side: Side, missing: u64, out: &mut Output<'_>) -> Fed {
+        let half = self.half(side);
+        match half.state {
+            State::Body(left) if missing <= left => half.state = State::Body(left - missing),
+            State::Chunk(left) if missing <= left => half.state = State::Chunk(left - missing),
+            State::UntilClose => {}
+            State::Hold | State::Lost => return Fed::Took(0),
+            _ => {
+                self.lose(side, out);
+                return Fed::Took(0);
+            }
+        }
+        half.missing = true;
+        // A type told from the middle of a body would be a guess.
+        half.sniffed |= half.sniff.is_empty();
+        if half.state == State::Body(0) {
+            self.end_message(side, out);
+        }
+        Fed::Took(0)
+    }
+
+    fn unskipped(&mut self, side: Side, bytes: u64) {
+        let is_client = self.is_client(side);
+        self.half(side).missing = true;
+        if let Some(content) = self.exchanges.content(is_client) {
+            content.body_len = content.body_len.saturating_sub(bytes);
+        }
+    }
+
+    fn finish(&mut self, out: &mut Output<'_>) {
+        for side in [Side::Orig, Side::Resp] {
+            match self.half(side).state {
+                // A skipped body ends here, a body without a length with its connection.
+                State::UntilClose | State::Body(0) => self.end_message(side, out),
+                _ => self.name_type(side),
+            }
+        }
+        self.exchanges.finish(out);
+    }
+}
+
+impl Http1 {
+    fn half(&mut self, side: Side) -> &mut Half {
+        let [orig, resp] = &mut self.halves;
+        match side {
+            Side::Orig => orig,
+            Side::Resp => resp,
+        }
+    }
+
+    fn is_client(&self, side: Side) -> bool {
+        self.client.unwrap_or(Side::Orig) == side
+    }
+
+    /// One step over bytes that are there; `rest` is not empty.
+    fn step(&mut self, side: Side, rest: &[u8], out: &mut Output<'_>) -> Step {
+        match self.half(side).state {
+            State::Head => self.message(side, rest, out),
+            State::Body(left) => self.body(side, rest, left, out),
+            State::Chunk(left) => self.body(side, rest, left, out),
+            State::UntilClose => {
+                self.content(side, rest, rest.len() as u64);
+                Step::Took(rest.len())
+            }
+            State::ChunkLine => self.chunk_line(side, rest, out),
+            State::ChunkEnd => {
+                let taken = match rest {
+                    [b'\r', b'\n', ..] => 2,
+                    [b'\n', ..] => 1,
+                    [b'\r'] => return Step::Wait,
+                    _ => return self.broken(side, "no line end behind a chunk", out),
+                };
+                self.half(side).state = State::ChunkLine;
+                Step::Took(taken)
+            }
+            State::Trailer => self.trailer(side, rest, out),
+            State::Hold => Step::Wait,
+            State::Lost => {
+                // Only the start of a segment can be the start of a message.
+                let seen = head::look(rest);
+                let ours = match self.client {
+                    Some(client) => seen == if client == side { Look::Request } else { Look::Response },
+                    None => matches!(seen, Look::Request | Look::Response),
+                };
+                if ours {
+                    *self.half(side) = Half::default();
+                    Step::Took(0)
+                } else {
+                    Step::All
+                }
+            }
+        }
+    }
+
+    /// The head of a message.
+    fn message(&mut self, side: Side, rest: &[u8], out: &mut Output<'_>) -> Step {
+        let half = self.half(side);
+        if half.scanned == 0 {
+            let blank = head::blank_lines(rest);
+            if blank > 0 {
+                return Step::Took(blank);
+            }
+            if head::look(rest) == Look::Other {
+                return self.not_a_message(side, out);
+            }
+        }
+        let half = self.half(side);
+        half.began.get_or_insert(out.at);
+        let Some(end) = head::end(rest, half.scanned) else {
+            // The last three bytes may be the beginning of the end.
+            half.scanned = rest.len().saturating_sub(3).max(1);
+            if rest.len() < HEAD_CAP {
+                return Step::Wait;
+            }
+            out.weird(WeirdKind::HttpHeaderTooLarge, Detail::Number(rest.len() as u64));
+            self.lose(side, out);
+            return Step::All;
+        };
+        half.scanned = 0;
+        let head = rest.get(..end).unwrap_or(rest);
+        let Some(line) = head::first_line(head).and_then(head::start_line) else {
+            return self.not_a_message(side, out);
+        };
+        let fields = head.iter().position(|b| *b == b'\n').and_then(|lf| head.get(lf + 1..)).unwrap_or(&[]);
+        let fields = head::Fields::new(fields);
+        let sender = match line {
+            StartLine::Request { .. } => side,
+            StartLine::Response { .. } => side.other(),
+        };
+        if *self.client.get_or_insert(sender) != sender {
+            return self.broken(side, "a message of the other side's kind", out);
+        }
+        let began = self.half(side).began.take().unwrap_or(out.at);
+        match line {
+            StartLine::Request { method, target, version } => {
+                let opened = self.exchanges.request(began, method, target, version, fields, out);
+                self.begin_body(side, opened.body, out);
+                if opened.may_switch && self.half(side).state == State::Head {
+                    self.half(side).state = State::Hold;
+                }
+            }
+            StartLine::Response { version, status, reason } => {
+                let answered = self.exchanges.response(began, version, status, reason, fields, out);
+                if answered.switched {
+                    self.exchanges.finish(out);
+                    return Step::Return(Fed::Switch(end));
+                }
+                if answered.interim {
+                    return Step::Took(end);
+                }
+                // The client was refused: it goes on in HTTP.
+                let client = self.half(side.other());
+                if client.state == State::Hold {
+                    client.state = State::Head;
+                }
+                self.begin_body(side, answered.body, out);
+            }
+        }
+        Step::Took(end)
+    }
+
+    fn begin_body(&mut self, side: Side, body: Body, out: &mut Output<'_>) {
+        let half = self.half(side);
+        half.sniffed = false;
+        half.sniff.clear();
+        half.state = match body {
+            Body::None => return self.end_message(side, out),
+            Body::Length(n) => State::Body(n),
+            Body::Chunked => State::ChunkLine,
+            Body::UntilClose => State::UntilClose,
+        };
+    }
+
+    /// Bytes of a body, or of one chunk of it.
+    fn body(&mut self, side: Side, rest: &[u8], left: u64, out: &mut Output<'_>) -> Step {
+        let chunked = matches!(self.half(side).state, State::Chunk(_));
+        let here = left.min(rest.len() as u64);
+        self.content(side, rest.get(..here as usize).unwrap_or(rest), here);
+        let left = left - here;
+        if left == 0 {
+            if chunked {
+                self.half(side).state = State::ChunkEnd;
+            } else {
+                self.end_message(side, out);
+            }
+            return Step::Took(here as usize);
+        }
+        // Once its type is told, nothing in it is of interest; `unskipped` corrects the count if it does not come.
+        let skip = if self.half(side).sniffed { left } else { 0 };
+        self.content(side, &[], skip);
+        self.half(side).state = if chunked { State::Chunk(left - skip) } else { State::Body(left - skip) };
+        if skip > 0 { Step::Return(Fed::Skip(skip)) } else { Step::All }
+    }
+
+    fn chunk_line(&mut self, side: Side, rest: &[u8], out: &mut Output<'_>) -> Step {
+        let Some(line) = head::first_line(rest.get(..CHUNK_LINE_CAP).unwrap_or(rest)) else {
+            let long = rest.len() >= CHUNK_LINE_CAP;
+            return if long { self.broken(side, "a chunk without a size", out) } else { Step::Wait };
+        };
+        let Some(size) = head::chunk_size(line.trim_ascii()) else {
+            return self.broken(side, "a chunk without a size", out);
+        };
+        self.half(side).state = if size == 0 { State::Trailer } else { State::Chunk(size) };
+        Step::Took(memchr::memchr(b'\n', rest).map_or(rest.len(), |lf| lf + 1))
+    }
+
+    /// Fields behind the last chunk, up to an empty line. None of them is kept.
+    fn trailer(&mut self, side: Side, rest: &[u8], out: &mut Output<'_>) -> Step {
+        let taken = match rest {
+            [b'\r', b'\n', ..] => 2,
+            [b'\n', ..] => 1,
+            _ => match memchr::memchr(b'\n', rest) {
+                Some(lf) => return Step::Took(lf + 1),
+                None if rest.len() >= CHUNK_LINE_CAP => return self.broken(side, "an endless trailer", out),
+                None => return Step::Wait,
+            },
+        };
+        self.end_message(side, out);
+        Step::Took(taken)
+    }
+
+    /// Count body bytes; the first ones tell its type.
+    fn content(&mut self, side: Side, bytes: &[u8], len: u64) {
+        let is_client = self.is_client(side);
+        let half = self.half(side);
+        if !half.sniffed {
+            let room = sniff::SNIFF_LEN.saturating_sub(half.sniff.len());
+            half.sniff.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        }
+        let full = half.sniff.len() >= sniff::SNIFF_LEN;
+        if let Some(content) = self.exchanges.content(is_client) {
+            content.body_len = content.body_len.saturating_add(len);
+        }
+        if full {
+            self.name_type(side);
+        }
+    }
+
+    fn name_type(&mut self, side: Side) {
+        let is_client = self.is_client(side);
+        let half = self.half(side);
+        let kind = if half.sniffed { None } else { sniff::sniff(&half.sniff) };
+        half.sniffed = true;
+        half.sniff = Vec::new();
+        if let (Some(kind), Some(content)) = (kind, self.exchanges.content(is_client)) {
+            content.mime = Some(kind);
+        }
+    }
+
+    /// The message at hand is over.
+    fn end_message(&mut self, side: Side, out: &mut Output<'_>) {
+        self.name_type(side);
+        let half = std::mem::take(self.half(side));
+        self.exchanges.end(self.is_client(side), !half.missing, out);
+    }
+
+    /// No message where one should begin.
+    fn not_a_message(&mut self, side: Side, out: &mut Output<'_>) -> Step {
+        if self.exchanges.is_untouched() {
+            // The other side may be what the probe went by.
+            let half = self.half(side);
+            half.state = State::Lost;
+            let both = self.halves.iter().all(|h| h.state == State::Lost);
+            return if both { Step::Return(Fed::NotMine) } else { Step::All };
+        }
+        self.broken(side, "no message where one should begin", out)
+    }
+
+    fn broken(&mut self, side: Side, why: &'static str, out: &mut Output<'_>) -> Step {
+        out.weird(WeirdKind::HttpMalformed, Detail::Text(why.into()));
+        self.lose(side, out);
+        Step::All
+    }
+
+    /// Where this side is, is unknown: end what was at hand and wait for the start of a message.
+    fn lose(&mut self, side: Side, out: &mut Output<'_>) {
+        let is_client = self.is_client(side);
+        let was_head = self.half(side).state == State::Head;
+        self.name_type(side);
+        *self.half(side) = Half { state: State::Lost, ..Half::default() };
+        if !was_head {
+            self.exchanges.end(is_client, false, out);
+        } else if !is_client {
+            // The answer to the oldest request is what was most likely lost; pairing the next answer with it would
+            // shift all that follow.
+            self.exchanges.answer_lost(out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! Which protocol carries voice, pictures or screens?
+//!
+//! SIP (RFC 3261), RTSP (RFC 2326), MGCP (RFC 3435), RTMP, RFB (RFC 6143).
+
+use super::{BOTH, TCP, UDP, any_side, claim, first_line, magic, named};
+use crate::protocol::{Protocol, Transport, Verdict};
+
+/// SIP.
+pub static SIP: Protocol = named(
+    "sip",
+    "SIP (RFC 3261); told by its version at the end of a request line or the start of a reply.",
+    BOTH,
+    &[5060],
+    |p| {
+        let looks = |d: &[u8]| d.starts_with(b"SIP/2.0 ") || first_line(d).ends_with(b" SIP/2.0");
+        if any_side(p, looks) {
+            return Verdict::Mine(90);
+        }
+        let open = p.transport == Transport::Tcp && any_side(p, unfinished_request);
+        if open { Verdict::NeedMore } else { Verdict::NotMine }
+    },
+);
+
+/// RTSP.
+pub static RTSP: Protocol = named(
+    "rtsp",
+    "RTSP (RFC 2326, RFC 7826); told by its version at the end of a request line or the start of a reply.",
+    TCP,
+    &[554, 8554],
+    |p| {
+        let looks = |d: &[u8]| {
+            let line = first_line(d);
+            d.starts_with(b"RTSP/") || line.ends_with(b" RTSP/1.0") || line.ends_with(b" RTSP/2.0")
+        };
+        if any_side(p, looks) {
+            Verdict::Mine(95)
+        } else if any_side(p, unfinished_request) {
+            Verdict::NeedMore
+        } else {
+            Verdict::NotMine
+        }
+    },
+);
+
+/// Can this still become a request line? A method in capitals, no line end yet.
+fn unfinished_request(d: &[u8]) -> bool {
+    let method = d.iter().take_while(|b| b.is_ascii_uppercase() || **b == b'_').count();
+    method > 0 && matches!(d.get(method), None | Some(b' ')) && !d.contains(&b'\n') && super::is_text(d)
+}
+
+/// MGCP.
+pub static MGCP: Protocol =
+    named("mgcp", "MGCP (RFC 3435); told by a command line with its version.", UDP, &[2427, 2727], |p| {
+        let verbs = ["EPCF", "CRCX", "MDCX", "DLCX", "RQNT", "NTFY", "AUEP", "AUCX", "RSIP"];
+        let command =
+            |d: &[u8]| super::begins_with_word(d, &verbs) && super::contains_word(first_line(d), " MGCP ");
+        // A reply alone, `200 1234 OK`, is only taken for one on the port.
+        let reply = |d: &[u8]| {
+            let mut words = first_line(d).split(|b| *b == b' ');
+            let mut number = |digits: std::ops::RangeInclusive<usize>| {
+                words.next().is_some_and(|w| digits.contains(&w.len()) && w.iter().all(u8::is_ascii_digit))
+            };
+            number(3..=3) && number(1..=9)
+        };
+        claim(any_side(p, command) || (p.on_port(&[2427, 2727]) && any_side(p, reply)), 90)
+    });
+
+/// RTMP.
+pub static RTMP: Protocol = named(
+    "rtmp",
+    "RTMP; told by version 3 and the zero bytes in both sides' first handshake messages, on its port.",
+    TCP,
+    &[1935],
+    |p| {
+        let hello =
+            |d: &[u8]| d.is_empty() || (d.first() == Some(&3) && d.get(5..9).is_none_or(|z| z == [0; 4]));
+        if !p.on_port(&[1935]) || p.orig.first() != Some(&3) || !p.resp.first().is_none_or(|b| *b == 3) {
+            return Verdict::NotMine;
+        }
+        if hello(p.orig) && p.orig.len() >= 9 { Verdict::Mine(75) } else { Verdict::NeedMore }
+    },
+);
+
+/// RFB.
+pub static RFB: Protocol = named(
+    "rfb",
+    "Remote framebuffer, the protocol of VNC (RFC 6143); told by the server's version message.",
+    TCP,
+    &[5900, 5901],
+    |p| {
+        let d = if p.resp.is_empty() { p.orig } else { p.resp };
+        magic(d, b"RFB 00", 95)
+    },
+);

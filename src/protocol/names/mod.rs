@@ -1,0 +1,109 @@
+//! What is this flow, when its name is all we can tell?
+//!
+//! Protocols without a parser yet: each has a probe over its first bytes and nothing else. Strict: a wrong name is worse
+//! than none, so a probe asks for a signature that chance does not make, or for a weaker one on the usual port. Grouped by who
+//! speaks them; a protocol that gets a parser moves to a file of its own.
+
+pub mod databases;
+pub mod industry;
+pub mod infrastructure;
+pub mod lines;
+pub mod media;
+pub mod peers;
+pub mod tunnels;
+pub mod windows;
+
+use super::{Probe, Protocol, Transport, Verdict};
+
+const TCP: &[Transport] = &[Transport::Tcp];
+const UDP: &[Transport] = &[Transport::Udp];
+const BOTH: &[Transport] = &[Transport::Tcp, Transport::Udp];
+
+/// A registry entry without a parser.
+const fn named(
+    name: &'static str,
+    about: &'static str,
+    transports: &'static [Transport],
+    ports: &'static [u16],
+    probe: fn(&Probe<'_>) -> Verdict,
+) -> Protocol {
+    Protocol { name, about, transports, ports, tables: &[], buffer_cap: 0, probe, parser: None }
+}
+
+/// Yes with this certainty, or no.
+fn claim(yes: bool, sure: u8) -> Verdict {
+    if yes { Verdict::Mine(sure) } else { Verdict::NotMine }
+}
+
+/// Does one of the sides that spoke look so?
+fn any_side(p: &Probe<'_>, looks: impl Fn(&[u8]) -> bool) -> bool {
+    (!p.orig.is_empty() && looks(p.orig)) || (!p.resp.is_empty() && looks(p.resp))
+}
+
+/// A stream of which `data` is the start must begin with `magic`.
+fn magic(data: &[u8], magic: &[u8], sure: u8) -> Verdict {
+    if data.starts_with(magic) {
+        Verdict::Mine(sure)
+    } else if magic.starts_with(data) {
+        Verdict::NeedMore
+    } else {
+        Verdict::NotMine
+    }
+}
+
+/// The surest of several verdicts; `NeedMore` before `NotMine`.
+fn surest(verdicts: &[Verdict]) -> Verdict {
+    let mut best = Verdict::NotMine;
+    for v in verdicts {
+        best = match (best, *v) {
+            (Verdict::Mine(a), Verdict::Mine(b)) => Verdict::Mine(a.max(b)),
+            (Verdict::Mine(a), _) | (_, Verdict::Mine(a)) => Verdict::Mine(a),
+            (Verdict::NeedMore, _) | (_, Verdict::NeedMore) => Verdict::NeedMore,
+            _ => Verdict::NotMine,
+        };
+    }
+    best
+}
+
+/// Does the text begin with one of these words, whatever their case, with a space or line end behind it?
+fn begins_with_word(data: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|w| {
+        data.get(..w.len()).is_some_and(|d| d.eq_ignore_ascii_case(w.as_bytes()))
+            && matches!(data.get(w.len()), None | Some(b' ' | b'\r' | b'\n'))
+    })
+}
+
+/// Is `needle` (upper case) in the data, whatever the data's case?
+fn contains_word(data: &[u8], needle: &str) -> bool {
+    data.windows(needle.len()).any(|w| w.eq_ignore_ascii_case(needle.as_bytes()))
+}
+
+/// The first line without its end; all of the data when there is no line end.
+fn first_line(data: &[u8]) -> &[u8] {
+    let end = data.iter().position(|b| *b == b'\n').unwrap_or(data.len());
+    data.get(..end).unwrap_or(&[]).trim_ascii_end()
+}
+
+/// Only visible ASCII and spaces?
+fn is_text(data: &[u8]) -> bool {
+    data.iter().all(|b| matches!(b, b' '..=b'~' | b'\t'))
+}
+
+/// The content of a BER element with a definite length of up to three bytes, behind its tag: its claimed length and
+/// the bytes that are there.
+fn ber(data: &[u8]) -> Option<(usize, &[u8])> {
+    let (first, rest) = data.split_first()?;
+    let n = usize::from(first.checked_sub(0x80).unwrap_or(0));
+    if *first < 0x80 {
+        return Some((usize::from(*first), rest));
+    }
+    if !(1..=4).contains(&n) {
+        return None;
+    }
+    let (len, rest) = rest.split_at_checked(n)?;
+    let len = len.iter().try_fold(0_usize, |l, b| l.checked_mul(256)?.checked_add(usize::from(*b)))?;
+    (len < 1 << 24).then_some((len, rest))
+}
+
+#[cfg(test)]
+mod tests;
