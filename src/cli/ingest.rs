@@ -93,7 +93,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let options = Options { stop: interrupt.flag(), filter: args.filter.clone(), ..Options::default() };
     let plan = plan::plan(args, &options)?;
     let mut exit = plan.exit;
-    let mut account = Account { no_captures: plan.no_captures, failed: plan.failed, ..Account::default() };
+    let mut account = Account::new(plan.no_captures, plan.failed);
     if plan.jobs.is_empty() {
         return Ok(exit);
     }

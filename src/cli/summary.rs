@@ -26,7 +26,7 @@ const NETS_SHOWN: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) known: u64,
-    pub(super) no_captures: u64,
+    no_captures: u64,
     pub(super) failed: u64,
     stored: Vec<CaptureId>,
     packets: u64,
@@ -36,6 +36,11 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// Begin with what the plan already left out: files in folders that are no captures, paths that cannot be read.
+    pub(super) fn new(no_captures: u64, failed: u64) -> Self {
+        Self { no_captures, failed, ..Self::default() }
+    }
+
     /// A capture was stored.
     pub(super) fn count(&mut self, id: CaptureId, s: &CaptureSummary) {
         self.stored.push(id);
