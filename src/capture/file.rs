@@ -193,9 +193,8 @@ impl FileSource {
         while !self.ended {
             let before = self.buffer.len();
             let filled = self.input.fill(&mut self.buffer, self.target.max(before));
-            if self.head.len() < HEAD && self.offset == 0 {
-                self.head = self.buffer.get(..HEAD).unwrap_or(&self.buffer).to_vec();
-            }
+            let room = HEAD.saturating_sub(self.head.len());
+            self.head.extend(self.buffer.iter().skip(before).take(room));
             let mut packets = Vec::with_capacity(self.usual);
             let (used, damage) = self.split(&mut packets);
             let stop = match (damage, filled) {

@@ -151,7 +151,6 @@ impl Input {
         if meta.is_dir() {
             return Err(OpenError::IsFolder(path.to_path_buf()));
         }
-        progress.add_total(if meta.is_file() { meta.len() } else { 0 });
         let growing = Arc::new(AtomicBool::new(growing));
         let raw = Raw {
             file,
@@ -160,7 +159,7 @@ impl Input {
             stop: Arc::clone(&options.stop),
             progress: Arc::clone(progress),
         };
-        buffer.reserve(FIRST_READ);
+        buffer.reserve(options.block_bytes.clamp(TELLING, FIRST_READ));
         while buffer.len() < TELLING {
             match raw.read_into(spare_capacity(buffer)).map_err(|e| OpenError::io(path, e))? {
                 Got::Bytes(_) => {}

@@ -7,6 +7,8 @@
 //! describes (names, drop counts, comments) is read in [`describe`]. Refuses other versions than 1.0 and 1.2.
 
 mod describe;
+#[cfg(test)]
+mod tests;
 
 use super::split::{
     BadHeader, Big, DBUS_PACKET, Little, Next, Order, Splitter, Window, bytes_at, damaged, max_captured, more,
