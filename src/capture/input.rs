@@ -185,6 +185,25 @@ impl Input {
         Ok(Self { bytes, hasher, stop, growing, compression, finite: meta.is_file() })
     }
 
+    /// Bytes that are in memory already.
+    pub(super) fn of_bytes(content: Vec<u8>, options: &Options) -> io::Result<Self> {
+        let compression = Compression::of(&content);
+        let reader: Box<dyn Read + Send> = match compression {
+            Some(kind) => kind.reader(Cursor::new(content))?,
+            None => Box::new(Cursor::new(content)),
+        };
+        let stop = Arc::clone(&options.stop);
+        let hasher = blake3::Hasher::new();
+        Ok(Self {
+            bytes: Bytes::Decoded(reader),
+            hasher,
+            stop,
+            growing: Arc::default(),
+            compression,
+            finite: true,
+        })
+    }
+
     /// Read until `buffer` holds `target` bytes.
     pub(super) fn fill(&mut self, buffer: &mut Vec<u8>, target: usize) -> Filled {
         let old = buffer.len();

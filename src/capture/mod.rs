@@ -65,6 +65,11 @@ pub fn open(path: &Path, options: &Options, progress: &Arc<Progress>) -> Result<
     filtered(Box::new(source), options)
 }
 
+/// Read a capture file that is in memory: for tests and fuzzing, through the same code as files.
+pub fn open_bytes(content: Vec<u8>, options: &Options) -> Result<Box<dyn Source>, OpenError> {
+    filtered(Box::new(FileSource::from_bytes(content, options)?), options)
+}
+
 /// Read standard input. What came is given out when the pipe is silent for a moment, so that a live pipe does not stall.
 pub fn open_stdin(options: &Options, progress: &Arc<Progress>) -> Result<Box<dyn Source>, OpenError> {
     let path = Path::new("-");

@@ -15,8 +15,11 @@ fn read_with(path: &Path, options: &Options) -> Result<Read, OpenError> {
     Ok((packets, ledger.files.remove(0)))
 }
 
-fn read(scratch: &Scratch, bytes: &[u8]) -> Result<Read, OpenError> {
-    read_with(&scratch.write("capture", bytes), &Options::default())
+fn read(bytes: &[u8]) -> Result<Read, OpenError> {
+    let options = Options { block_bytes: 64 << 10, ..Options::default() };
+    let mut source = open_bytes(bytes.to_vec(), &options)?;
+    let (packets, mut ledger) = drain(source.as_mut());
+    Ok((packets, ledger.files.remove(0)))
 }
 
 fn sample() -> Vec<u8> {
@@ -45,10 +48,9 @@ fn block_size_changes_nothing() {
 
 #[test]
 fn every_prefix_keeps_its_whole_packets_and_says_where_it_is_cut() {
-    let scratch = Scratch::new("capture");
     let bytes = pcap(&[(1, b"abc"), (2, b""), (3, b"defgh")]);
     for n in 0..bytes.len() {
-        match read(&scratch, &bytes[..n]) {
+        match read(&bytes[..n]) {
             Err(e) => assert!(n < 24, "{n}: {e}"),
             Ok((packets, ledger)) => {
                 let ends = [24, 24 + 19, 24 + 19 + 16];
@@ -70,7 +72,6 @@ fn every_prefix_keeps_its_whole_packets_and_says_where_it_is_cut() {
 
 #[test]
 fn absurd_lengths_are_damage_and_odd_ones_are_not() {
-    let scratch = Scratch::new("capture");
     let mut bytes = pcap(&[(1, b"abc")]);
     // Original length below the captured one: Wireshark reads it, so do we.
     let mut odd = record(2, b"xyz");
@@ -81,7 +82,7 @@ fn absurd_lengths_are_damage_and_odd_ones_are_not() {
     absurd[8..12].copy_from_slice(&262_145u32.to_le_bytes());
     bytes.extend(&absurd);
     bytes.extend(record(4, b"never seen"));
-    let (packets, ledger) = read(&scratch, &bytes).unwrap();
+    let (packets, ledger) = read(&bytes).unwrap();
     assert_eq!((packets.len(), packets[1].0.captured, packets[1].0.original), (2, 3, 1));
     let Stop::Damaged { reason, offset } = ledger.stop else { panic!() };
     assert!(offset == at && reason.contains("262145"), "{offset} {reason}");
@@ -120,7 +121,6 @@ fn header(
 
 #[test]
 fn every_variant_of_pcap_is_known() {
-    let scratch = Scratch::new("capture");
     let modified: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0];
     let long: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5];
     let us = 1_700_000_000_123_456_000;
@@ -140,7 +140,7 @@ fn every_variant_of_pcap_is_known() {
     ];
     for (magic, version, network, extra, lengths, format, time, link) in cases {
         for bytes in header(magic, version, network, extra, lengths, b"body") {
-            let (packets, ledger) = read(&scratch, &bytes).unwrap();
+            let (packets, ledger) = read(&bytes).unwrap();
             assert_eq!(
                 (ledger.format, packets.len(), ledger.stop),
                 (format, 3, Stop::End),
@@ -153,25 +153,24 @@ fn every_variant_of_pcap_is_known() {
         }
     }
     let fcs = header(0xa1b2_c3d4, (2, 4), 0x2400_0001, &[], (4, 4), b"body");
-    assert!(read(&scratch, &fcs[0]).unwrap().1.comments[0].contains("4 bytes"));
+    assert!(read(&fcs[0]).unwrap().1.comments[0].contains("4 bytes"));
     let old = header(0xa1b2_c3d4, (1, 4), 1, &[], (4, 4), b"body");
-    assert!(matches!(read(&scratch, &old[1]), Err(OpenError::Unsupported { .. })));
+    assert!(matches!(read(&old[1]), Err(OpenError::Unsupported { .. })));
 }
 
 #[test]
 fn snoop_is_read_with_its_padding_and_drops() {
-    let scratch = Scratch::new("capture");
     let mut bytes = b"snoop\0\0\0\0\0\0\x02\0\0\0\x04".to_vec();
     for i in 0..3u32 {
         [60u32, 5, 32, i, 1_000_000_000 + i, 7].iter().for_each(|n| bytes.extend(n.to_be_bytes()));
         bytes.extend(b"hello\0\0\0");
     }
-    let (packets, ledger) = read(&scratch, &bytes).unwrap();
+    let (packets, ledger) = read(&bytes).unwrap();
     assert_eq!((packets.len(), &packets[2].1[..]), (3, &b"hello"[..]));
     assert_eq!((packets[2].0.ts.0, packets[2].0.original), (1_000_000_002_000_007_000, 60));
     assert_eq!((ledger.format, ledger.interfaces[0].dropped), ("snoop", Some(2)));
     for n in 0..bytes.len() {
-        if let Ok((packets, _)) = read(&scratch, &bytes[..n]) {
+        if let Ok((packets, _)) = read(&bytes[..n]) {
             assert_eq!(packets.len(), n.saturating_sub(16) / 32);
         }
     }
@@ -214,8 +213,7 @@ fn compressions(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn every_compression_gives_the_same_capture() {
-    let scratch = Scratch::new("capture");
-    let want = read(&scratch, &sample()).unwrap();
+    let want = read(&sample()).unwrap();
     let whole = sample();
     let (first, second) = whole.split_at(5_000);
     let halves = compressions(first).into_iter().zip(compressions(second));
@@ -224,24 +222,23 @@ fn every_compression_gives_the_same_capture() {
         (name, a)
     });
     for (name, bytes) in compressions(&sample()).into_iter().chain(members) {
-        let got = read(&scratch, &bytes).unwrap();
+        let got = read(&bytes).unwrap();
         assert_eq!((got.1.compression, &got.1.stop), (Some(name), &Stop::End));
         assert_eq!(essence(&got), essence(&want), "{name}");
         assert_eq!(got.1.content_hash, want.1.content_hash);
     }
     // What follows the stream: zeros are padding, anything else is said.
     let (_, gzip) = compressions(&sample()).swap_remove(0);
-    assert_eq!(read(&scratch, &[&gzip[..], &[0; 600]].concat()).unwrap().1.stop, Stop::End);
-    let (packets, ledger) = read(&scratch, &[&gzip[..], b"garbage"].concat()).unwrap();
+    assert_eq!(read(&[&gzip[..], &[0; 600]].concat()).unwrap().1.stop, Stop::End);
+    let (packets, ledger) = read(&[&gzip[..], b"garbage"].concat()).unwrap();
     assert!(packets.len() == 200 && matches!(ledger.stop, Stop::Damaged { .. }));
     if let Some(legacy) = tool("lz4", &["-l", "-c"], &sample()).filter(|b| !b.is_empty()) {
-        assert_eq!(essence(&read(&scratch, &legacy).unwrap()), essence(&want));
+        assert_eq!(essence(&read(&legacy).unwrap()), essence(&want));
     }
 }
 
 #[test]
 fn a_cut_or_damaged_stream_gives_everything_before_the_damage() {
-    let scratch = Scratch::new("capture");
     // Incompressible bodies, so that bytes of the stream and of the content correspond.
     let mut state = 1u64;
     let mut noise = || {
@@ -252,7 +249,7 @@ fn a_cut_or_damaged_stream_gives_everything_before_the_damage() {
     let whole = pcap(&bodies.iter().map(|b| (1, &b[..])).collect::<Vec<_>>());
     for (name, bytes) in compressions(&whole) {
         let cut = &bytes[..bytes.len() / 2];
-        let (packets, ledger) = read(&scratch, cut).unwrap();
+        let (packets, ledger) = read(cut).unwrap();
         let Stop::Damaged { reason, offset } = ledger.stop else { panic!("{name}: {:?}", ledger.stop) };
         assert!(reason.contains("ends early"), "{name}: {reason}");
         // The largest unit that decompresses only as a whole: 128 KiB of zstd.
@@ -261,7 +258,7 @@ fn a_cut_or_damaged_stream_gives_everything_before_the_damage() {
         let mut broken = bytes.clone();
         let middle = broken.len() / 2;
         broken[middle..middle + 40].fill(0xff);
-        let (packets, ledger) = read(&scratch, &broken).unwrap();
+        let (packets, ledger) = read(&broken).unwrap();
         for ((_, got), want) in packets.iter().take(800).zip(&bodies) {
             assert_eq!(got, want, "{name}");
         }
@@ -271,17 +268,16 @@ fn a_cut_or_damaged_stream_gives_everything_before_the_damage() {
 
 #[test]
 fn hostile_bytes_neither_panic_nor_hang() {
-    let scratch = Scratch::new("capture");
     let plain = pcap(&[(1, b"some bytes"), (2, b"and more of them")]);
     let samples = compressions(&plain).into_iter().map(|(_, b)| b).chain([plain.clone()]);
     for sample in samples {
         for n in 0..sample.len() {
-            let _ = read(&scratch, &sample[..n]);
+            let _ = read(&sample[..n]);
         }
         for bit in 0..sample.len() * 8 {
             let mut flipped = sample.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let _ = read(&scratch, &flipped);
+            let _ = read(&flipped);
         }
     }
 }
@@ -289,12 +285,12 @@ fn hostile_bytes_neither_panic_nor_hang() {
 #[test]
 fn what_is_no_capture_is_said_in_a_sentence() {
     let scratch = Scratch::new("capture");
-    assert!(matches!(read(&scratch, b""), Err(OpenError::Empty(_))));
-    let text = read(&scratch, b"hello, world").unwrap_err();
+    assert!(matches!(read(b""), Err(OpenError::Empty(_))));
+    let text = read(b"hello, world").unwrap_err();
     assert!(matches!(&text, OpenError::NotACapture { looks_like: "text", .. }), "{text}");
     let inside = compressions(b"just some text, nothing else").swap_remove(0).1;
-    assert!(matches!(read(&scratch, &inside), Err(OpenError::NotACapture { looks_like: "text", .. })));
-    assert!(matches!(read(&scratch, &compressions(b"").swap_remove(0).1), Err(OpenError::Empty(_))));
+    assert!(matches!(read(&inside), Err(OpenError::NotACapture { looks_like: "text", .. })));
+    assert!(matches!(read(&compressions(b"").swap_remove(0).1), Err(OpenError::Empty(_))));
     let folder = open(scratch.path(), &Options::default(), &Progress::new()).err().unwrap();
     assert!(matches!(folder, OpenError::IsFolder(_)), "{folder}");
     let options = Options { filter: Some("host host host".into()), ..Options::default() };

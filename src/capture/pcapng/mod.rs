@@ -187,7 +187,7 @@ impl Pcapng {
                         let why = format!("a describing block of {length} bytes, more than {MAX_DESCRIBING}");
                         return Blocks::Done(damaged(at, why));
                     }
-                    let Some(body) = w.data.get(at + 8..at + length - 4) else {
+                    let Some(body) = w.data.get(at + 8..at + length - 4).filter(|_| length <= rest) else {
                         return Blocks::Done(more(at, length));
                     };
                     match kind {
