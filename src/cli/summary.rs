@@ -174,7 +174,8 @@ pub(super) fn capture(label: &str, s: &CaptureSummary) -> String {
     if let (Some(first), Some(last)) = (s.first_ts, s.last_ts) {
         let _ = writeln!(out, "  time     {first} to {last} ({})", span(last.since(first)));
     }
-    if !s.local_nets.is_empty() {
+    // Private ranges are what everybody takes for granted; all else is worth a line.
+    if s.local_nets_source != "private" && !s.local_nets.is_empty() {
         let mut nets: Vec<String> = s.local_nets.iter().take(NETS_SHOWN).map(ToString::to_string).collect();
         if s.local_nets.len() > NETS_SHOWN {
             nets.push(format!("{} more", s.local_nets.len() - NETS_SHOWN));
