@@ -78,7 +78,7 @@ mod tests {
         let data: Vec<u8> = (0..300u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for n in 0..data.len() {
             let theirs = etherparse::checksum::Sum16BitWords::new().add_slice(&data[..n]).ones_complement();
-            assert_eq!(fold(sum(&data[..n])), (!theirs).to_be(), "{n} bytes");
+            assert_eq!(fold(sum(&data[..n])), !theirs, "{n} bytes");
         }
     }
 

@@ -63,7 +63,11 @@ impl Walk<'_, '_> {
         if header_len < 20 || header_len > s.len() {
             self.weird(
                 WeirdKind::BadIpHeaderLength,
-                Detail::Length { needed: n32(header_len.max(20)), present: n32(header_len.min(s.len())), at: n32(s.at) },
+                Detail::Length {
+                    needed: n32(header_len.max(20)),
+                    present: n32(header_len.min(s.len())),
+                    at: n32(s.at),
+                },
             );
             return;
         }
@@ -83,7 +87,7 @@ impl Walk<'_, '_> {
                     Detail::Length { needed: n32(total), present: n32(s.len()), at: n32(s.at) },
                 );
             }
-            s.claimed(total)
+            s.first(total)
         };
         if self.decoder.config.verify_checksums
             && let Some(header) = self.bytes(s).get(..header_len)
@@ -103,7 +107,7 @@ impl Walk<'_, '_> {
             ttl: h[8],
             ip_bytes: n32(claimed.len()),
             fragments: 1,
-            sums: total >= header_len,
+            sums: (header_len..=s.len()).contains(&total),
             final_dst: dst,
         };
         self.check_addresses(&net, h[12] == 127);
@@ -133,7 +137,7 @@ impl Walk<'_, '_> {
                     Detail::Length { needed: n32(payload_len + 40), present: n32(s.len()), at: n32(s.at) },
                 );
             }
-            s.claimed(payload_len + 40)
+            s.first(payload_len + 40)
         } else if *next == next::HOP_BY_HOP
             && let Some(jumbo) = self.jumbo_length(s.skip(40))
         {
@@ -152,7 +156,7 @@ impl Walk<'_, '_> {
             ttl: *hops,
             ip_bytes: n32(claimed.len()),
             fragments: 1,
-            sums: payload_len > 0,
+            sums: (1..=s.len().saturating_sub(40)).contains(&payload_len),
             final_dst: dst,
         };
         self.check_addresses(&net, src.0.starts_with(&[0; 15]));

@@ -40,6 +40,7 @@ impl Walk<'_, '_> {
     fn tcp(&mut self, net: &Net, s: Span) {
         let mut d = self.item(net, s);
         let Some(h) = self.need::<20>(s, WeirdKind::TruncatedTransport) else {
+            self.cut_ports(&mut d, s);
             self.out.items.push(d);
             return;
         };
@@ -70,6 +71,7 @@ impl Walk<'_, '_> {
     fn udp(&mut self, net: &Net, s: Span) {
         let mut d = self.item(net, s);
         let Some(h) = self.need::<8>(s, WeirdKind::TruncatedTransport) else {
+            self.cut_ports(&mut d, s);
             self.out.items.push(d);
             return;
         };
@@ -90,13 +92,24 @@ impl Walk<'_, '_> {
         set_payload(&mut d, payload);
         if sum != 0 {
             self.verify(net, datagram, WeirdKind::BadUdpChecksum, sum);
-        } else if net.version == 6 && self.decoder.config.verify_checksums && !self.decoder.ports.has(d.dst_port) {
+        } else if net.version == 6
+            && self.decoder.config.verify_checksums
+            && !self.decoder.ports.has(d.dst_port)
+        {
             // RFC 8200 section 8.1 forbids it; RFC 6935 allows it to tunnels.
             self.weird(WeirdKind::BadUdpChecksum, Detail::Number(0));
         }
         let (src_port, dst_port) = (d.src_port, d.dst_port);
         self.out.items.push(d);
         self.udp_tunnel(src_port, dst_port, payload);
+    }
+
+    /// Of a header that is cut, the ports at least: the packet belongs to their flow.
+    #[cold]
+    fn cut_ports(&self, d: &mut Decoded, s: Span) {
+        if let Some(&[s0, s1, d0, d1]) = self.head::<4>(s) {
+            (d.src_port, d.dst_port) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+        }
     }
 
     fn sctp(&mut self, net: &Net, s: Span) {
@@ -106,6 +119,8 @@ impl Walk<'_, '_> {
             d.src_port = u16::from_be_bytes([h[0], h[1]]);
             d.dst_port = u16::from_be_bytes([h[2], h[3]]);
             set_payload(&mut d, s.skip(12));
+        } else {
+            self.cut_ports(&mut d, s);
         }
         self.out.items.push(d);
     }
