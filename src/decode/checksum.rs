@@ -2,7 +2,7 @@
 //!
 //! The ones' complement sum does not care about byte order or word size (RFC 1071 section 2), so words of four bytes
 //! are added as they lie in memory into lanes that the compiler turns into vector instructions. etherparse has the same
-//! sum, eight bytes with a carry at a time; this one was twice as fast on payloads of a kilobyte.
+//! sum, eight bytes with a carry at a time; on 1,448 bytes it took 108 ns and this one 40 (same busy machine).
 
 use crate::model::addr::Ip;
 
