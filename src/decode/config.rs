@@ -65,10 +65,7 @@ mod tests {
     #[test]
     fn unknown_keys_are_errors_and_missing_ones_keep_their_default() {
         let read: Config = toml::from_str("fragment_timeout_s = 60\nvxlan_ports = [1]").unwrap();
-        assert_eq!(
-            read,
-            Config { fragment_timeout_s: 60, vxlan_ports: vec![1], ..Config::default() }
-        );
+        assert_eq!(read, Config { fragment_timeout_s: 60, vxlan_ports: vec![1], ..Config::default() });
         assert!(toml::from_str::<Config>("vxlan_port = [1]").is_err());
     }
 }

@@ -170,7 +170,8 @@ impl Defragmenter {
             self.give_up(&key, WeirdKind::FragmentTimeout, out);
         }
         let (number, timeout) = (self.next_number, self.timeout);
-        let entry = self.waiting.entry(key.clone()).or_insert_with(|| Waiting::new(number, timeout, fragment));
+        let entry =
+            self.waiting.entry(key.clone()).or_insert_with(|| Waiting::new(number, timeout, fragment));
         if entry.number == number {
             self.next_number += 1;
             self.by_age.insert(number, key.clone());

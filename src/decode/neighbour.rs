@@ -27,13 +27,13 @@ impl Walk<'_, '_> {
             };
             return self.short(WeirdKind::TruncatedLink, needed, s);
         };
-        let (Some(sender), Some(target)) =
-            (ip4(arp.sender_protocol_addr()), ip4(arp.target_protocol_addr()))
+        let (Some(sender), Some(target)) = (ip4(arp.sender_protocol_addr()), ip4(arp.target_protocol_addr()))
         else {
             return;
         };
         if arp.proto_addr_type() != EtherType::IPV4 {
-            return self.weird(WeirdKind::UnknownEtherType, Detail::Number(u64::from(arp.proto_addr_type().0)));
+            return self
+                .weird(WeirdKind::UnknownEtherType, Detail::Number(u64::from(arp.proto_addr_type().0)));
         }
         self.out.arps.push(Arp {
             ts: self.stamp.ts,
@@ -63,7 +63,8 @@ impl Walk<'_, '_> {
             }
             options = options.get(usize::from(units) * 8..).unwrap_or(&[]);
         }
-        let (sender_ip, target_ip) = if solicits { (net.src, Ip::v6(*about)) } else { (Ip::v6(*about), net.dst) };
+        let (sender_ip, target_ip) =
+            if solicits { (net.src, Ip::v6(*about)) } else { (Ip::v6(*about), net.dst) };
         self.out.arps.push(Arp {
             ts: self.stamp.ts,
             packet: self.stamp.packet,

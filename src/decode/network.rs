@@ -63,7 +63,11 @@ impl Walk<'_, '_> {
         if header_len < 20 || header_len > s.len() {
             self.weird(
                 WeirdKind::BadIpHeaderLength,
-                Detail::Length { needed: n32(header_len.max(20)), present: n32(header_len.min(s.len())), at: n32(s.at) },
+                Detail::Length {
+                    needed: n32(header_len.max(20)),
+                    present: n32(header_len.min(s.len())),
+                    at: n32(s.at),
+                },
             );
             return;
         }

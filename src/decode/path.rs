@@ -184,7 +184,11 @@ mod tests {
         let mut cache = PathCache::default();
         for round in 0..2 {
             for id in 0..2 * CACHE_SLOTS as u32 {
-                assert_eq!(*cache.extend(&shared, &None, Step::Geneve(id)), *format!("geneve:{id}"), "{round}");
+                assert_eq!(
+                    *cache.extend(&shared, &None, Step::Geneve(id)),
+                    *format!("geneve:{id}"),
+                    "{round}"
+                );
             }
         }
         assert_eq!(shared.known.lock().unwrap().len(), 2 * CACHE_SLOTS);

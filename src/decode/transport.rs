@@ -90,7 +90,10 @@ impl Walk<'_, '_> {
         set_payload(&mut d, payload);
         if sum != 0 {
             self.verify(net, datagram, WeirdKind::BadUdpChecksum, sum);
-        } else if net.version == 6 && self.decoder.config.verify_checksums && !self.decoder.ports.has(d.dst_port) {
+        } else if net.version == 6
+            && self.decoder.config.verify_checksums
+            && !self.decoder.ports.has(d.dst_port)
+        {
             // RFC 8200 section 8.1 forbids it; RFC 6935 allows it to tunnels.
             self.weird(WeirdKind::BadUdpChecksum, Detail::Number(0));
         }

@@ -34,7 +34,18 @@ const WITHOUT_IP: &[u16] = &[
 fn is_followed(ether_type: u16) -> bool {
     matches!(
         ether_type,
-        0x0800 | 0x0806 | 0x86dd | 0x8100 | 0x88a8 | 0x9100 | 0x8847 | 0x8848 | 0x8864 | 0x88e7 | 0x8926 | 0x88e5
+        0x0800
+            | 0x0806
+            | 0x86dd
+            | 0x8100
+            | 0x88a8
+            | 0x9100
+            | 0x8847
+            | 0x8848
+            | 0x8864
+            | 0x88e7
+            | 0x8926
+            | 0x88e5
     )
 }
 
@@ -172,7 +183,9 @@ impl Walk<'_, '_> {
 
     /// PPPoE from its version on; only sessions carry packets.
     pub(in crate::decode) fn pppoe(&mut self, s: Span) {
-        let Some(&[version_type, code, _, _, l0, l1]) = self.need::<6>(s, WeirdKind::TruncatedLink) else { return };
+        let Some(&[version_type, code, _, _, l0, l1]) = self.need::<6>(s, WeirdKind::TruncatedLink) else {
+            return;
+        };
         if version_type == 0x11 && code == 0 {
             self.ppp(s.skip(6).first(usize::from(u16::from_be_bytes([l0, l1]))));
         }

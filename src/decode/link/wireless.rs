@@ -64,7 +64,9 @@ impl Walk<'_, '_> {
 
     /// Prism: message code and length in the order of the machine that captured; some drivers put AVS here.
     pub(super) fn prism(&mut self, s: Span) {
-        let Some(&[c0, c1, c2, _, l0, l1, l2, l3]) = self.need::<8>(s, WeirdKind::TruncatedLink) else { return };
+        let Some(&[c0, c1, c2, _, l0, l1, l2, l3]) = self.need::<8>(s, WeirdKind::TruncatedLink) else {
+            return;
+        };
         if [c0, c1, c2] == [0x80, 0x21, 0x10] {
             return self.avs(s);
         }

@@ -29,7 +29,9 @@ impl Walk<'_, '_> {
             while flags & 4 != 0 && next != 0 {
                 let Some(&[units]) = self.head::<1>(inner) else { return };
                 let len = usize::from(units) * 4;
-                let (true, Some(&last)) = (len > 0, self.bytes(inner).get(len.wrapping_sub(1))) else { return };
+                let (true, Some(&last)) = (len > 0, self.bytes(inner).get(len.wrapping_sub(1))) else {
+                    return;
+                };
                 (inner, next) = (inner.skip(len), last);
                 followed += 1;
                 if followed > MAX_EXTENSIONS {

@@ -48,7 +48,10 @@ impl Walk<'_, '_> {
             Some(Hint::Mpls) => {
                 let after = s.skip(4);
                 let single = self.head::<4>(s).is_some_and(|h| h[2] & 1 == 1);
-                if single && plausible_ip(self.bytes(after), after.len()).is_some() && self.enter(Step::MplsUdp) {
+                if single
+                    && plausible_ip(self.bytes(after), after.len()).is_some()
+                    && self.enter(Step::MplsUdp)
+                {
                     self.mpls(s);
                 }
             }
@@ -79,7 +82,9 @@ impl Walk<'_, '_> {
         match (flags & 4 != 0, next) {
             (true, 1) if plausible_ip(bytes, inner.len()) == Some(4) => self.inner_ip(step, inner, 4),
             (true, 2) if plausible_ip(bytes, inner.len()) == Some(6) => self.inner_ip(step, inner, 6),
-            (true, 3) | (false, 0) if plausible_ethernet(bytes, inner.len()) => self.inner_ethernet(step, inner),
+            (true, 3) | (false, 0) if plausible_ethernet(bytes, inner.len()) => {
+                self.inner_ethernet(step, inner)
+            }
             _ => {}
         }
     }

@@ -265,6 +265,20 @@ fn a_payload_beyond_the_captured_bytes_is_cut() {
 }
 
 #[test]
+fn what_the_snaplen_cut_of_a_stream_is_a_hole_until_it_is_acknowledged() {
+    let mut b = Bench::new();
+    b.handshake();
+    b.send(segment(Orig, "PA", 101, 501, 10), b"abc");
+    b.send(segment(Orig, "PA", 111, 501, 3), b"");
+    b.tcp(Orig, "PA", 114, 501, "xyz");
+    assert_eq!(b.table.app_mut().got, [">abc"]);
+    b.tcp(Resp, "A", 501, 117, "");
+    assert_eq!(b.table.app_mut().got, [">abc", ">gap 10", ">xyz"]);
+    let row = b.row();
+    assert_eq!((row.orig.bytes, row.orig.stream_bytes, row.orig.missed_bytes), (16, 16, 10));
+}
+
+#[test]
 fn rows_at_the_end_follow_the_first_packets() {
     let mut b = Bench::new();
     for port in (1..100).rev() {
