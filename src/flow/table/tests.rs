@@ -86,6 +86,18 @@ fn ten_years_of_silence_cost_nothing() {
 }
 
 #[test]
+fn one_packet_from_the_future_ends_nothing() {
+    let mut b = Bench::new();
+    b.udp(Orig, "now");
+    let wild =
+        Decoded { src_port: 9, ts: Timestamp::MAX, packet: 7, ..udp(0, 0, (ip4(1), 1), (ip4(2), 2), 0) };
+    b.table.packet(&wild, &[], &mut b.out);
+    b.udp(Resp, "still now");
+    assert_eq!(b.flows().len(), 0);
+    assert_eq!(b.rows()[0].history, "Dd");
+}
+
+#[test]
 fn a_full_table_gives_up_the_longest_idle_flow() {
     let mut b = Bench::with(&Config::default(), 3, 0);
     let from = |port| udp(0, 0, (ip4(1), port), (ip4(2), 6000), 1);
