@@ -6,7 +6,9 @@ use clap_complete::Shell;
 
 /// Print the completion script of a shell
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example: secnetmon completions bash > ~/.local/share/bash-completion/completions/secnetmon")]
+#[command(
+    after_help = "Example: secnetmon completions bash > ~/.local/share/bash-completion/completions/secnetmon"
+)]
 pub(super) struct Args {
     /// Which shell
     #[arg(value_enum)]

@@ -122,13 +122,18 @@ fn info(path: &Path, i: &maintenance::Info) -> String {
     let _ = writeln!(out, "size      {} in the file, {} in use", size(i.file_bytes), size(i.used_bytes));
     let _ = writeln!(out, "schema    version {}, DuckDB {}", i.schema_version, i.duckdb_version);
     let captures: Vec<String> = i.captures.iter().map(|(s, n)| format!("{} {s}", grouped(*n))).collect();
-    let _ = writeln!(out, "captures  {}", if captures.is_empty() { "none".into() } else { captures.join(", ") });
+    let _ =
+        writeln!(out, "captures  {}", if captures.is_empty() { "none".into() } else { captures.join(", ") });
     if let (Some(first), Some(last)) = (i.first_ts, i.last_ts) {
         let _ = writeln!(out, "packets   from {first} to {last}");
     }
     let _ = writeln!(out, "rows\n{}", counts(&i.tables).trim_end());
     if !i.caps_hit.is_empty() {
-        let _ = writeln!(out, "caps hit (what was beyond them is not in the tables)\n{}", counts(&i.caps_hit).trim_end());
+        let _ = writeln!(
+            out,
+            "caps hit (what was beyond them is not in the tables)\n{}",
+            counts(&i.caps_hit).trim_end()
+        );
     }
     out
 }

@@ -127,15 +127,18 @@ impl Conditions {
         if let Ok(ip) = text.parse::<IpAddr>() {
             self.bind(option, ip.to_string(), each(&|c| format!("{c} = ${option}")));
         } else if text.contains('/') {
-            let net: IpNetwork = text.parse().map_err(|_| {
-                usage(format!("--{option} {text}: not a network; write it like 10.0.0.0/8"))
-            })?;
+            let net: IpNetwork = text
+                .parse()
+                .map_err(|_| usage(format!("--{option} {text}: not a network; write it like 10.0.0.0/8")))?;
             self.bind(option, net.to_string(), each(&|c| format!("ip_in({c}, ${option})")));
         } else if option == "src" {
-            return Err(usage(format!("--src {text}: not an address; names are known of responders only, use --dst")));
+            return Err(usage(format!(
+                "--src {text}: not an address; names are known of responders only, use --dst"
+            )));
         } else {
             let name = text.trim_end_matches('.').to_ascii_lowercase();
-            let sql = format!("(lower(hostname) = ${option} OR ends_with(lower(hostname), '.' || ${option}))");
+            let sql =
+                format!("(lower(hostname) = ${option} OR ends_with(lower(hostname), '.' || ${option}))");
             self.bind(option, name, sql);
         }
         Ok(())
@@ -241,6 +244,8 @@ mod tests {
         assert!(!searched(&["-n", "0"]).unwrap().0.contains("LIMIT"));
         let (_, params) = searched(&["--since", "2024-01-31T12:00+01:00"]).unwrap();
         assert_eq!(params[0].1.as_deref(), Some("2024-01-31 11:00:00"));
-        assert!(searched(&["--until", "yesterday"]).unwrap_err().contains("--until: \"yesterday\" is not a time"));
+        assert!(
+            searched(&["--until", "yesterday"]).unwrap_err().contains("--until: \"yesterday\" is not a time")
+        );
     }
 }

@@ -68,9 +68,9 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let (format, style) = (args.format.resolve(), output::style(&cx.env));
     let reader = cx.reader()?;
     if let Some(text) = &args.ip {
-        let ip: IpAddr = text
-            .parse()
-            .map_err(|_| usage(format!("{text} is not an address; `secnetmon flows --host {text}` takes names")))?;
+        let ip: IpAddr = text.parse().map_err(|_| {
+            usage(format!("{text} is not an address; `secnetmon flows --host {text}` takes names"))
+        })?;
         // Told only when asked for: piped, a profile is text like on the terminal.
         let format = match args.format.format {
             None => Format::Table,

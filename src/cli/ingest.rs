@@ -143,7 +143,9 @@ impl Run<'_> {
             Err(OpenError::NotACapture { .. } | OpenError::Empty(_)) if job.found_in_folder => {
                 return Ok(Outcome::NoCapture);
             }
-            Err(e @ (OpenError::Filter { .. } | OpenError::FilterUnavailable)) => return Err(usage(e.to_string())),
+            Err(e @ (OpenError::Filter { .. } | OpenError::FilterUnavailable)) => {
+                return Err(usage(e.to_string()));
+            }
             Err(e) => return Ok(Outcome::Failed(e.to_string())),
         };
         let start = CaptureStart {

@@ -23,7 +23,8 @@ pub(super) fn run(_: &Args, mut global: Global) -> Result<Exit> {
     let path = global.config.clone().unwrap_or_else(|| paths::own_config(&env));
     let made = write_config(&path)?;
     let mut said = String::new();
-    let _ = writeln!(said, "configuration  {}  ({})", path.display(), if made { "created" } else { "was there" });
+    let _ =
+        writeln!(said, "configuration  {}  ({})", path.display(), if made { "created" } else { "was there" });
 
     // Read it back, so that a broken file is told now and not at the first capture.
     global.config = Some(path);

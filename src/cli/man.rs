@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 /// Print the manual page, or write the pages of all commands to a folder
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples: secnetmon man | man -l -\n          secnetmon man --out ~/.local/share/man/man1")]
+#[command(
+    after_help = "Examples: secnetmon man | man -l -\n          secnetmon man --out ~/.local/share/man/man1"
+)]
 pub(super) struct Args {
     /// Write secnetmon.1, secnetmon-ingest.1 and so on to this folder; it is made when missing
     #[arg(long, value_name = "FOLDER")]

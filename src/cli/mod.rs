@@ -172,7 +172,11 @@ mod tests {
             let name = command.get_name();
             assert!(command.get_about().is_some(), "{name} has no sentence");
             for arg in command.get_arguments() {
-                assert!(arg.get_help().is_some() || arg.is_hide_set(), "{name} {} has no sentence", arg.get_id());
+                assert!(
+                    arg.get_help().is_some() || arg.is_hide_set(),
+                    "{name} {} has no sentence",
+                    arg.get_id()
+                );
             }
             command.get_subcommands().for_each(walk);
         }

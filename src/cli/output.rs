@@ -57,11 +57,7 @@ impl FormatOption {
 /// What stdout can show.
 pub(super) fn style(env: &Env) -> Style {
     let terminal = io::stdout().is_terminal();
-    Style {
-        width: terminal.then(|| width(env)),
-        colour: terminal && colour(env),
-        terminal,
-    }
+    Style { width: terminal.then(|| width(env)), colour: terminal && colour(env), terminal }
 }
 
 /// Are colours wanted? <https://no-color.org>, and a terminal that can.
@@ -124,7 +120,9 @@ pub(super) fn rows(results: &mut ResultSet, format: Format, style: Style) -> Res
         }
     }
     if results.truncated() {
-        complain("more rows were there than the limit lets through; narrow the query or raise query.max_rows");
+        complain(
+            "more rows were there than the limit lets through; narrow the query or raise query.max_rows",
+        );
     }
     Ok(written.rows)
 }
@@ -179,7 +177,10 @@ mod tests {
 
     #[test]
     fn numbers_for_eyes() {
-        assert_eq!(["0", "999", "1,000", "1,234,567"].map(str::to_owned), [0, 999, 1_000, 1_234_567].map(grouped));
+        assert_eq!(
+            ["0", "999", "1,000", "1,234,567"].map(str::to_owned),
+            [0, 999, 1_000, 1_234_567].map(grouped)
+        );
         assert_eq!(size(1023), "1023 B");
         assert_eq!(size(1 << 20), "1.0 MiB");
         assert_eq!(size(u64::MAX), "16384.0 PiB");

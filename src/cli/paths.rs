@@ -71,10 +71,7 @@ mod tests {
             at(&[("HOME", "/h"), ("XDG_DATA_HOME", "relative")]),
             "/h/.local/share/secnetmon/secnetmon.duckdb"
         );
-        assert_eq!(
-            at(&[("HOME", "/h"), ("STATE_DIRECTORY", "/var/lib/x")]),
-            "/var/lib/x/secnetmon.duckdb"
-        );
+        assert_eq!(at(&[("HOME", "/h"), ("STATE_DIRECTORY", "/var/lib/x")]), "/var/lib/x/secnetmon.duckdb");
         assert_eq!(at(&[("HOME", "/h"), ("SECNETMON_DB", "x.duckdb")]), "x.duckdb");
     }
 

@@ -113,14 +113,18 @@ pub(super) fn jobs(args: &Args) -> Result<(Vec<Job>, Exit)> {
                 let mut problems = Vec::new();
                 walk(path, 0, &mut found, &mut problems);
                 if found.len() == before {
-                    problems.push(format!("{}: no files in this folder; give one with captures", path.display()));
+                    problems
+                        .push(format!("{}: no files in this folder; give one with captures", path.display()));
                 }
                 for problem in problems {
                     fail(problem, Exit::Failed);
                 }
             }
             Ok(m) if m.is_dir() => {
-                fail(format!("{}: is a folder; use -r to read the captures in it", path.display()), Exit::Usage);
+                fail(
+                    format!("{}: is a folder; use -r to read the captures in it", path.display()),
+                    Exit::Usage,
+                );
             }
             Ok(_) if args.follow => {
                 fail(format!("{}: is a file; --follow reads a folder", path.display()), Exit::Usage);

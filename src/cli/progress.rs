@@ -71,7 +71,12 @@ fn draw(bar: &ProgressBar, progress: &Progress, stats: &Stats, ended: &AtomicBoo
         bar.set_position(read);
         let packets = stats.packets();
         let rate = packets as f64 / began.elapsed().as_secs_f64().max(0.001);
-        bar.set_message(format!("{} packets, {} flows, {}", grouped(packets), grouped(stats.flows()), per_second(rate)));
+        bar.set_message(format!(
+            "{} packets, {} flows, {}",
+            grouped(packets),
+            grouped(stats.flows()),
+            per_second(rate)
+        ));
         bar.tick();
         std::thread::park_timeout(REDRAW);
     }

@@ -99,11 +99,15 @@ fn given(params: &[String]) -> Result<BTreeMap<String, String>> {
 fn load(target: &str) -> Result<(String, String)> {
     let read = |source: &mut dyn Read, origin: &str| -> Result<(String, String)> {
         let mut bytes = Vec::new();
-        source.take(MAX_SQL_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {origin}"))?;
+        source
+            .take(MAX_SQL_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("cannot read {origin}"))?;
         if bytes.len() as u64 > MAX_SQL_BYTES {
             return Err(anyhow!("{origin} is larger than 1 MiB; that is no SQL file"));
         }
-        let text = String::from_utf8(bytes).map_err(|_| anyhow!("{origin} is not text; give a file with SQL"))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| anyhow!("{origin} is not text; give a file with SQL"))?;
         Ok((origin.to_owned(), text))
     };
     if target == "-" {
@@ -111,7 +115,9 @@ fn load(target: &str) -> Result<(String, String)> {
     }
     let path = Path::new(target);
     if path.is_dir() {
-        return Err(usage(format!("{target} is a folder; give one .sql file, or a name from `query --list`")));
+        return Err(usage(format!(
+            "{target} is a folder; give one .sql file, or a name from `query --list`"
+        )));
     }
     let looks_like_a_file = target.contains('/') || target.ends_with(".sql");
     match std::fs::File::open(path) {

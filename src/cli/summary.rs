@@ -75,7 +75,9 @@ impl Account {
                 left.push(format!("{} {what}", plural(n, "file")));
             }
         }
-        if !left.is_empty() && (self.no_captures > 0 || self.known + self.failed > 1 || !self.stored.is_empty()) {
+        if !left.is_empty()
+            && (self.no_captures > 0 || self.known + self.failed > 1 || !self.stored.is_empty())
+        {
             output::say(&left.join(", "));
         }
         if !self.stored.is_empty() {

@@ -31,7 +31,9 @@ pub static ALL: &[Report] = reports! {
 
 /// No shipped question has this name.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("no saved query {name:?}, and no file of that name.{hint} `secnetmon query --list` shows the saved ones.")]
+#[error(
+    "no saved query {name:?}, and no file of that name.{hint} `secnetmon query --list` shows the saved ones."
+)]
 pub struct UnknownReport {
     name: String,
     hint: String,
@@ -39,10 +41,9 @@ pub struct UnknownReport {
 
 /// The question of this name.
 pub fn find(name: &str) -> Result<&'static Report, UnknownReport> {
-    ALL.iter().find(|r| r.name == name).ok_or_else(|| UnknownReport {
-        name: name.to_owned(),
-        hint: hint(name, ALL.iter().map(|r| r.name)),
-    })
+    ALL.iter()
+        .find(|r| r.name == name)
+        .ok_or_else(|| UnknownReport { name: name.to_owned(), hint: hint(name, ALL.iter().map(|r| r.name)) })
 }
 
 impl Report {

@@ -34,7 +34,9 @@ pub fn is_number(kind: &DataType) -> bool {
 
 /// May a cell of this type be shortened without telling a wrong value?
 pub fn is_text(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) || is_nested(kind) || is_bytes(kind)
+    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+        || is_nested(kind)
+        || is_bytes(kind)
 }
 
 fn is_nested(kind: &DataType) -> bool {
@@ -270,9 +272,8 @@ fn write_scalar(out: &mut String, array: &dyn Array, row: usize) {
         DataType::BinaryView => out.push_str(&hex(array.as_binary_view().value(row))),
         DataType::FixedSizeBinary(_) => out.push_str(&hex(array.as_fixed_size_binary().value(row))),
         DataType::Dictionary(..) => {
-            if let Some((values, key)) = array
-                .as_any_dictionary_opt()
-                .and_then(|d| Some((d.values(), *d.normalized_keys().get(row)?)))
+            if let Some((values, key)) =
+                array.as_any_dictionary_opt().and_then(|d| Some((d.values(), *d.normalized_keys().get(row)?)))
             {
                 write_scalar(out, values, key);
             }
@@ -352,7 +353,8 @@ mod tests {
 
     #[test]
     fn lists_are_json_for_programs_and_words_for_people() {
-        let list = ListArray::from_iter_primitive::<I32, _, _>(vec![Some(vec![Some(1), None, Some(3)]), None]);
+        let list =
+            ListArray::from_iter_primitive::<I32, _, _>(vec![Some(vec![Some(1), None, Some(3)]), None]);
         assert_eq!(text(&list, Reader::Program), vec![Some("[1,null,3]".into()), None]);
         assert_eq!(text(&list, Reader::Person), vec![Some("1, , 3".into()), None]);
     }

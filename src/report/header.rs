@@ -165,9 +165,9 @@ impl Header {
         for name in wanted {
             let declared = self.params.iter().find(|p| p.name == *name);
             let value = match (given.get(name), declared) {
-                (Some(v), Some(p)) => Some(
-                    check(p.kind, v).map_err(|bad| HeaderError::Value { name: name.clone(), bad })?,
-                ),
+                (Some(v), Some(p)) => {
+                    Some(check(p.kind, v).map_err(|bad| HeaderError::Value { name: name.clone(), bad })?)
+                }
                 (Some(v), None) => Some(v.clone()),
                 (None, Some(p)) => p.default.clone(),
                 (None, None) => {
@@ -236,7 +236,10 @@ mod tests {
     #[test]
     fn reads_every_part() {
         let h = Header::parse(SQL).unwrap();
-        assert_eq!((h.name.as_str(), h.question.as_str(), h.why.as_str()), ("x", "How much is it?", "Because."));
+        assert_eq!(
+            (h.name.as_str(), h.question.as_str(), h.why.as_str()),
+            ("x", "How much is it?", "Because.")
+        );
         assert_eq!(h.params.len(), 3);
         assert_eq!(h.params[1].default, None);
         assert_eq!(h.params[2].default.as_deref(), Some("a b"));

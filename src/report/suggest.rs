@@ -39,8 +39,7 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .map(|k| {
             // A name that holds all of what was typed, or the reverse, counts as one edit.
-            let inside =
-                wanted.len() >= 3 && (k.contains(&wanted) || (k.len() >= 3 && wanted.contains(k)));
+            let inside = wanted.len() >= 3 && (k.contains(&wanted) || (k.len() >= 3 && wanted.contains(k)));
             (if inside { distance(&wanted, k).min(1) } else { distance(&wanted, k) }, k)
         })
         .filter(|(edits, k)| *edits <= MAX_EDITS && *edits * 3 <= k.chars().count().max(3))

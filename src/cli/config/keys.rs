@@ -29,14 +29,20 @@ pub(in crate::cli) const SECTIONS: &[(&str, &str)] = &[
 
 /// All settings in the order of the file.
 pub(in crate::cli) const KEYS: &[Key] = &[
-    key("ingest.sensor", "Name of the place where captures are recorded; only captures of one named sensor are joined."),
+    key(
+        "ingest.sensor",
+        "Name of the place where captures are recorded; only captures of one named sensor are joined.",
+    ),
     key("ingest.threads", "Worker threads; 0 = one a core. The rows do not depend on it."),
     key("query.time_limit_s", "Seconds after which a query is stopped; 0 = never."),
     key("query.max_rows", "Rows after which a result is cut, with a warning; 0 = all."),
     key("store.memory_limit_mib", "MiB that the database may use as cache while captures are read."),
     key("store.query_memory_limit_mib", "MiB that the database may use while it answers a query."),
     key("store.threads", "Threads of the database; 0 = one a core."),
-    key("topology.local_nets", "Networks that are ours, such as 10.0.0.0/8; empty = inferred from the traffic."),
+    key(
+        "topology.local_nets",
+        "Networks that are ours, such as 10.0.0.0/8; empty = inferred from the traffic.",
+    ),
 ];
 
 /// The environment variable of a setting.

@@ -55,7 +55,11 @@ pub(in crate::cli) enum ConfigError {
 }
 
 /// All layers; `file` is the configuration to read, `flags` are `KEY=VALUE`. Second: warnings.
-pub(in crate::cli) fn load(file: Option<&Path>, env: &Env, flags: &[String]) -> Result<(Settings, Vec<String>), ConfigError> {
+pub(in crate::cli) fn load(
+    file: Option<&Path>,
+    env: &Env,
+    flags: &[String],
+) -> Result<(Settings, Vec<String>), ConfigError> {
     let mut all = defaults();
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)
@@ -76,15 +80,20 @@ pub(in crate::cli) fn load(file: Option<&Path>, env: &Env, flags: &[String]) -> 
     for (variable, text) in env.ours().filter(|(v, _)| !OTHER_VARIABLES.contains(&v.as_str())) {
         match KEYS.iter().find(|k| keys::variable(k.key) == variable) {
             Some(known) => {
-                let value = from_text(&all, known.key, &text)
-                    .map_err(|what| ConfigError::Value { origin: variable.clone(), key: known.key.into(), what })?;
+                let value = from_text(&all, known.key, &text).map_err(|what| ConfigError::Value {
+                    origin: variable.clone(),
+                    key: known.key.into(),
+                    what,
+                })?;
                 overlay(&mut all, &variable, known.key, value)?;
             }
             // Not an error: another program may use the prefix, and a variable is not as deliberate as a file.
             None => {
                 let known: Vec<String> = KEYS.iter().map(|k| keys::variable(k.key)).collect();
                 let near = hint(&variable, known.iter().map(String::as_str));
-                warnings.push(format!("the environment variable {variable} is not a setting and is ignored.{near}"));
+                warnings.push(format!(
+                    "the environment variable {variable} is not a setting and is ignored.{near}"
+                ));
             }
         }
     }
@@ -223,7 +232,11 @@ fn kind(value: &Value) -> &'static str {
 mod tests {
     use super::*;
 
-    fn with_file(text: &str, env: &[(&str, &str)], flags: &[&str]) -> Result<(Settings, Vec<String>), String> {
+    fn with_file(
+        text: &str,
+        env: &[(&str, &str)],
+        flags: &[&str],
+    ) -> Result<(Settings, Vec<String>), String> {
         let folder = std::env::temp_dir().join(format!("secnetmon-config-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let hash = blake3::hash(format!("{text}{env:?}{flags:?}").as_bytes()).to_hex();
@@ -252,7 +265,10 @@ mod tests {
     #[test]
     fn a_mistake_names_its_place_and_a_way_out() {
         for (text, parts) in [
-            ("[query]\ntime_limit = 1", &["FILE: unknown setting \"query.time_limit\"", "query.time_limit_s"][..]),
+            (
+                "[query]\ntime_limit = 1",
+                &["FILE: unknown setting \"query.time_limit\"", "query.time_limit_s"][..],
+            ),
             ("[qury]\nmax_rows = 1", &["Did you mean query.max_rows?"]),
             ("[qury]\n", &["unknown setting \"qury\""]),
             ("max_rows = 1", &["Did you mean query.max_rows?"]),
@@ -277,7 +293,8 @@ mod tests {
 
     #[test]
     fn an_unknown_variable_is_a_warning() {
-        let (_, warnings) = with_file("", &[("SECNETMON_QUERY_MAX_ROW", "1"), ("SECNETMON_DB", "x")], &[]).unwrap();
+        let (_, warnings) =
+            with_file("", &[("SECNETMON_QUERY_MAX_ROW", "1"), ("SECNETMON_DB", "x")], &[]).unwrap();
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].contains("Did you mean SECNETMON_QUERY_MAX_ROWS?"), "{warnings:?}");
     }

@@ -18,11 +18,17 @@ pub(in crate::cli) fn template() -> String {
         "# Settings of secnetmon. Each line that begins with # and a name shows a default: remove the # to change it.\n\
          # A flag outweighs the environment, the environment this file. The variable of query.max_rows is\n",
     );
-    let _ = writeln!(out, "# {}, and so on; the flag of any setting is --set KEY=VALUE.", variable("query.max_rows"));
+    let _ = writeln!(
+        out,
+        "# {}, and so on; the flag of any setting is --set KEY=VALUE.",
+        variable("query.max_rows")
+    );
     for (section, meaning) in SECTIONS {
         let _ = write!(out, "\n# {meaning}\n[{section}]\n");
         for known in KEYS {
-            let Some(name) = known.key.strip_prefix(section).and_then(|k| k.strip_prefix('.')) else { continue };
+            let Some(name) = known.key.strip_prefix(section).and_then(|k| k.strip_prefix('.')) else {
+                continue;
+            };
             wrap(&mut out, known.meaning);
             match defaults.iter().find(|(k, _)| k == known.key) {
                 Some((_, value)) => {

@@ -94,15 +94,16 @@ pub(crate) mod tests {
 
     /// Two batches with every trap: NULL, the empty text, quotes, bars, escapes, wide letters.
     pub(crate) fn sample() -> Vec<RecordBatch> {
-        let batch = |host: Vec<Option<&str>>, n: Vec<Option<i64>>, up: Vec<Option<bool>>, ts: Vec<Option<i64>>| {
-            RecordBatch::try_from_iter_with_nullable([
-                ("host", Arc::new(StringArray::from(host)) as ArrayRef, true),
-                ("bytes", Arc::new(Int64Array::from(n)), true),
-                ("up", Arc::new(BooleanArray::from(up)), true),
-                ("ts", Arc::new(TimestampNanosecondArray::from(ts)), true),
-            ])
-            .unwrap()
-        };
+        let batch =
+            |host: Vec<Option<&str>>, n: Vec<Option<i64>>, up: Vec<Option<bool>>, ts: Vec<Option<i64>>| {
+                RecordBatch::try_from_iter_with_nullable([
+                    ("host", Arc::new(StringArray::from(host)) as ArrayRef, true),
+                    ("bytes", Arc::new(Int64Array::from(n)), true),
+                    ("up", Arc::new(BooleanArray::from(up)), true),
+                    ("ts", Arc::new(TimestampNanosecondArray::from(ts)), true),
+                ])
+                .unwrap()
+            };
         vec![
             batch(
                 vec![Some("a,\"b\""), Some("\u{1b}[31mred|\n"), None],

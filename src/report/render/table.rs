@@ -48,14 +48,22 @@ struct Column {
 
 impl<W: Write> Table<W> {
     pub(super) fn new(out: W, style: Style) -> Self {
-        Self { out, style, columns: Vec::new(), held: Vec::new(), settled: false, written: Written::default() }
+        Self {
+            out,
+            style,
+            columns: Vec::new(),
+            held: Vec::new(),
+            settled: false,
+            written: Written::default(),
+        }
     }
 
     fn settle(&mut self) -> io::Result<()> {
         self.settled = true;
         for row in &self.held {
             for (column, cell) in self.columns.iter_mut().zip(row) {
-                column.width = column.width.max(cell.as_deref().map_or(NULL_MARK.len(), UnicodeWidthStr::width));
+                column.width =
+                    column.width.max(cell.as_deref().map_or(NULL_MARK.len(), UnicodeWidthStr::width));
             }
         }
         if let Some(available) = self.style.width {
@@ -128,10 +136,14 @@ fn shorten(text: &str, width: usize, shrinks: bool) -> (std::borrow::Cow<'_, str
 /// Make the columns fit: the widest text gives first; when no text can give more, columns are dropped from the right.
 /// Returns how many; at least one stays.
 fn fit(columns: &mut [Column], available: usize) -> usize {
-    let total = |columns: &[Column]| {
-        columns.iter().map(|c| c.width + GAP).sum::<usize>().saturating_sub(GAP)
+    let total = |columns: &[Column]| columns.iter().map(|c| c.width + GAP).sum::<usize>().saturating_sub(GAP);
+    let floor = |c: &Column| {
+        if c.shrinks {
+            c.width.min(MIN_TEXT_WIDTH.max(c.name.width().min(MIN_TEXT_WIDTH * 2)))
+        } else {
+            c.width
+        }
     };
-    let floor = |c: &Column| if c.shrinks { c.width.min(MIN_TEXT_WIDTH.max(c.name.width().min(MIN_TEXT_WIDTH * 2))) } else { c.width };
     let mut kept = columns.len();
     while kept > 1 {
         let least: usize =
