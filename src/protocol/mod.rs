@@ -6,6 +6,7 @@
 
 pub mod dispatch;
 pub mod dns;
+pub mod ftp;
 pub mod http1;
 pub mod names;
 pub mod ssh;
@@ -15,6 +16,7 @@ pub(crate) mod testing;
 pub mod tls;
 
 use crate::flow::{At, FlowView};
+use crate::model::addr::Ip;
 use crate::model::flow::Side;
 use crate::model::record::Record;
 use crate::model::schema::Table;
@@ -78,6 +80,8 @@ pub enum Emitted {
     Weird(WeirdKind, Detail),
     /// The name of the server as the client said it (SNI, Host).
     Hostname(Box<str>),
+    /// A connection to this address and port will come, and will be this service (FTP's data, SIP's media).
+    Expect(Ip, u16, &'static str),
 }
 
 impl Output<'_> {
@@ -89,6 +93,11 @@ impl Output<'_> {
     /// Note an oddity.
     pub fn weird(&mut self, kind: WeirdKind, detail: Detail) {
         (self.emit)(Emitted::Weird(kind, detail));
+    }
+
+    /// The next connection to this address and port will be `service`, whatever it carries.
+    pub fn expect(&mut self, address: Ip, port: u16, service: &'static str) {
+        (self.emit)(Emitted::Expect(address, port, service));
     }
 
     /// Name the server; the first name of a flow stays.
@@ -190,7 +199,7 @@ pub static ALL: &[&Protocol] = &[
     &names::peers::DTLS,
     &names::peers::BITTORRENT,
     &names::peers::SOCKS,
-    &names::lines::FTP,
+    &ftp::PROTOCOL,
     &names::lines::SMTP,
     &names::lines::POP3,
     &names::lines::IMAP,

@@ -99,14 +99,13 @@ impl Toy {
                 }
                 self.pending.push_back((out.at, text));
             }
-            Side::Resp => match self.pending.pop_front() {
-                Some((began, said)) => {
+            Side::Resp => {
+                // A real protocol adds a kind of weird for an answer that nobody asked for.
+                if let Some((began, said)) = self.pending.pop_front() {
                     let rtt = Some(out.at.ts.since(began.ts));
                     out.record(began, ToyRecord { said, answer: Some(text), rtt });
                 }
-                // A real protocol adds a kind of weird for an answer that nobody asked for.
-                None => {}
-            },
+            }
         }
     }
 

@@ -73,7 +73,7 @@ impl Bench {
         Self::new(ip_protocol::UDP, port)
     }
 
-    pub(crate) fn from_port(mut self, port: u16) -> Self {
+    pub(crate) fn source_port(mut self, port: u16) -> Self {
         self.flow.tuple.src_port = port;
         self
     }

@@ -35,6 +35,10 @@ impl Walk<'_, '_> {
     /// BSD loopback: the family in the byte order of the machine that captured.
     pub(super) fn null(&mut self, s: Span) {
         let Some(&h) = self.need::<4>(s, WeirdKind::TruncatedLink) else { return };
+        // Some tools write serial frames under this link type; no family looks like their first bytes.
+        if let [0x0f | 0x8f, 0, ..] | [0xff, 3, ..] = h {
+            return self.ppp_or_chdlc(s);
+        }
         let little = u32::from_le_bytes(h);
         self.family(if little > 0xffff { u32::from_be_bytes(h) } else { little }, s.skip(4));
     }
@@ -107,7 +111,7 @@ impl Walk<'_, '_> {
                     Detail::Length { needed: 4, present: len as u32, at: at.at as u32 },
                 );
             }
-            let value = at.skip(4).claimed(len - 4);
+            let value = at.skip(4).first(len - 4);
             match kind & 0x7fff {
                 8 => {
                     // Hardware address: length, padding, up to eight bytes.

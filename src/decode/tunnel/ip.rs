@@ -28,16 +28,10 @@ impl Walk<'_, '_> {
             (ip_protocol::IPV6, 4) => self.inner_ip(Step::SixInFour, s, 6),
             (ip_protocol::IPV6, _) => self.inner_ip(Step::SixInSix, s, 6),
             // Version 3 in four bits, the rest zero.
-            (ETHERIP, _) if self.bytes(s).starts_with(&[0x30, 0]) => {
-                if self.enter(Step::EtherIp) {
-                    self.ethernet(s.skip(2));
-                }
+            (ETHERIP, _) if self.bytes(s).starts_with(&[0x30, 0]) && self.enter(Step::EtherIp) => {
+                self.ethernet(s.skip(2));
             }
-            (MPLS_IN_IP, _) => {
-                if self.enter(Step::MplsIp) {
-                    self.mpls(s);
-                }
-            }
+            (MPLS_IN_IP, _) if self.enter(Step::MplsIp) => self.mpls(s),
             // A session of zero is the control channel.
             (L2TP_V3, _) if self.head::<4>(s).is_some_and(|id| *id != [0; 4]) => self.l2tp_session(s.skip(4)),
             _ => {}

@@ -8,6 +8,8 @@
 //! - What a parser leaves of a stream is kept for it, up to [`Protocol::buffer_cap`]; nothing is copied when nothing is left.
 //! - A service is named by content. The port is a hint for flows whose bytes neither proved nor refuted the protocol of
 //!   that port; where the bytes speak against it, the service stays unknown.
+//! - A connection that another one announced (FTP's data) has its name before its first byte and is not looked into. Both must lie in
+//!   one shard, so both ends must be the same two hosts.
 //!
 //! It refuses to know any protocol: all it has is the registry.
 
@@ -20,10 +22,12 @@ use self::parsing::{Outcome, Parsing};
 use self::probing::Probing;
 use super::{Emitted, Output, Protocol, Transport};
 use crate::flow::{AppSummary, Application, At, FlowView, Interest};
+use crate::model::addr::Ip;
 use crate::model::event::{Body, Event};
 use crate::model::flow::{ServiceSource, Side, ip_protocol};
 use crate::model::weird::{Detail, Weird, WeirdKind};
 use serde::Deserialize;
+use std::collections::VecDeque;
 
 /// Limits of the dispatcher. The engine divides none of them: `buffer_total` is meant for one shard.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -40,6 +44,8 @@ pub struct Config {
     pub buffer_total: usize,
     /// Oddities that one flow may report; what comes after them is only counted.
     pub weirds_per_flow: u8,
+    /// Announced connections that one shard remembers until they come; the oldest is forgotten first.
+    pub expected_total: usize,
     /// Times that one flow may change its protocol (proxy, then TLS, then another proxy …).
     pub switches_per_flow: u8,
 }
@@ -51,6 +57,7 @@ impl Default for Config {
             probe_attempts: 4,
             buffer_total: 4 << 20,
             weirds_per_flow: 20,
+            expected_total: 1_024,
             switches_per_flow: 4,
         }
     }
@@ -67,16 +74,19 @@ pub struct Caps {
     pub memory: u64,
     /// Flows given up because they changed protocol too often.
     pub switches: u64,
+    /// Announced connections forgotten before they came.
+    pub expected: u64,
 }
 
 impl Caps {
     /// By name, as the account of a capture lists them.
-    pub fn named(&self) -> [(&'static str, u64); 4] {
+    pub fn named(&self) -> [(&'static str, u64); 5] {
         [
             ("protocol_weirds_per_flow", self.weirds),
             ("protocol_message", self.messages),
             ("protocol_buffer_total", self.memory),
             ("protocol_switches_per_flow", self.switches),
+            ("protocol_expected_total", self.expected),
         ]
     }
 }
@@ -143,8 +153,17 @@ pub struct Dispatcher {
     tcp: Vec<&'static Protocol>,
     udp: Vec<&'static Protocol>,
     events: Vec<Event>,
+    expected: VecDeque<Expected>,
     buffered: usize,
     caps: Caps,
+}
+
+/// A connection that another one announced.
+#[derive(Debug)]
+struct Expected {
+    address: Ip,
+    port: u16,
+    service: &'static str,
 }
 
 impl Dispatcher {
@@ -165,6 +184,7 @@ impl Dispatcher {
             tcp: over(Transport::Tcp),
             udp: over(Transport::Udp),
             events: Vec::new(),
+            expected: VecDeque::new(),
             buffered: 0,
             caps: Caps::default(),
         }
@@ -201,7 +221,7 @@ impl Dispatcher {
         cut: bool,
         work: impl FnOnce(&mut Output<'_>) -> R,
     ) -> R {
-        let Self { events, caps, config, .. } = self;
+        let Self { events, expected, caps, config, .. } = self;
         let mut emit = |emitted| match emitted {
             Emitted::Record(began, record) => {
                 marks.recorded = true;
@@ -216,6 +236,15 @@ impl Dispatcher {
                 let weird = Weird { kind, ts: at.ts, packet: at.packet, flow_id: Some(flow.id), detail };
                 let body = Body::Weird(weird);
                 events.push(Event { ts: at.ts, packet: at.packet, host: flow.tuple.src, body });
+            }
+            Emitted::Expect(address, port, service) => {
+                // The same announcement again, as clients do that try twice, is one.
+                expected.retain(|e| (e.address, e.port) != (address, port));
+                if expected.len() >= config.expected_total {
+                    expected.pop_front();
+                    caps.expected += 1;
+                }
+                expected.push_back(Expected { address, port, service });
             }
             Emitted::Hostname(name) => {
                 marks.hostname.get_or_insert(name);
@@ -326,7 +355,14 @@ impl Application for Dispatcher {
     type State = State;
 
     fn open(&mut self, flow: &FlowView) -> Option<State> {
-        transport_of(flow).map(|_| State::default())
+        transport_of(flow)?;
+        let tuple = &flow.tuple;
+        let announced = self.expected.iter().position(|e| (e.address, e.port) == (tuple.dst, tuple.dst_port));
+        let Some(expected) = announced.and_then(|i| self.expected.remove(i)) else {
+            return Some(State::default());
+        };
+        let marks = Marks { service: Some(expected.service), ..Marks::default() };
+        Some(State { phase: Phase::Over, marks })
     }
 
     fn data(

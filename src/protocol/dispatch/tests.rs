@@ -186,3 +186,32 @@ fn the_first_hostname_stays() {
 fn state_is_small() {
     assert!(size_of::<State>() <= 80, "{} bytes a flow", size_of::<State>());
 }
+
+#[test]
+fn announced_connections_have_their_name_before_their_first_byte() {
+    use crate::model::addr::Ip;
+    use crate::model::flow::Tuple;
+    use crate::model::ids::FlowId;
+    use crate::model::time::Timestamp;
+    let mut d = Dispatcher::with_protocols(&Config { expected_total: 2, ..Config::default() }, &[]);
+    let ends = |dst_port| {
+        let (src, dst) = (Ip::v4([10, 0, 0, 1]), Ip::v4([10, 0, 0, 2]));
+        let tuple = Tuple { src, dst, src_port: 40_000, dst_port, protocol: ip_protocol::TCP };
+        FlowView { id: FlowId(1), tuple, first_ts: Timestamp(0), saw_start: true }
+    };
+    let at = At { ts: Timestamp(0), packet: 1 };
+    let (control, to) = (ends(21), ends(21).tuple.dst);
+    d.emitting(&control, &mut Marks::default(), at, false, |out| {
+        for port in [5000, 5001, 5001, 5002] {
+            out.expect(to, port, "ftp_data");
+        }
+    });
+    assert_eq!(d.caps().expected, 1, "the oldest of three is forgotten");
+    for (port, service) in [(5000, None), (5001, Some("ftp_data")), (5001, None), (5002, Some("ftp_data"))] {
+        let flow = ends(port);
+        let mut state = d.open(&flow).unwrap();
+        let interest = d.data(&flow, &mut state, Side::Orig, at, b"x", 1);
+        assert_eq!(interest, Interest::Done);
+        assert_eq!(d.end(&flow, Some(state), at).service, service, "{port}");
+    }
+}

@@ -71,13 +71,13 @@ fn tcp_holds_several_messages_in_a_segment_and_one_in_several() {
 
 #[test]
 fn announcements_and_netbios_have_rows_of_their_own() {
-    let run = Bench::udp(MDNS).from_port(MDNS).run(&[orig(ANNOUNCEMENT)]);
+    let run = Bench::udp(MDNS).source_port(MDNS).run(&[orig(ANNOUNCEMENT)]);
     assert_eq!(
         (shown(run.records()[0]), run.service),
         ("_ipp._tcp.local Some(12) -ms x0 [\"laser._ipp._tcp.local\"]".into(), Some("mdns"))
     );
     assert!(run.weirds.is_empty());
-    let run = Bench::udp(NBNS).from_port(NBNS).run(&[orig(NETBIOS)]);
+    let run = Bench::udp(NBNS).source_port(NBNS).run(&[orig(NETBIOS)]);
     assert_eq!(
         (shown(run.records()[0]), run.service),
         ("WORKGROUP<1b> Some(32) -ms x1 []".into(), Some("nbns"))

@@ -1,23 +1,10 @@
 //! Which protocol of text lines is it?
 //!
-//! FTP (RFC 959), SMTP (RFC 5321), POP3 (RFC 1939), IMAP (RFC 9051), NNTP (RFC 3977), IRC (RFC 1459), XMPP (RFC 6120), Telnet (RFC 854), rsync, git.
+//! SMTP (RFC 5321), POP3 (RFC 1939), IMAP (RFC 9051), NNTP (RFC 3977), IRC (RFC 1459), XMPP (RFC 6120), Telnet (RFC 854), rsync, git.
 //! Greetings look alike, so where the server's word is not enough, the client's first command decides.
 
 use super::{TCP, begins_with_word, contains_word, first_line, is_text, magic, named, surest};
 use crate::protocol::{Probe, Protocol, Verdict};
-
-/// FTP.
-pub static FTP: Protocol = named(
-    "ftp",
-    "FTP control connection (RFC 959); told by the server's 220 with the client's first command, or a greeting that says so.",
-    TCP,
-    &[21],
-    |p| {
-        const FIRST: &[&str] =
-            &["USER", "AUTH", "FEAT", "SYST", "HELP", "OPTS", "HOST", "CLNT", "PASS", "ACCT"];
-        greeted(p, &["220", "120"], "FTP", FIRST, &["EHLO", "HELO", "LHLO"], &[21])
-    },
-);
 
 /// SMTP.
 pub static SMTP: Protocol = named(
@@ -55,23 +42,29 @@ pub static IMAP: Protocol = named(
             return Verdict::NotMine;
         }
         let status = begins_with_word(p.resp.get(2..).unwrap_or(&[]), &["OK", "PREAUTH", "BYE"]);
-        let mut words = first_line(p.orig).splitn(3, |b| *b == b' ').skip(1);
-        let command = words.next().unwrap_or(&[]);
         let known = ["CAPABILITY", "LOGIN", "AUTHENTICATE", "STARTTLS", "ID", "NOOP", "LOGOUT"];
+        let tag = p
+            .orig
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+            .count();
+        let command = p.orig.get(tag + 1..).unwrap_or(&[]);
+        // Clients count their commands; longer tags than this are something else.
+        let tagged =
+            tag <= 20 && matches!(p.orig.get(tag), None | Some(b' ')) && begins_like(command, &known);
         if status && begins_with_word(command, &known) {
             return Verdict::Mine(90);
         }
         if status && contains_word(first_line(p.resp), "IMAP") && p.orig.is_empty() {
             return Verdict::Mine(80);
         }
-        let complete = p.orig.contains(&b'\n') && p.resp.contains(&b'\n');
-        if complete || !is_text(first_line(p.orig)) { Verdict::NotMine } else { Verdict::NeedMore }
+        if tagged { Verdict::NeedMore } else { Verdict::NotMine }
     },
 );
 
 /// A protocol whose server greets with one of `codes`. Its name in the greeting or one of the client's `first` commands
 /// makes it sure, one of `other` makes it another protocol.
-fn greeted(
+pub(in crate::protocol) fn greeted(
     p: &Probe<'_>,
     codes: &[&str],
     name: &str,

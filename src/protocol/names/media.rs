@@ -74,7 +74,7 @@ pub static RTMP: Protocol = named(
     |p| {
         let hello =
             |d: &[u8]| d.is_empty() || (d.first() == Some(&3) && d.get(5..9).is_none_or(|z| z == [0; 4]));
-        if !p.on_port(&[1935]) || p.orig.first() != Some(&3) || !p.resp.first().is_none_or(|b| *b == 3) {
+        if !p.on_port(&[1935]) || p.orig.first() != Some(&3) || p.resp.first().is_some_and(|b| *b != 3) {
             return Verdict::NotMine;
         }
         if hello(p.orig) && p.orig.len() >= 9 { Verdict::Mine(75) } else { Verdict::NeedMore }
