@@ -317,7 +317,8 @@ sample_ipv6() {
     origin "IPv6: neighbours, names and the web without IPv4" <<'TEXT'
 Neighbour discovery, ping, DNS over IPv6, HTTP and TLS over IPv6, and a connection to a closed port (RST).
 
-Look at `flows` with ip_version 6: canonical addresses, `REJ` for port 81, and neighbour solicitation paired with its advertisement.
+Look at `flows` with ip_version 6: canonical addresses, `REJ` for port 81, and a neighbour solicitation to a multicast address beside
+the advertisement that answers it.
 TEXT
 }
 
