@@ -29,7 +29,7 @@ show() {
 }
 
 echo "Reading thirteen small captures that were recorded in a laboratory (samples/*/ORIGIN.md) into a throw-away database."
-show ingest samples/*/*.pcap*
+show ingest -r samples
 echo
 echo "Who moved the most bytes?"
 show query --format table queries/top_talkers.sql -p limit=8

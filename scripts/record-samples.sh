@@ -140,7 +140,7 @@ record() {
     recorder=$!
     pids+=("$recorder")
     for _ in $(seq 50); do
-        grep -q listening "$work/tcpdump.log" && break
+        grep -qs listening "$work/tcpdump.log" && break
         sleep 0.1
     done
 }
@@ -317,7 +317,8 @@ sample_ipv6() {
     origin "IPv6: neighbours, names and the web without IPv4" <<'TEXT'
 Neighbour discovery, ping, DNS over IPv6, HTTP and TLS over IPv6, and a connection to a closed port (RST).
 
-Look at `flows` with ip_version 6: canonical addresses, `REJ` for port 81, and neighbour solicitation paired with its advertisement.
+Look at `flows` with ip_version 6: canonical addresses, `REJ` for port 81, and a neighbour solicitation to a multicast address beside
+the advertisement that answers it.
 TEXT
 }
 
@@ -491,10 +492,15 @@ TEXT
 
 sample_cut() {
     begin cut
-    [ -f "$here/samples/web/web.pcap" ] || { echo "cut: record web first" >&2; return 1; }
-    head -c 12000 "$here/samples/web/web.pcap" >"$out"
+    settle
+    local whole=$work/whole.pcap
+    record router site "$whole"
+    $web -4 http://www.example.com/files/report.bin
+    stop_recording
+    head -c 20000 "$whole" >"$out"
     origin "A capture that ends in the middle of a packet" <<'TEXT'
-The first 12,000 bytes of the sample `web`: what is left when a disk fills up or a copy breaks off.
+The beginning of a download of 60,000 bytes, and only the first 20,000 bytes of the capture: what is left when a disk fills up or a copy
+breaks off.
 
 Look at `captures.status` (damaged), `stop_reason` and `stop_offset`; `ingest` ends with exit code 3, and everything before the damage is there.
 TEXT
