@@ -31,10 +31,10 @@ fn settings(path: &Path, config: &StoreConfig, mode: AccessMode) -> duckdb::Resu
         .with("autoinstall_known_extensions", "false")?
         .with("allow_community_extensions", "false")?
         .with("temp_directory", files::beside(path, ".tmp").to_string_lossy())?
-        .max_memory(&format!("{}MiB", std::env::var("X_MEM").map_or(config.memory_limit_mib,|v|v.parse().unwrap())))?
-        .threads(std::env::var("X_THR").map_or(config.threads as i64,|v|v.parse().unwrap()))?
+        .max_memory(&format!("{}MiB", config.memory_limit_mib.max(MIN_MEMORY_MIB)))?
+        .threads(config.threads.clamp(1, MAX_THREADS) as i64)?
         // Readers see rows in stored order, so that a LIMIT without ORDER BY repeats; writers need no order kept.
-        .with("preserve_insertion_order", if reading { "true".to_owned() } else { std::env::var("X_PIO").unwrap_or("true".to_owned()) })?.with("wal_autocheckpoint", std::env::var("X_WAL").unwrap_or("16MB".to_owned()))?.with("force_compression", std::env::var("X_COMP").unwrap_or("Auto".to_owned()))
+        .with("preserve_insertion_order", if reading { "true" } else { "false" })
 }
 
 /// Less than this and DuckDB cannot even checkpoint, MiB.

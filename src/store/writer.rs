@@ -324,7 +324,7 @@ impl<'db> Session<'db> {
         let batch = batch::record_batch(rows, Arc::clone(&t.schema))?;
         t.appender.append_record_batch(batch).map_err(write_error)?;
         t.unflushed += n;
-        if t.unflushed >= std::env::var("X_FLUSH").map_or(FLUSH_ROWS,|v|v.parse().unwrap()) {
+        if t.unflushed >= FLUSH_ROWS {
             t.appender.flush().map_err(write_error)?;
             t.unflushed = 0;
         }

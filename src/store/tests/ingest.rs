@@ -37,8 +37,14 @@ fn a_capture_arrives_with_everything_that_follows_from_it() {
     assert_eq!(q("SELECT sum(bytes_out) = sum(bytes_in) AND sum(flows) = 6000 FROM traffic_hourly"), "true");
     assert_eq!(q("SELECT count(*) FROM hosts WHERE is_internal AND len(macs) = 0"), "0");
     assert_eq!(q("SELECT count(*) FROM hosts WHERE NOT is_internal AND len(macs) > 0"), "0", "a router's");
-    assert_eq!(q("SELECT list_sort(list_distinct(flatten(list(services_used)))) FROM hosts"), "[dns, http, ssh, tls]");
-    assert_eq!(q("SELECT bool_and(s LIKE '%/%') FROM (SELECT unnest(services_offered) AS s FROM hosts)"), "true");
+    assert_eq!(
+        q("SELECT list_sort(list_distinct(flatten(list(services_used)))) FROM hosts"),
+        "[dns, http, ssh, tls]"
+    );
+    assert_eq!(
+        q("SELECT bool_and(s LIKE '%/%') FROM (SELECT unnest(services_offered) AS s FROM hosts)"),
+        "true"
+    );
     assert_eq!(q("SELECT names FROM host_facts WHERE ip = '10.0.0.1'"), "[printer]");
     drop(w);
     store.close().unwrap();

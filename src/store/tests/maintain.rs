@@ -132,7 +132,10 @@ fn an_export_equals_the_database() {
     }
     let files = format!("read_parquet('{}/flows/**/*.parquet')", to.display());
     let sum = |db: &Connection, from: &str| {
-        one(db, &format!("SELECT bit_xor(hash(flow_id, first_ts, src_ip, history, rtt_s, domain)) FROM {from}"))
+        one(
+            db,
+            &format!("SELECT bit_xor(hash(flow_id, first_ts, src_ip, history, rtt_s, domain)) FROM {from}"),
+        )
     };
     assert_eq!(sum(&lake, &files), sum(r.db_for_tests(), "flows"));
     assert_eq!(one(&lake, &format!("SELECT count(*) FROM {files} WHERE sensor IS NULL")), "500");
