@@ -6,6 +6,7 @@
 use super::exit::usage;
 use super::output::{self, FormatOption};
 use super::{Context, Exit};
+use crate::report::header::Bound;
 use crate::report::params::{Kind, check};
 use anyhow::Result;
 use clap::ValueEnum;
@@ -108,7 +109,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
 #[derive(Default)]
 struct Conditions {
     sql: Vec<String>,
-    params: Vec<(String, Option<String>)>,
+    params: Bound,
 }
 
 impl Conditions {
@@ -152,7 +153,7 @@ impl Conditions {
 }
 
 /// The statement and its values.
-fn search(args: &Args) -> Result<(String, Vec<(String, Option<String>)>)> {
+fn search(args: &Args) -> Result<(String, Bound)> {
     let mut c = Conditions::default();
     if let Some(text) = &args.src {
         c.end("src", text, &["src_ip"])?;
@@ -215,7 +216,7 @@ mod tests {
         args: Args,
     }
 
-    fn searched(words: &[&str]) -> Result<(String, Vec<(String, Option<String>)>), String> {
+    fn searched(words: &[&str]) -> Result<(String, Bound), String> {
         let all = ["x"].iter().chain(words);
         search(&Alone::try_parse_from(all).unwrap().args).map_err(|e| e.to_string())
     }

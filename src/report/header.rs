@@ -20,6 +20,9 @@ use super::params::{BadValue, Kind, check};
 use super::suggest::hint;
 use std::collections::BTreeMap;
 
+/// Names of parameters with their values as the store binds them; `None` = NULL.
+pub type Bound = Vec<(String, Option<String>)>;
+
 /// A parameter of a saved question.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Param {
@@ -153,11 +156,7 @@ impl Header {
 
     /// Every parameter with its value: what was handed in, else its default. `wanted` are the names that the
     /// statement uses: parameters that no header declares are text.
-    pub fn bind(
-        &self,
-        given: &BTreeMap<String, String>,
-        wanted: &[String],
-    ) -> Result<Vec<(String, Option<String>)>, HeaderError> {
+    pub fn bind(&self, given: &BTreeMap<String, String>, wanted: &[String]) -> Result<Bound, HeaderError> {
         let mut known: Vec<&str> = self.params.iter().map(|p| p.name.as_str()).collect();
         known.extend(wanted.iter().map(String::as_str).filter(|w| !self.params.iter().any(|p| p.name == *w)));
         if let Some(name) = given.keys().find(|g| !known.contains(&g.as_str())) {

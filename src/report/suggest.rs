@@ -38,9 +38,12 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .map(|k| {
+            let name = k.to_lowercase();
             // A name that holds all of what was typed, or the reverse, counts as one edit.
-            let inside = wanted.len() >= 3 && (k.contains(&wanted) || (k.len() >= 3 && wanted.contains(k)));
-            (if inside { distance(&wanted, k).min(1) } else { distance(&wanted, k) }, k)
+            let inside =
+                wanted.len() >= 3 && (name.contains(&wanted) || (name.len() >= 3 && wanted.contains(&name)));
+            let edits = distance(&wanted, &name);
+            (if inside { edits.min(1) } else { edits }, k)
         })
         .filter(|(edits, k)| *edits <= MAX_EDITS && *edits * 3 <= k.chars().count().max(3))
         .min_by_key(|(edits, _)| *edits)
@@ -77,6 +80,10 @@ mod tests {
         let known = ["top_talkers", "top_ports", "timeline", "weirds"];
         assert_eq!(closest("top_takers", known), Some("top_talkers"));
         assert_eq!(closest("Weird", known), Some("weirds"));
+        assert_eq!(
+            closest("SECNETMON_QUERY_MAX_ROW", ["SECNETMON_QUERY_MAX_ROWS"]),
+            Some("SECNETMON_QUERY_MAX_ROWS")
+        );
         assert_eq!(closest("talkers", known), Some("top_talkers"));
         assert_eq!(closest("certificates", known), None);
         assert_eq!(closest("", known), None);

@@ -103,6 +103,10 @@ pub(in crate::cli) const KEYS: &[Key] = &[
         "Oddities that one flow may report; what comes after them is only counted.",
     ),
     key(
+        "protocol.expected_total",
+        "Data connections that the flows of one shard may have announced (FTP) and that are still awaited; the oldest is forgotten.",
+    ),
+    key(
         "protocol.switches_per_flow",
         "Times that one flow may change its protocol, such as a proxy and then TLS.",
     ),
