@@ -10,7 +10,7 @@ use crate::decode::{Arp, Decoded};
 use crate::model::addr::{Ip, Mac};
 use crate::model::time::{NANOS_PER_SEC, Timestamp};
 use ipnetwork::IpNetwork;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -29,7 +29,7 @@ const MACS: usize = 16_384;
 const NETWORK_MEMBERS: usize = 3;
 
 /// What the user says about the network.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Networks that are ours; when given, exactly these are.

@@ -68,6 +68,9 @@ pub enum OpenError {
     /// No file was given or found.
     #[error("no capture files to read; give files, or a folder with -r")]
     NoFiles,
+    /// More files than one capture can number.
+    #[error("{0} files are too many for one capture (65,536 at most); ingest them in several runs")]
+    TooManyFiles(usize),
     /// The user stopped it before the first packet.
     #[error("{}: interrupted before its first packet", .0.display())]
     Interrupted(PathBuf),

@@ -105,6 +105,13 @@ impl FileSource {
         Self::begin(input, buffer, path, false, options)
     }
 
+    /// The same for bytes in memory.
+    pub(super) fn from_bytes(content: Vec<u8>, options: &Options) -> Result<Self, OpenError> {
+        let path = Path::new("memory");
+        let input = Input::of_bytes(content, options).map_err(|e| OpenError::io(path, e))?;
+        Self::begin(input, Vec::new(), path, false, options)
+    }
+
     fn begin(
         mut input: Input,
         mut buffer: Vec<u8>,
@@ -193,9 +200,8 @@ impl FileSource {
         while !self.ended {
             let before = self.buffer.len();
             let filled = self.input.fill(&mut self.buffer, self.target.max(before));
-            if self.head.len() < HEAD && self.offset == 0 {
-                self.head = self.buffer.get(..HEAD).unwrap_or(&self.buffer).to_vec();
-            }
+            let room = HEAD.saturating_sub(self.head.len());
+            self.head.extend(self.buffer.iter().skip(before).take(room));
             let mut packets = Vec::with_capacity(self.usual);
             let (used, damage) = self.split(&mut packets);
             let stop = match (damage, filled) {
@@ -244,7 +250,7 @@ impl FileSource {
                 file_no: self.file_no,
             };
             let (used, next) = self.splitter.split(window, packets, &mut self.ledger);
-            at += used;
+            at = at.saturating_add(used).min(self.buffer.len());
             match next {
                 Next::More(needed) => {
                     self.target = self.block.max(needed);

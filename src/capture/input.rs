@@ -151,7 +151,6 @@ impl Input {
         if meta.is_dir() {
             return Err(OpenError::IsFolder(path.to_path_buf()));
         }
-        progress.add_total(if meta.is_file() { meta.len() } else { 0 });
         let growing = Arc::new(AtomicBool::new(growing));
         let raw = Raw {
             file,
@@ -160,7 +159,7 @@ impl Input {
             stop: Arc::clone(&options.stop),
             progress: Arc::clone(progress),
         };
-        buffer.reserve(FIRST_READ);
+        buffer.reserve(options.block_bytes.clamp(TELLING, FIRST_READ));
         while buffer.len() < TELLING {
             match raw.read_into(spare_capacity(buffer)).map_err(|e| OpenError::io(path, e))? {
                 Got::Bytes(_) => {}
@@ -184,6 +183,25 @@ impl Input {
         };
         let stop = Arc::clone(&options.stop);
         Ok(Self { bytes, hasher, stop, growing, compression, finite: meta.is_file() })
+    }
+
+    /// Bytes that are in memory already.
+    pub(super) fn of_bytes(content: Vec<u8>, options: &Options) -> io::Result<Self> {
+        let compression = Compression::of(&content);
+        let reader: Box<dyn Read + Send> = match compression {
+            Some(kind) => kind.reader(Cursor::new(content))?,
+            None => Box::new(Cursor::new(content)),
+        };
+        let stop = Arc::clone(&options.stop);
+        let hasher = blake3::Hasher::new();
+        Ok(Self {
+            bytes: Bytes::Decoded(reader),
+            hasher,
+            stop,
+            growing: Arc::default(),
+            compression,
+            finite: true,
+        })
     }
 
     /// Read until `buffer` holds `target` bytes.

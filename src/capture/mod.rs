@@ -9,18 +9,31 @@ mod against_tshark;
 mod compressed;
 pub mod error;
 mod file;
+mod filter;
+pub mod folder;
+mod follow;
+pub mod identity;
 mod input;
+mod merged;
 mod pcap;
 mod pcapng;
+pub mod replay;
 mod snoop;
 mod split;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use error::OpenError;
 
 use crate::model::ledger::SourceLedger;
 use crate::model::packet::Batch;
 use crate::model::time::Timestamp;
-use std::path::Path;
+use file::FileSource;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -45,9 +58,50 @@ impl Default for Options {
     }
 }
 
-/// Open one capture file, whatever its container and compression.
+/// Open one capture file, whatever its container and compression. A pipe with a name is read like standard input.
 pub fn open(path: &Path, options: &Options, progress: &Arc<Progress>) -> Result<Box<dyn Source>, OpenError> {
-    Ok(Box::new(file::FileSource::open(path, false, options, progress)?))
+    let source = FileSource::open(path, false, options, progress)?;
+    progress.add_total(std::fs::metadata(path).map_or(0, |m| m.len()));
+    filtered(Box::new(source), options)
+}
+
+/// Read a capture file that is in memory: for tests and fuzzing, through the same code as files.
+pub fn open_bytes(content: Vec<u8>, options: &Options) -> Result<Box<dyn Source>, OpenError> {
+    filtered(Box::new(FileSource::from_bytes(content, options)?), options)
+}
+
+/// Read standard input. What came is given out when the pipe is silent for a moment, so that a live pipe does not stall.
+pub fn open_stdin(options: &Options, progress: &Arc<Progress>) -> Result<Box<dyn Source>, OpenError> {
+    let path = Path::new("-");
+    let descriptor = std::io::stdin().as_fd().try_clone_to_owned().map_err(|e| OpenError::io(path, e))?;
+    let source = FileSource::from_descriptor(File::from(descriptor), path, options, progress)?;
+    filtered(Box::new(source), options)
+}
+
+/// Several files as one capture, packet by packet in time order (equal times: in the order of the files).
+pub fn open_merged(
+    paths: &[PathBuf],
+    options: &Options,
+    progress: &Arc<Progress>,
+) -> Result<Box<dyn Source>, OpenError> {
+    filtered(Box::new(merged::Merged::open(paths, options, progress)?), options)
+}
+
+/// A folder (or one file) that is still being written, as one capture without an end: it is read until
+/// [`Options::stop`] is set. Ticks come while nothing else does.
+pub fn open_followed(
+    folder: &Path,
+    options: &Options,
+    progress: &Arc<Progress>,
+) -> Result<Box<dyn Source>, OpenError> {
+    filtered(Box::new(follow::Follow::open(folder, options, progress)?), options)
+}
+
+fn filtered(source: Box<dyn Source>, options: &Options) -> Result<Box<dyn Source>, OpenError> {
+    match &options.filter {
+        Some(expression) => Ok(Box::new(filter::Filtered::new(source, expression)?)),
+        None => Ok(source),
+    }
 }
 
 /// What a source has for us.

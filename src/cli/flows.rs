@@ -13,8 +13,8 @@ use ipnetwork::IpNetwork;
 use std::net::IpAddr;
 
 /// What a row shows unless `--wide`.
-const COLUMNS: &str = "first_ts, duration_s, protocol, src_ip, src_port, dst_ip, dst_port, service, hostname, \
-     conn_state, src_packets, dst_packets, src_bytes, dst_bytes, flow_id";
+const COLUMNS: &str = "first_ts, protocol, src_ip, src_port, dst_ip, dst_port, service, hostname, conn_state, \
+     src_bytes, dst_bytes, src_packets, dst_packets, duration_s, flow_id";
 
 /// Search flows
 #[derive(clap::Args, Debug)]

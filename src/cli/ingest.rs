@@ -71,8 +71,6 @@ pub(super) enum Outcome {
     Stored(CaptureId, Box<CaptureSummary>),
     /// Its content was there already, under this path.
     Known(String),
-    /// In a folder, and no capture.
-    NoCapture,
     /// Not read; the sentence says why.
     Failed(String),
     /// Stopped by the user; nothing of it is stored.
@@ -91,20 +89,23 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         config.topology.local_nets.clone_from(&args.local_nets);
     }
     let began = Instant::now();
-    let (jobs, mut exit) = plan::jobs(args)?;
     let interrupt = Interrupt::listen()?;
+    let options = Options { stop: interrupt.flag(), filter: args.filter.clone(), ..Options::default() };
+    let plan = plan::plan(args, &options)?;
+    let mut exit = plan.exit;
+    let mut account = Account::new(plan.no_captures, plan.failed);
+    if plan.jobs.is_empty() {
+        return Ok(exit);
+    }
     let store = Store::open(&cx.database(), &cx.settings.store.writing())?;
     let mut writer = store.writer()?;
-    let mut account = Account::default();
-    for job in &jobs {
+    let run = Run { sensor: &sensor, threads, force: args.force, config: &config, cx, options };
+    for job in &plan.jobs {
         if interrupt.raised() {
             exit = exit.and(Exit::Interrupted);
             break;
         }
-        let options = Options { stop: interrupt.flag(), filter: args.filter.clone(), ..Options::default() };
-        let run = Run { sensor: &sensor, threads, force: args.force, config: &config, cx, options };
-        let outcome = run.one(job, &store, &mut writer)?;
-        exit = exit.and(account.add(job, outcome)?);
+        exit = exit.and(account.add(job, run.one(job, &store, &mut writer)?)?);
     }
     drop(writer);
     store.close()?;
@@ -128,21 +129,17 @@ impl Run<'_> {
         let (progress, stats) = (Progress::new(), engine::Stats::new());
         let capture_id = match job.identity() {
             Ok(id) => id,
-            Err(e) => return Ok(Outcome::Failed(e)),
+            Err(e) => return Ok(Outcome::Failed(format!("{}: cannot be read: {e}", job.label()))),
         };
         if !self.force
             && let Some(known) = store.capture(capture_id)?
-            && known.status == "complete"
-            && job.is_exactly(known.content_hash.as_deref())
+            && known.content_hash.as_deref().is_some_and(|hash| job.has_content(hash, &self.options))
         {
             return Ok(Outcome::Known(known.path));
         }
         let source = match job.open(&self.options, &progress) {
             Ok(source) => source,
             Err(OpenError::Interrupted(_)) => return Ok(Outcome::Interrupted),
-            Err(OpenError::NotACapture { .. } | OpenError::Empty(_)) if job.found_in_folder => {
-                return Ok(Outcome::NoCapture);
-            }
             Err(e @ (OpenError::Filter { .. } | OpenError::FilterUnavailable)) => {
                 return Err(usage(e.to_string()));
             }
@@ -197,10 +194,6 @@ impl Account {
                 let of = if path == label { String::new() } else { format!(" as {path}") };
                 output::say(&format!("{label}: is already in the database{of}; --force reads it again"));
                 self.known += 1;
-                Ok(Exit::Done)
-            }
-            Outcome::NoCapture => {
-                self.no_captures += 1;
                 Ok(Exit::Done)
             }
             Outcome::Failed(why) => {

@@ -10,7 +10,6 @@ mod env;
 mod exit;
 mod flows;
 mod hosts;
-mod identity;
 mod ingest;
 mod init;
 mod interrupt;
@@ -44,7 +43,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but the input was damaged, 1
 
 /// Turns packet captures into flows and records in a database that answers SQL.
 #[derive(Parser, Debug)]
-#[command(name = "secnetmon", version, about, after_help = AFTER_HELP, propagate_version = true)]
+#[command(name = "secnetmon", version, after_help = AFTER_HELP, propagate_version = true)]
 #[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]

@@ -13,6 +13,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 /// Columns assumed when the terminal does not tell.
 const DEFAULT_WIDTH: usize = 80;
+/// Columns that did not fit are named up to this many.
+const HIDDEN_NAMED: usize = 8;
 /// Bytes gathered before a write to stdout.
 const OUT_BUFFER_BYTES: usize = 64 << 10;
 
@@ -113,10 +115,13 @@ pub(super) fn rows(results: &mut ResultSet, format: Format, style: Style) -> Res
         let rows = if written.rows == 1 { "row" } else { "rows" };
         say(&format!("({} {rows})", written.rows));
         if !written.hidden.is_empty() {
-            say(&format!(
-                "not shown, the terminal is too narrow: {} (--format csv shows all)",
-                written.hidden.join(", ")
-            ));
+            let named: Vec<&str> = written.hidden.iter().take(HIDDEN_NAMED).map(String::as_str).collect();
+            let more = match written.hidden.len() - named.len() {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            let names = named.join(", ");
+            say(&format!("not shown, the terminal is too narrow: {names}{more} (--format csv shows all)"));
         }
     }
     if results.truncated() {

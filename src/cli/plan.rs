@@ -1,177 +1,157 @@
 //! Which captures do these paths mean?
 //!
-//! Files, folders, standard input and options become jobs, one a capture, in an order that does not depend on the
-//! file system. A path that cannot be used is said at once and does not stop the others. Refuses to look into
-//! files: whether one is a capture is found by opening it.
+//! Files, folders, standard input and options become jobs, one a capture. A path that cannot be used is said at once
+//! and does not stop the others. What is a capture is told by content, in `capture::folder`.
 
+use super::Exit;
 use super::exit::usage;
 use super::ingest::Args;
 use super::output::complain;
-use super::{Exit, identity};
-use crate::capture::{self, OpenError, Options, Progress, Source};
+use crate::capture::folder::expand;
+use crate::capture::{self, OpenError, Options, Polled, Progress, Source, identity};
 use crate::model::ids::CaptureId;
 use anyhow::Result;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Folders below folders that are entered: deeper is a loop of links.
-const MAX_DEPTH: usize = 64;
-
-/// One capture to be.
+/// One capture to be: where its packets come from.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Job {
-    pub(super) what: What,
-    /// Found by looking into a folder, where other files may lie, too.
-    pub(super) found_in_folder: bool,
-}
-
-/// Where its packets come from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum What {
+pub(super) enum Job {
     /// One file.
     File(PathBuf),
     /// Files merged by packet time.
     Merged(Vec<PathBuf>),
     /// Standard input.
     Stdin,
-    /// A folder that is being written to.
+    /// A folder or file that is being written to.
     Follow(PathBuf),
 }
 
 impl Job {
     /// How it is called in messages and in `captures.path`.
     pub(super) fn label(&self) -> String {
-        match &self.what {
-            What::File(path) | What::Follow(path) => path.display().to_string(),
-            What::Merged(paths) => match paths.as_slice() {
+        match self {
+            Self::File(path) | Self::Follow(path) => path.display().to_string(),
+            Self::Merged(paths) => match paths.as_slice() {
                 [] => String::new(),
                 [only] => only.display().to_string(),
                 [first, rest @ ..] => format!("{} and {} more", first.display(), rest.len()),
             },
-            What::Stdin => "-".to_owned(),
+            Self::Stdin => "-".to_owned(),
         }
     }
 
     /// Does it have no end that can be known beforehand?
     pub(super) fn is_stream(&self) -> bool {
-        match &self.what {
-            What::File(path) => fs::metadata(path).is_ok_and(|m| !m.is_file()),
-            What::Merged(_) => false,
-            What::Stdin | What::Follow(_) => true,
+        match self {
+            Self::File(path) => std::fs::metadata(path).is_ok_and(|m| !m.is_file()),
+            Self::Merged(_) => false,
+            Self::Stdin | Self::Follow(_) => true,
         }
     }
 
-    /// Its identity; the error is a sentence.
-    pub(super) fn identity(&self) -> Result<CaptureId, String> {
-        let cannot = |path: &Path, e: &std::io::Error| match e.kind() {
-            std::io::ErrorKind::NotFound => format!("{}: no such file; check the path", path.display()),
-            std::io::ErrorKind::PermissionDenied => {
-                format!("{}: permission denied; make it readable for this user", path.display())
+    /// Its identity.
+    pub(super) fn identity(&self) -> std::io::Result<CaptureId> {
+        match self {
+            Self::File(path) => identity::of_files(&[path]),
+            Self::Merged(paths) => identity::of_files(paths),
+            Self::Stdin | Self::Follow(_) => identity::random(),
+        }
+    }
+
+    /// Its packets.
+    pub(super) fn open(
+        &self,
+        options: &Options,
+        progress: &Arc<Progress>,
+    ) -> Result<Box<dyn Source>, OpenError> {
+        match self {
+            Self::File(path) => capture::open(path, options, progress),
+            Self::Merged(paths) => capture::open_merged(paths, options, progress),
+            Self::Stdin => capture::open_stdin(options, progress),
+            Self::Follow(path) => capture::open_followed(path, options, progress),
+        }
+    }
+
+    /// Is its content, decompressed, the one with this hash (hexadecimal BLAKE3)? Reads the whole file, which costs a
+    /// fraction of ingesting it again. Only for single files; others are compared when they are committed.
+    pub(super) fn has_content(&self, hash: &str, options: &Options) -> bool {
+        if self.is_stream() || !matches!(self, Self::File(_)) {
+            return false;
+        }
+        let options = Options { filter: None, ..options.clone() };
+        let Ok(mut source) = self.open(&options, &Progress::new()) else { return false };
+        while !matches!(source.poll(), Polled::End) {}
+        match source.ledger().files.as_slice() {
+            [file] => {
+                file.content_hash.is_some_and(|h| blake3::Hash::from_bytes(h).to_hex().as_str() == hash)
             }
-            _ => format!("{}: cannot be read: {e}", path.display()),
-        };
-        match &self.what {
-            _ if self.is_stream() => Ok(identity::random()),
-            What::File(path) => identity::of_file(path).map_err(|e| cannot(path, &e)),
-            What::Merged(paths) => {
-                for path in paths {
-                    identity::of_file(path).map_err(|e| cannot(path, &e))?;
-                }
-                identity::of_files(paths.iter().map(PathBuf::as_path)).map_err(|e| e.to_string())
-            }
-            What::Stdin | What::Follow(_) => Ok(identity::random()),
+            _ => false,
         }
     }
 }
 
-/// The jobs, and what the command ends with if all of them go well.
-pub(super) fn jobs(args: &Args) -> Result<(Vec<Job>, Exit)> {
-    let mut exit = Exit::Done;
-    let mut fail = |message: String, with: Exit| {
-        complain(&message);
-        exit = exit.and(with);
-    };
-    let mut found: Vec<Job> = Vec::new();
-    for path in &args.paths {
-        if path.as_os_str() == "-" {
-            if args.as_one {
-                return Err(usage("standard input cannot be merged with files; leave out --as-one"));
+/// What is to be read.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Captures in time order of their first packets; streams last.
+    pub(super) jobs: Vec<Job>,
+    /// What the command ends with if all of them go well.
+    pub(super) exit: Exit,
+    /// Files in folders that are no captures.
+    pub(super) no_captures: u64,
+    /// Paths that cannot be read.
+    pub(super) failed: u64,
+}
+
+/// Make the plan. What cannot be read is said here, and does not stop the rest.
+pub(super) fn plan(args: &Args, options: &Options) -> Result<Plan> {
+    let (streams, paths): (Vec<PathBuf>, Vec<PathBuf>) =
+        args.paths.iter().cloned().partition(|p| p.as_os_str() == "-");
+    if streams.len() > 1 {
+        return Err(usage("standard input can be read only once; give - once"));
+    }
+    if args.follow {
+        return match (streams.as_slice(), paths.as_slice()) {
+            ([], [one]) => Ok(Plan { jobs: vec![Job::Follow(one.clone())], ..Plan::default() }),
+            _ => {
+                Err(usage("--follow reads one folder or file; start one process for each, with its own --db"))
             }
-            if found.iter().any(|j| j.what == What::Stdin) {
-                return Err(usage("standard input can be read only once; give - once"));
-            }
-            found.push(Job { what: What::Stdin, found_in_folder: false });
+        };
+    }
+    if args.as_one && !streams.is_empty() {
+        return Err(usage("standard input cannot be merged with files; leave out --as-one"));
+    }
+    let mut plan = Plan::default();
+    let listing = expand(&paths, args.recursive, options);
+    for skipped in &listing.skipped {
+        let no_capture = matches!(skipped.reason, OpenError::NotACapture { .. } | OpenError::Empty(_));
+        if no_capture && !skipped.named {
+            plan.no_captures += 1;
             continue;
         }
-        match fs::metadata(path) {
-            Ok(m) if m.is_dir() && args.follow => {
-                found.push(Job { what: What::Follow(path.clone()), found_in_folder: false });
-            }
-            Ok(m) if m.is_dir() && args.recursive => {
-                let before = found.len();
-                let mut problems = Vec::new();
-                walk(path, 0, &mut found, &mut problems);
-                if found.len() == before {
-                    problems
-                        .push(format!("{}: no files in this folder; give one with captures", path.display()));
-                }
-                for problem in problems {
-                    fail(problem, Exit::Failed);
-                }
-            }
-            Ok(m) if m.is_dir() => {
-                fail(
-                    format!("{}: is a folder; use -r to read the captures in it", path.display()),
-                    Exit::Usage,
-                );
-            }
-            Ok(_) if args.follow => {
-                fail(format!("{}: is a file; --follow reads a folder", path.display()), Exit::Usage);
-            }
-            // What cannot even be asked about is told by opening it, in one place.
-            _ => found.push(Job { what: What::File(path.clone()), found_in_folder: false }),
-        }
+        complain(&skipped.reason.to_string());
+        plan.failed += 1;
+        plan.exit = plan.exit.and(match skipped.reason {
+            OpenError::IsFolder(_) => Exit::Usage,
+            OpenError::Interrupted(_) => Exit::Interrupted,
+            // Nobody asked for this very file: the folder was partly unreadable.
+            _ if !skipped.named => Exit::Damaged,
+            _ => Exit::Failed,
+        });
     }
-    if args.follow && found.len() > 1 {
-        return Err(usage("--follow reads one folder; start one process a folder, each with its --db"));
+    let files: Vec<PathBuf> = listing.captures.into_iter().map(|found| found.path).collect();
+    if args.as_one && !files.is_empty() {
+        plan.jobs.push(Job::Merged(files));
+    } else {
+        plan.jobs.extend(files.into_iter().map(Job::File));
     }
-    if args.as_one && !found.is_empty() {
-        let files = found
-            .iter()
-            .filter_map(|j| match &j.what {
-                What::File(path) => Some(path.clone()),
-                _ => None,
-            })
-            .collect();
-        let found_in_folder = found.iter().any(|j| j.found_in_folder);
-        found = vec![Job { what: What::Merged(files), found_in_folder }];
+    plan.jobs.extend(streams.iter().map(|_| Job::Stdin));
+    if plan.jobs.is_empty() && plan.failed == 0 {
+        complain("no captures in these folders; give one with pcap, pcapng or snoop files in it");
+        plan.exit = plan.exit.and(Exit::Failed);
     }
-    Ok((found, exit))
-}
-
-/// Every file below a folder, by name. Links to folders are not followed: they make loops.
-fn walk(folder: &Path, depth: usize, found: &mut Vec<Job>, problems: &mut Vec<String>) {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) => {
-            problems.push(format!("{}: cannot be read: {e}", folder.display()));
-            return;
-        }
-    };
-    let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => walk(&path, depth + 1, found, problems),
-            Ok(kind) if kind.is_dir() => problems.push(format!("{}: too deep; not read", path.display())),
-            Ok(kind) if kind.is_file() || (kind.is_symlink() && path.is_file()) => {
-                found.push(Job { what: What::File(path), found_in_folder: true });
-            }
-            _ => {}
-        }
-    }
+    Ok(plan)
 }
 
 #[cfg(test)]
@@ -185,42 +165,66 @@ mod tests {
         args: Args,
     }
 
-    fn planned(words: &[&str]) -> Result<(Vec<Job>, Exit), String> {
+    fn planned(words: &[&str]) -> Result<Plan, String> {
         let all = ["x"].iter().chain(words);
-        jobs(&Alone::try_parse_from(all).unwrap().args).map_err(|e| e.to_string())
+        plan(&Alone::try_parse_from(all).unwrap().args, &Options::default()).map_err(|e| e.to_string())
     }
 
-    fn file(path: &str) -> Job {
-        Job { what: What::File(path.into()), found_in_folder: false }
-    }
-
-    #[test]
-    fn files_and_standard_input() {
-        let (all, exit) = planned(&["/nowhere/a", "-"]).unwrap();
-        assert_eq!(all, [file("/nowhere/a"), Job { what: What::Stdin, found_in_folder: false }]);
-        assert_eq!(exit, Exit::Done);
-        assert!(planned(&["-", "-"]).unwrap_err().contains("only once"));
-        assert!(planned(&["--as-one", "-"]).unwrap_err().contains("--as-one"));
+    /// A pcap file with one packet at `secs`.
+    fn pcap(secs: u32) -> Vec<u8> {
+        let mut out = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
+        for word in [0, 0, 65_535, 1, secs, 0, 1, 1] {
+            out.extend(u32::to_le_bytes(word));
+        }
+        out.push(0);
+        out
     }
 
     #[test]
-    fn folders_need_a_word() {
+    fn folders_need_a_word_and_order_is_time() {
         let folder = std::env::temp_dir().join(format!("secnetmon-plan-{}", std::process::id()));
         let inner = folder.join("b");
         std::fs::create_dir_all(&inner).unwrap();
-        for name in ["c.pcap", "a.pcap", "b/x.pcap"] {
-            std::fs::write(folder.join(name), b"").unwrap();
+        for (name, bytes) in
+            [("c", pcap(2)), ("a", pcap(3)), ("b/x", pcap(1)), ("notes.txt", b"shopping".to_vec())]
+        {
+            std::fs::write(folder.join(name), bytes).unwrap();
         }
         std::os::unix::fs::symlink(&folder, inner.join("loop")).unwrap();
         let path = folder.to_str().unwrap();
-        assert_eq!(planned(&[path]).unwrap(), (vec![], Exit::Usage));
-        let (all, exit) = planned(&["-r", path]).unwrap();
-        let names: Vec<String> = all.iter().map(|j| j.label().replace(path, "")).collect();
-        assert_eq!((names, exit), (vec!["/a.pcap".into(), "/b/x.pcap".into(), "/c.pcap".into()], Exit::Done));
-        let (all, _) = planned(&["-r", "--as-one", path]).unwrap();
-        assert_eq!((all.len(), all[0].label()), (1, format!("{path}/a.pcap and 2 more")));
-        let (all, _) = planned(&["--follow", path]).unwrap();
-        assert_eq!(all, [Job { what: What::Follow(folder.clone()), found_in_folder: false }]);
+        let p = planned(&[path]).unwrap();
+        assert_eq!((p.jobs.len(), p.exit, p.failed), (0, Exit::Usage, 1));
+        let p = planned(&["-r", path]).unwrap();
+        let names: Vec<String> = p.jobs.iter().map(|j| j.label().replace(path, "")).collect();
+        assert_eq!(
+            (names, p.exit, p.no_captures),
+            (vec!["/b/x".into(), "/c".into(), "/a".into()], Exit::Done, 1)
+        );
+        let p = planned(&["-r", "--as-one", path]).unwrap();
+        assert_eq!((p.jobs.len(), p.jobs[0].label()), (1, format!("{path}/b/x and 2 more")));
+        let p = planned(&["--follow", path]).unwrap();
+        assert_eq!(p.jobs, [Job::Follow(folder.clone())]);
+        let p = planned(&[&format!("{path}/notes.txt"), &format!("{path}/c"), "-"]).unwrap();
+        assert_eq!((p.jobs.len(), p.exit), (2, Exit::Failed), "the good file is read all the same");
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn standard_input_stands_alone() {
+        assert_eq!(planned(&["-"]).unwrap().jobs, [Job::Stdin]);
+        assert!(planned(&["-", "-"]).unwrap_err().contains("only once"));
+        assert!(planned(&["--as-one", "-"]).unwrap_err().contains("--as-one"));
+        assert!(planned(&["--follow", "a", "b"]).unwrap_err().contains("--follow"));
+    }
+
+    #[test]
+    fn the_full_content_decides() {
+        let path = std::env::temp_dir().join(format!("secnetmon-same-{}", std::process::id()));
+        std::fs::write(&path, pcap(1)).unwrap();
+        let job = Job::File(path.clone());
+        let hash = blake3::hash(&pcap(1)).to_hex().to_string();
+        assert!(job.has_content(&hash, &Options::default()));
+        assert!(!job.has_content(&hash.replace(['0', '1'], "2"), &Options::default()));
+        std::fs::remove_file(&path).unwrap();
     }
 }

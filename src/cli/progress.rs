@@ -4,7 +4,7 @@
 //! waits for a terminal. Nothing at all when stderr is no terminal.
 
 use super::env::Env;
-use super::output::{colour, grouped};
+use super::output::{colour, grouped, size};
 use crate::capture::Progress;
 use crate::engine::Stats;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Between two drawings.
 const REDRAW: Duration = Duration::from_millis(100);
 /// Characters of a path that the bar shows.
-const LABEL_CHARS: usize = 32;
+const LABEL_CHARS: usize = 24;
 
 /// A bar until it is dropped.
 #[derive(Debug)]
@@ -69,25 +69,32 @@ fn draw(bar: &ProgressBar, progress: &Progress, stats: &Stats, ended: &AtomicBoo
             bar.set_length(total);
         }
         bar.set_position(read);
-        let packets = stats.packets();
-        let rate = packets as f64 / began.elapsed().as_secs_f64().max(0.001);
-        bar.set_message(format!(
-            "{} packets, {} flows, {}",
-            grouped(packets),
-            grouped(stats.flows()),
-            per_second(rate)
-        ));
+        let elapsed = began.elapsed().as_secs_f64();
+        bar.set_message(line(read, total, stats, elapsed));
         bar.tick();
         std::thread::park_timeout(REDRAW);
     }
     bar.finish_and_clear();
 }
 
+/// What stands behind the bar, most wanted first: a narrow terminal cuts the end.
+fn line(read: u64, total: u64, stats: &Stats, elapsed: f64) -> String {
+    let packets = stats.packets();
+    let rate = per_second(packets as f64 / elapsed.max(0.001));
+    let counts = format!("{} packets, {} flows", grouped(packets), grouped(stats.flows()));
+    if total == 0 {
+        return format!("{rate}, {elapsed:.0} s, {counts}, {}", size(read));
+    }
+    let left = elapsed * total.saturating_sub(read) as f64 / read.max(1) as f64;
+    let left = if read == 0 { "?".to_owned() } else { format!("{left:.0}") };
+    format!("{rate}, {left} s left, {counts}, {} of {}", size(read), size(total))
+}
+
 fn style(sized: bool, colour: bool) -> ProgressStyle {
     let template = match (sized, colour) {
-        (true, true) => "{prefix} {bar:24.cyan/dim} {percent:>3}% {bytes}/{total_bytes} {msg}, {eta} left",
-        (true, false) => "{prefix} {bar:24} {percent:>3}% {bytes}/{total_bytes} {msg}, {eta} left",
-        (false, _) => "{prefix} {bytes} {msg}, {elapsed}",
+        (true, true) => "{prefix} {bar:16.cyan/dim} {percent:>3}% {wide_msg}",
+        (true, false) => "{prefix} {bar:16} {percent:>3}% {wide_msg}",
+        (false, _) => "{prefix} {wide_msg}",
     };
     ProgressStyle::with_template(template)
         .map(|s| s.progress_chars("━━─"))
@@ -128,6 +135,10 @@ mod tests {
         assert_eq!(shortened(&long).chars().count(), LABEL_CHARS);
         assert!(shortened(&long).ends_with("end.pcap"));
         assert_eq!(shortened("a\u{1b}b"), "a\\x1bb");
+        let stats = Stats::new();
+        assert!(line(1 << 20, 4 << 20, &stats, 2.0).starts_with("0 packets/s, 6 s left"));
+        assert!(line(0, 4 << 20, &stats, 2.0).contains("? s left"));
+        assert!(line(1 << 20, 0, &stats, 2.0).starts_with("0 packets/s, 2 s, "));
     }
 
     #[test]

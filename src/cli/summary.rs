@@ -26,7 +26,7 @@ const NETS_SHOWN: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) known: u64,
-    pub(super) no_captures: u64,
+    no_captures: u64,
     pub(super) failed: u64,
     stored: Vec<CaptureId>,
     packets: u64,
@@ -36,6 +36,11 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// Begin with what the plan already left out: files in folders that are no captures, paths that cannot be read.
+    pub(super) fn new(no_captures: u64, failed: u64) -> Self {
+        Self { no_captures, failed, ..Self::default() }
+    }
+
     /// A capture was stored.
     pub(super) fn count(&mut self, id: CaptureId, s: &CaptureSummary) {
         self.stored.push(id);
@@ -169,7 +174,8 @@ pub(super) fn capture(label: &str, s: &CaptureSummary) -> String {
     if let (Some(first), Some(last)) = (s.first_ts, s.last_ts) {
         let _ = writeln!(out, "  time     {first} to {last} ({})", span(last.since(first)));
     }
-    if !s.local_nets.is_empty() {
+    // Private ranges are what everybody takes for granted; all else is worth a line.
+    if s.local_nets_source != "private" && !s.local_nets.is_empty() {
         let mut nets: Vec<String> = s.local_nets.iter().take(NETS_SHOWN).map(ToString::to_string).collect();
         if s.local_nets.len() > NETS_SHOWN {
             nets.push(format!("{} more", s.local_nets.len() - NETS_SHOWN));

@@ -19,10 +19,10 @@ mod weirds;
 pub use pipeline::{EngineError, run};
 pub use stats::Stats;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Every threshold of the pure floors, by floor.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Headers, tunnels, fragments.
@@ -38,7 +38,7 @@ pub struct Config {
 }
 
 /// Caps of the whole engine. Each is divided evenly over the shards.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Flows tracked at once. A million established ones take some 300 MB, half-open ones a third of that.

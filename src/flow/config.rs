@@ -5,10 +5,10 @@
 //! after the first) stay one row.
 
 use crate::model::time::{Timestamp, secs};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Timeouts and caps of the flow table.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Seconds after which a silent TCP connection that was established, or joined midway, ends.

@@ -19,7 +19,7 @@ pub(super) enum History {
     /// Number of letters, and they.
     Short(u8, [u8; INLINE]),
     /// More than fit.
-    Long(Box<Vec<u8>>),
+    Long(u8, Box<[u8; MAX_LETTERS]>),
 }
 
 impl Default for History {
@@ -32,20 +32,20 @@ impl History {
     /// Append a letter, given in upper case.
     pub(super) fn push(&mut self, side: Side, letter: u8) {
         let letter = if side == Side::Orig { letter } else { letter.to_ascii_lowercase() };
-        match self {
-            Self::Short(len, letters) => match letters.get_mut(*len as usize) {
-                Some(place) => {
-                    *place = letter;
-                    *len += 1;
-                }
-                None => {
-                    let mut long = letters.to_vec();
-                    long.push(letter);
-                    *self = Self::Long(Box::new(long));
-                }
-            },
-            Self::Long(letters) if letters.len() < MAX_LETTERS => letters.push(letter),
-            Self::Long(_) => {}
+        if let Self::Short(len, letters) = self
+            && *len as usize == INLINE
+        {
+            let mut more = [0; MAX_LETTERS];
+            more.iter_mut().zip(letters).for_each(|(to, from)| *to = *from);
+            *self = Self::Long(INLINE as u8, Box::new(more));
+        }
+        let (len, letters) = match self {
+            Self::Short(len, letters) => (len, letters.as_mut_slice()),
+            Self::Long(len, letters) => (len, letters.as_mut_slice()),
+        };
+        if let Some(place) = letters.get_mut(usize::from(*len)) {
+            *place = letter;
+            *len += 1;
         }
     }
 
@@ -53,7 +53,7 @@ impl History {
     pub(super) fn letters(&self) -> &[u8] {
         match self {
             Self::Short(len, letters) => letters.get(..*len as usize).unwrap_or(&[]),
-            Self::Long(letters) => letters,
+            Self::Long(len, letters) => letters.get(..*len as usize).unwrap_or(&[]),
         }
     }
 }

@@ -19,6 +19,8 @@ pub mod table;
 mod tcp;
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod testing;
 
 pub use community_id::CommunityId;

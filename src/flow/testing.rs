@@ -50,7 +50,7 @@ pub(super) fn udp(packet: u64, ts: i64, from: (Ip, u16), to: (Ip, u16), len: u32
 }
 
 /// Remembers what it was given, and has enough after `enough` bytes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Notes {
     pub(super) enough: usize,
     pub(super) opened: usize,

@@ -69,6 +69,12 @@ pub enum HeaderError {
         /// All names, with commas.
         known: String,
     },
+    /// A parameter without a default, and nothing was handed in.
+    #[error("parameter {name} has no value; give it with -p {name}=VALUE")]
+    Missing {
+        /// As in the SQL.
+        name: String,
+    },
     /// A value of the wrong type.
     #[error("parameter {name}: {bad}")]
     Value {
@@ -170,12 +176,7 @@ impl Header {
                 }
                 (Some(v), None) => Some(v.clone()),
                 (None, Some(p)) => p.default.clone(),
-                (None, None) => {
-                    return Err(HeaderError::Line {
-                        line: 1,
-                        what: format!("parameter {name} has no value; give it with -p {name}=VALUE"),
-                    });
-                }
+                (None, None) => return Err(HeaderError::Missing { name: name.clone() }),
             };
             bound.push((name.clone(), value));
         }

@@ -7,6 +7,8 @@
 //! describes (names, drop counts, comments) is read in [`describe`]. Refuses other versions than 1.0 and 1.2.
 
 mod describe;
+#[cfg(test)]
+mod tests;
 
 use super::split::{
     BadHeader, Big, DBUS_PACKET, Little, Next, Order, Splitter, Window, bytes_at, damaged, max_captured, more,
@@ -185,7 +187,7 @@ impl Pcapng {
                         let why = format!("a describing block of {length} bytes, more than {MAX_DESCRIBING}");
                         return Blocks::Done(damaged(at, why));
                     }
-                    let Some(body) = w.data.get(at + 8..at + length - 4) else {
+                    let Some(body) = w.data.get(at + 8..at + length - 4).filter(|_| length <= rest) else {
                         return Blocks::Done(more(at, length));
                     };
                     match kind {

@@ -24,6 +24,7 @@ pub(in crate::cli) const SECTIONS: &[(&str, &str)] = &[
     ("topology", "Which addresses are ours."),
     ("decode", "Headers, tunnels and fragments."),
     ("flow", "Flows: when they end and what they may keep in memory."),
+    ("limits", "What the whole engine may hold. Hitting one of these is counted and shown, never hidden."),
     ("protocol", "Recognising and parsing application protocols."),
 ];
 
@@ -42,6 +43,68 @@ pub(in crate::cli) const KEYS: &[Key] = &[
     key(
         "topology.local_nets",
         "Networks that are ours, such as 10.0.0.0/8; empty = inferred from the traffic.",
+    ),
+    key(
+        "decode.verify_checksums",
+        "Verify the checksums of packets that were captured whole; a wrong one is a weird, never a drop.",
+    ),
+    key(
+        "decode.fragment_timeout_s",
+        "Seconds of packet time after which an incomplete fragmented packet is given up.",
+    ),
+    key("decode.fragment_memory_mib", "MiB for fragments that wait for the rest of their packet."),
+    key("decode.vxlan_ports", "UDP ports of VXLAN."),
+    key("decode.vxlan_gpe_ports", "UDP ports of VXLAN with a next-protocol field."),
+    key("decode.geneve_ports", "UDP ports of GENEVE."),
+    key(
+        "decode.gtpu_ports",
+        "UDP ports of GTP-U; on others it is told by its content alone, which is strict.",
+    ),
+    key("decode.teredo_ports", "UDP ports of Teredo; on others it is told by the prefix inside."),
+    key("decode.l2tp_ports", "UDP ports of L2TP, versions 2 and 3."),
+    key("decode.ayiya_ports", "UDP ports of AYIYA."),
+    key("decode.capwap_ports", "UDP ports of CAPWAP's data channel."),
+    key("decode.gre_udp_ports", "UDP ports of GRE in UDP."),
+    key("decode.mpls_udp_ports", "UDP ports of MPLS in UDP."),
+    key(
+        "flow.connection_timeout",
+        "Seconds after which a silent TCP connection that was established, or joined midway, ends.",
+    ),
+    key(
+        "flow.tcp_closed_linger",
+        "Seconds a closed TCP connection waits for stragglers before its row is written.",
+    ),
+    key("flow.tcp_attempt_timeout", "Seconds a TCP connection attempt without an answer waits for one."),
+    key("flow.udp_timeout", "Seconds after which a silent UDP flow ends."),
+    key("flow.icmp_timeout", "Seconds after which a silent ICMP or ICMPv6 flow ends."),
+    key(
+        "flow.other_timeout",
+        "Seconds after which a silent flow of any other protocol ends; SCTP has flow.connection_timeout.",
+    ),
+    key("flow.vlan_in_key", "Do equal addresses and ports in different VLANs make different flows?"),
+    key(
+        "flow.pending_bytes_per_side",
+        "Out-of-order bytes kept a direction of one flow; beyond it the gap before them is given up.",
+    ),
+    key("flow.pending_pieces_per_side", "Out-of-order pieces kept a direction of one flow."),
+    key(
+        "limits.max_flows",
+        "Flows tracked at once; the longest idle one is given up for a new one. A million takes some 300 MB.",
+    ),
+    key("limits.stream_memory_mib", "MiB of out-of-order data of all flows together."),
+    key("protocol.probe_bytes", "Bytes a side that are kept while no protocol claims a stream."),
+    key("protocol.probe_attempts", "Datagrams that are looked at before a flow without a claim is given up."),
+    key(
+        "protocol.buffer_total",
+        "Bytes that the flows of one of the 16 shards may keep for unfinished messages; a flow that exceeds it is given up.",
+    ),
+    key(
+        "protocol.weirds_per_flow",
+        "Oddities that one flow may report; what comes after them is only counted.",
+    ),
+    key(
+        "protocol.switches_per_flow",
+        "Times that one flow may change its protocol, such as a proxy and then TLS.",
     ),
 ];
 

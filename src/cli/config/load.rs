@@ -209,8 +209,14 @@ fn from_text(all: &Table, key: &str, text: &str) -> Result<Value, String> {
         Value::Integer(_) => Value::Integer(text.replace('_', "").parse().map_err(|_| wrong())?),
         Value::Float(_) => Value::Float(text.parse().map_err(|_| wrong())?),
         Value::Boolean(_) => Value::Boolean(text.parse().map_err(|_| wrong())?),
-        Value::Array(_) => {
-            Value::Array(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(Value::from).collect())
+        Value::Array(items) => {
+            let numbers = matches!(items.first(), Some(Value::Integer(_)));
+            let item = |s: &str| -> Result<Value, String> {
+                Ok(if numbers { Value::Integer(s.parse().map_err(|_| wrong())?) } else { Value::from(s) })
+            };
+            let items: Result<Vec<Value>, String> =
+                text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(item).collect();
+            Value::Array(items?)
         }
         _ => Value::String(text.to_owned()),
     })
@@ -222,7 +228,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Float(_) => "a number",
         Value::Boolean(_) => "true or false",
         Value::String(_) => "text",
-        Value::Array(_) => "a list of texts",
+        Value::Array(_) => "a list",
         Value::Table(_) => "a section",
         Value::Datetime(_) => "a time",
     }

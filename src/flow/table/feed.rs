@@ -47,7 +47,10 @@ impl<A: Application> FlowTable<A> {
         if payload {
             Tap { app: &mut self.app, state: app, phase, view: &view, at }.data(side, data, d.payload_len);
         }
-        (flow.last_packet, flow.last_file, flow.last_offset) = (d.packet, d.file_no, d.file_offset);
+        // Fragments that were given up come late.
+        if d.packet >= flow.last_packet {
+            (flow.last_packet, flow.last_file, flow.last_offset) = (d.packet, d.file_no, d.file_offset);
+        }
     }
 
     /// A TCP segment.
@@ -73,8 +76,10 @@ impl<A: Application> FlowTable<A> {
         }
         half.count.add(d);
         let step = tcp.segment(side, &seg, d.ts);
-        (connection.last_packet, connection.last_file, connection.last_offset) =
-            (d.packet, d.file_no, d.file_offset);
+        if d.packet >= connection.last_packet {
+            (connection.last_packet, connection.last_file, connection.last_offset) =
+                (d.packet, d.file_no, d.file_offset);
+        }
         let acked = step.acked.filter(|&up_to| tcp.is_news(side.other(), up_to));
         if acked.is_none() && step.data_at.is_none() && step.weird.is_none() && !step.restarted {
             return;
@@ -103,7 +108,7 @@ impl<A: Application> FlowTable<A> {
             behind = tcp.acked(peer, up_to, memory, &mut |piece| hand_on(&mut tap, peer, piece));
         }
         if let Some(start) = step.data_at {
-            let payload = Payload { start, len: d.payload_len.into(), data: payload_of(d, bytes) };
+            let payload = Payload { start, data: payload_of(d, bytes) };
             let keep = *tap.phase != Phase::Done;
             ahead =
                 tcp.data(side, payload, keep, limits, memory, &mut |piece| hand_on(&mut tap, side, piece));

@@ -32,6 +32,10 @@ mod feed;
 /// swept only when it has been over for so long.
 const DISORDER: i64 = 2_000_000_000;
 
+/// A packet further ahead than this (60 s) does not move the table's time: one wrong stamp would end every flow. A real gap
+/// comes through [`FlowTable::advance`], whose caller keeps the clock of the capture.
+const LEAP: i64 = 60_000_000_000;
+
 /// What a table did. Sums over the shards mean something; peaks add up to an upper bound.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct FlowStats {
@@ -51,6 +55,9 @@ pub struct FlowStats {
     pub gaps: u64,
 }
 
+/// No packet has come yet.
+const BEFORE_ALL: Timestamp = Timestamp(i64::MIN);
+
 /// The flows of one shard.
 #[derive(Debug)]
 pub struct FlowTable<A: Application> {
@@ -67,7 +74,7 @@ pub struct FlowTable<A: Application> {
     addresses: Interner<Ip>,
     links: Interner<Link>,
     memory: Memory,
-    /// The latest packet time, or time told by `advance`.
+    /// The latest packet time, or time told by `advance`; [`BEFORE_ALL`] before the first packet.
     now: Timestamp,
     /// Before this time no sweep finds anything.
     next_sweep: Timestamp,
@@ -102,7 +109,7 @@ impl<A: Application> FlowTable<A> {
             addresses: Interner::default(),
             links: Interner::default(),
             memory: Memory::new(budget.stream_bytes),
-            now: Timestamp(i64::MIN),
+            now: BEFORE_ALL,
             next_sweep: Timestamp::MAX,
             ending: None,
             stats: FlowStats::default(),
@@ -113,9 +120,8 @@ impl<A: Application> FlowTable<A> {
     /// One decoded layer of a packet. `bytes` is what its payload offsets point into. What ends or is odd by
     /// it goes to `out`.
     pub fn packet(&mut self, d: &Decoded, bytes: &[u8], out: &mut Vec<Event>) {
-        self.now = self.now.max(d.ts);
-        if d.ts >= self.next_sweep {
-            self.sweep(d.ts, out);
+        if self.now == BEFORE_ALL || d.ts.since(self.now) <= LEAP {
+            self.advance(d.ts, out);
         }
         let key = FlowKey::of(d, self.vlan_in_key);
         let hash = key.hash(&self.hasher);

@@ -86,6 +86,18 @@ fn ten_years_of_silence_cost_nothing() {
 }
 
 #[test]
+fn one_packet_from_the_future_ends_nothing() {
+    let mut b = Bench::new();
+    b.udp(Orig, "now");
+    let wild =
+        Decoded { src_port: 9, ts: Timestamp::MAX, packet: 7, ..udp(0, 0, (ip4(1), 1), (ip4(2), 2), 0) };
+    b.table.packet(&wild, &[], &mut b.out);
+    b.udp(Resp, "still now");
+    assert_eq!(b.flows().len(), 0);
+    assert_eq!(b.rows()[0].history, "Dd");
+}
+
+#[test]
 fn a_full_table_gives_up_the_longest_idle_flow() {
     let mut b = Bench::with(&Config::default(), 3, 0);
     let from = |port| udp(0, 0, (ip4(1), port), (ip4(2), 6000), 1);
@@ -262,6 +274,20 @@ fn a_payload_beyond_the_captured_bytes_is_cut() {
     b.send(Decoded { payload_start: 3, ..udp(0, 0, (ip4(1), 1), (ip4(2), 2), 40) }, b"...data");
     b.send(Decoded { payload_start: u32::MAX, ..udp(0, 0, (ip4(1), 1), (ip4(2), 2), 40) }, b"x");
     assert_eq!(b.table.app_mut().got, [">data+", ">+"]);
+}
+
+#[test]
+fn what_the_snaplen_cut_of_a_stream_is_a_hole_until_it_is_acknowledged() {
+    let mut b = Bench::new();
+    b.handshake();
+    b.send(segment(Orig, "PA", 101, 501, 10), b"abc");
+    b.send(segment(Orig, "PA", 111, 501, 3), b"");
+    b.tcp(Orig, "PA", 114, 501, "xyz");
+    assert_eq!(b.table.app_mut().got, [">abc"]);
+    b.tcp(Resp, "A", 501, 117, "");
+    assert_eq!(b.table.app_mut().got, [">abc", ">gap 10", ">xyz"]);
+    let row = b.row();
+    assert_eq!((row.orig.bytes, row.orig.stream_bytes, row.orig.missed_bytes), (16, 16, 10));
 }
 
 #[test]

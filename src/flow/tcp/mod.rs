@@ -219,16 +219,16 @@ impl Tcp {
         memory: &mut Memory,
         sink: &mut impl FnMut(Piece<'_>),
     ) -> Outcome {
-        let in_order = payload.start == self.half(side).next && payload.data.len() as u64 == payload.len;
+        let in_order = payload.start == self.half(side).next && !payload.data.is_empty();
         if in_order && self.trouble_seen(side).is_none_or(|t| t.held.is_empty()) {
             let half = self.half_mut(side);
-            half.next = half.next.saturating_add(payload.len);
+            half.next = half.next.saturating_add(payload.data.len() as u64);
             sink(Piece::Data(payload.data));
             return Outcome::default();
         }
         let mut next = self.half(side).next;
         // A byte before the next one, repeated, asks whether the other end is alive (RFC 9293, 3.8.4).
-        let keep_alive = payload.len == 1 && payload.start.saturating_add(1) == next;
+        let keep_alive = payload.data.len() == 1 && payload.start.saturating_add(1) == next;
         let trouble = self.trouble(side);
         let outcome = trouble.held.arrive(&mut next, payload, keep, limits, memory, sink);
         if outcome.repeated && !keep_alive {

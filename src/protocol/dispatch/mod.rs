@@ -26,11 +26,11 @@ use crate::model::addr::Ip;
 use crate::model::event::{Body, Event};
 use crate::model::flow::{ServiceSource, Side, ip_protocol};
 use crate::model::weird::{Detail, Weird, WeirdKind};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Limits of the dispatcher. The engine divides none of them: `buffer_total` is meant for one shard.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Bytes a side that are kept while nobody claims a stream. 2 KiB hold every greeting and the first

@@ -7,7 +7,7 @@ use super::{Dispatcher, Marks, Phase, Piece, transport_of};
 use crate::flow::{At, FlowView};
 use crate::model::flow::Side;
 use crate::model::weird::{Detail, WeirdKind};
-use crate::protocol::{Fed, Parser, Protocol, Transport};
+use crate::protocol::{Fed, Output, Parser, Protocol, Transport};
 
 /// A flow in the hands of a parser.
 pub(super) struct Parsing {
@@ -46,6 +46,17 @@ impl Parsing {
             Side::Orig => orig,
             Side::Resp => resp,
         }
+    }
+
+    /// Nothing more comes: tell the parser what of its skips never came, then let it write what is pending.
+    fn finish(&mut self, out: &mut Output<'_>) {
+        for side in [Side::Orig, Side::Resp] {
+            let unseen = std::mem::take(&mut self.lane(side).skip);
+            if unseen > 0 {
+                self.parser.unskipped(side, unseen);
+            }
+        }
+        self.parser.finish(out);
     }
 
     /// The bytes left over of one side, for whoever comes next.
@@ -107,7 +118,7 @@ impl Dispatcher {
                     let detail = Detail::Number(rest.len() as u64);
                     self.emitting(flow, marks, at, cut, |out| {
                         out.weird(WeirdKind::ParserBufferFull, detail);
-                        parser.finish(out);
+                        parsing.finish(out);
                     });
                     self.named(marks, parsing);
                     return Outcome::Over;
@@ -131,7 +142,7 @@ impl Dispatcher {
             Fed::NotMine => Outcome::Refused,
             Fed::Switch(n) => {
                 let rest = data.get(n..).unwrap_or(&[]).to_vec();
-                self.emitting(flow, marks, at, cut, |out| parser.finish(out));
+                self.emitting(flow, marks, at, cut, |out| parsing.finish(out));
                 self.named(marks, parsing);
                 Outcome::Switch(rest)
             }
@@ -152,10 +163,13 @@ impl Dispatcher {
         let unseen = lane.skip.min(missing);
         lane.skip -= unseen;
         let missing = missing - unseen;
+        if unseen > 0 {
+            parsing.parser.unskipped(side, unseen);
+        }
         if missing == 0 {
             return Phase::Parsing(parsing);
         }
-        lane.left = Vec::new();
+        parsing.lane(side).left = Vec::new();
         let parser = &mut parsing.parser;
         match self.emitting(flow, marks, at, false, |out| parser.gap(side, missing, out)) {
             Fed::Took(_) => Phase::Parsing(parsing),
@@ -174,7 +188,7 @@ impl Dispatcher {
                 Phase::Over
             }
             Fed::Switch(_) => {
-                self.emitting(flow, marks, at, false, |out| parser.finish(out));
+                self.emitting(flow, marks, at, false, |out| parsing.finish(out));
                 self.named(marks, &parsing);
                 let piece = Piece { side, at, data: &[], cut: false };
                 self.switched(flow, marks, *parsing, piece, Vec::new(), &[])
@@ -184,8 +198,7 @@ impl Dispatcher {
 
     /// The flow is over: the parser writes what is pending.
     pub(super) fn finish(&mut self, flow: &FlowView, marks: &mut Marks, mut parsing: Parsing, at: At) {
-        let parser = &mut parsing.parser;
-        self.emitting(flow, marks, at, false, |out| parser.finish(out));
+        self.emitting(flow, marks, at, false, |out| parsing.finish(out));
         self.named(marks, &parsing);
     }
 

@@ -38,6 +38,10 @@ pub static PROTOCOL: Protocol = Protocol {
 /// weird.
 const HEAD_CAP: usize = 64 * 1024;
 
+/// Bytes of an unfinished head that are kept for when its rest is lost (a snaplen of 96 to 400 bytes is common): enough
+/// for the first line and the fields that name the host.
+const RESCUE_CAP: usize = 2048;
+
 /// Longest first line of a chunk with its extensions, bytes; real ones have below 20.
 const CHUNK_LINE_CAP: usize = 4096;
 
@@ -81,6 +85,8 @@ struct Half {
     state: State,
     /// Bytes of the head at hand that are known to hold no end.
     scanned: usize,
+    /// The beginning of an unfinished head.
+    rescue: Vec<u8>,
     /// When the first byte of the message at hand came.
     began: Option<At>,
     /// First bytes of the body at hand.
@@ -158,6 +164,7 @@ impl Parser for Http1 {
 
     fn finish(&mut self, out: &mut Output<'_>) {
         for side in [Side::Orig, Side::Resp] {
+            self.rescue(side, out);
             match self.half(side).state {
                 // A skipped body ends here, a body without a length with its connection.
                 State::UntilClose | State::Body(0) => self.end_message(side, out),
@@ -239,6 +246,10 @@ impl Http1 {
             // The last three bytes may be the beginning of the end.
             half.scanned = rest.len().saturating_sub(3).max(1);
             if rest.len() < HEAD_CAP {
+                if half.rescue.len() < RESCUE_CAP {
+                    half.rescue.clear();
+                    half.rescue.extend_from_slice(rest.get(..RESCUE_CAP).unwrap_or(rest));
+                }
                 return Step::Wait;
             }
             out.weird(WeirdKind::HttpHeaderTooLarge, Detail::Number(rest.len() as u64));
@@ -246,6 +257,7 @@ impl Http1 {
             return Step::All;
         };
         half.scanned = 0;
+        half.rescue = Vec::new();
         let head = rest.get(..end).unwrap_or(rest);
         let Some(line) = head::first_line(head).and_then(head::start_line) else {
             return self.not_a_message(side, out);
@@ -286,6 +298,39 @@ impl Http1 {
             }
         }
         Step::Took(end)
+    }
+
+    /// The rest of a head is lost: keep what its complete lines say. False when there are none.
+    fn rescue(&mut self, side: Side, out: &mut Output<'_>) -> bool {
+        let half = self.half(side);
+        let kept = std::mem::take(&mut half.rescue);
+        let began = half.began.unwrap_or(out.at);
+        let Some(line_end) = memchr::memchr(b'\n', &kept) else { return false };
+        let Some(line) = head::first_line(&kept).and_then(head::start_line) else { return false };
+        // The last line may be cut inside a value.
+        let end = memchr::memrchr(b'\n', &kept).unwrap_or(line_end);
+        let fields = head::Fields::new(kept.get(line_end + 1..=end).unwrap_or(&[]));
+        let sender = match line {
+            StartLine::Request { .. } => side,
+            StartLine::Response { .. } => side.other(),
+        };
+        if *self.client.get_or_insert(sender) != sender {
+            return false;
+        }
+        *self.half(side) = Half { state: State::Lost, ..Half::default() };
+        match line {
+            StartLine::Request { method, target, version } => {
+                self.exchanges.request(began, method, target, version, fields, out);
+            }
+            StartLine::Response { version, status, reason } => {
+                let answered = self.exchanges.response(began, version, status, reason, fields, out);
+                if answered.interim || answered.switched {
+                    return true;
+                }
+            }
+        }
+        self.exchanges.end(self.is_client(side), false, out);
+        true
     }
 
     fn begin_body(&mut self, side: Side, body: Body, out: &mut Output<'_>) {
@@ -403,6 +448,9 @@ impl Http1 {
 
     /// Where this side is, is unknown: end what was at hand and wait for the start of a message.
     fn lose(&mut self, side: Side, out: &mut Output<'_>) {
+        if self.rescue(side, out) {
+            return;
+        }
         let is_client = self.is_client(side);
         let was_head = self.half(side).state == State::Head;
         self.name_type(side);

@@ -247,10 +247,23 @@ fn loss_in_a_head_waits_for_the_next_message() {
     let mut f = Flow::default();
     f.ask(GET).answer(b"HTTP/1.1 200 OK\r\nContent-Le").gap(Side::Resp, 100).answer(b"rest of something");
     f.ask(b"GET /b HTTP/1.1\r\n\r\n").answer(OK).end();
-    assert_eq!(f.statuses(), [(Some("/a"), None), (Some("/b"), Some(200))]);
+    assert_eq!(f.statuses(), [(Some("/a"), Some(200)), (Some("/b"), Some(200))]);
+    assert!(!f.rows[0].complete && f.rows[1].complete);
     let mut f = Flow::default();
     f.ask(GET).gap(Side::Resp, 100).answer(b"middle of a body").gap(Side::Orig, 60).ask(GET).answer(OK).end();
     assert_eq!(f.statuses(), [(Some("/a"), None), (Some("/a"), Some(200))]);
+}
+
+#[test]
+fn heads_that_the_snaplen_cut_keep_their_complete_lines() {
+    let mut f = Flow::default();
+    f.ask(b"GET /a HTTP/1.1\r\nHost: h.org\r\nUser-Agent: Mozi").gap(Side::Orig, 300);
+    f.answer(b"HTTP/1.1 302 Found\r\nLocation: /b\r\nServ").gap(Side::Resp, 300);
+    f.ask(b"GET /b HTTP/1.1\r\nHost: h.org\r\nX").end();
+    assert_eq!(f.statuses(), [(Some("/a"), Some(302)), (Some("/b"), None)]);
+    let row = &f.rows[0];
+    assert_eq!((row.host.as_deref(), row.user_agent.as_deref()), (Some("h.org"), None));
+    assert_eq!((row.location.as_deref(), row.complete), (Some("/b"), false));
 }
 
 #[test]
@@ -291,8 +304,8 @@ fn an_endless_head_is_given_up() {
     }
     assert_eq!(f.weirds, [WeirdKind::HttpHeaderTooLarge]);
     assert!(f.left[0].len() <= HEAD_CAP);
-    f.ask(GET).answer(OK);
-    assert_eq!(f.statuses(), [(Some("/a"), Some(200))]);
+    f.ask(GET).answer(OK).answer(OK);
+    assert_eq!(f.statuses(), [(Some("/"), Some(200)), (Some("/a"), Some(200))], "its first line is kept");
 }
 
 #[test]

@@ -17,8 +17,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 const SAMPLE_ROWS: usize = 1_000;
 /// Bytes of text shown of one cell without a terminal: an endless text must not become an endless line.
 const CELL_CAP_BYTES: usize = 4_096;
-/// A text column is not made narrower than this, in terminal columns.
-const MIN_TEXT_WIDTH: usize = 8;
+/// A text column is not made narrower than this, in terminal columns: an IPv4 address stays whole.
+const MIN_TEXT_WIDTH: usize = 15;
 /// Two blanks between columns.
 const GAP: usize = 2;
 /// How NULL looks.
@@ -137,13 +137,7 @@ fn shorten(text: &str, width: usize, shrinks: bool) -> (std::borrow::Cow<'_, str
 /// Returns how many; at least one stays.
 fn fit(columns: &mut [Column], available: usize) -> usize {
     let total = |columns: &[Column]| columns.iter().map(|c| c.width + GAP).sum::<usize>().saturating_sub(GAP);
-    let floor = |c: &Column| {
-        if c.shrinks {
-            c.width.min(MIN_TEXT_WIDTH.max(c.name.width().min(MIN_TEXT_WIDTH * 2)))
-        } else {
-            c.width
-        }
-    };
+    let floor = |c: &Column| if c.shrinks { c.width.min(MIN_TEXT_WIDTH) } else { c.width };
     let mut kept = columns.len();
     while kept > 1 {
         let least: usize =
@@ -253,7 +247,7 @@ mod tests {
             for line in text.lines() {
                 assert!(line.width() <= width, "{width}: {line}");
             }
-            if width >= 51 {
+            if width >= 58 {
                 assert_eq!(w.hidden, Vec::<String>::new(), "{width}: {text}");
             }
         }
@@ -267,7 +261,7 @@ mod tests {
             ("b", Arc::new(Int64Array::from(vec![9_876_543_210_987]))),
         ])
         .unwrap();
-        let style = Style { width: Some(25), ..Style::default() };
+        let style = Style { width: Some(32), ..Style::default() };
         let (text, w) = written(Format::Table, style, &[batch]);
         assert_eq!(w.hidden, ["b"]);
         assert!(text.contains("1234567890123") && text.contains("xxxxxxxxx…"), "{text}");
