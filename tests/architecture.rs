@@ -201,7 +201,8 @@ fn every_source_file_is_a_module() {
 
 #[test]
 fn nothing_outside_tests_can_panic_on_purpose() {
-    let words = [".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
+    let words =
+        [".unwrap()", ".expect(\"", ".expect(&", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
     let mut problems = Vec::new();
     for path in files(&root().join("src"), "rs").into_iter().filter(|p| !is_test_file(p)) {
         let source = text(&path);
@@ -302,10 +303,9 @@ fn every_protocol_is_listed_once_with_its_tables() {
             "{}",
             protocol.name
         );
-        assert_eq!(
-            protocol.parser.is_some(),
-            !protocol.tables.is_empty(),
-            "{}: a parser has a table, a mere signature has none",
+        assert!(
+            protocol.parser.is_some() || protocol.tables.is_empty(),
+            "{}: nothing fills its tables",
             protocol.name
         );
     }
