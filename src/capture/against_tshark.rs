@@ -3,6 +3,8 @@
 //! Needs tshark and the corpus that lies beside the project (`../shared/corpus`); says so and passes without. Ignored by default: it
 //! takes a minute. `cargo test --lib --no-default-features against_tshark -- --ignored --nocapture`.
 
+#![expect(clippy::print_stdout, reason = "a measure: it shows what it found")]
+
 use super::{Options, Polled, Progress, open};
 use crate::model::ledger::Stop;
 use crate::model::packet::PacketRef;

@@ -57,12 +57,11 @@ pub(super) struct FileSource {
     head: Vec<u8>,
 }
 
-/// The parser that fits the first bytes, and the length of the header it consumed.
-fn recognise(
-    data: &[u8],
-    path: &Path,
-    ledger: &mut FileLedger,
-) -> Result<Result<(usize, Box<dyn Splitter>), BadHeader>, OpenError> {
+/// A parser and the length of the file header it consumed, or why the header will not do.
+type Recognised = Result<(usize, Box<dyn Splitter>), BadHeader>;
+
+/// The parser that fits the first bytes.
+fn recognise(data: &[u8], path: &Path, ledger: &mut FileLedger) -> Result<Recognised, OpenError> {
     fn boxed<S: Splitter + 'static>((length, splitter): (usize, S)) -> (usize, Box<dyn Splitter>) {
         (length, Box::new(splitter))
     }
@@ -160,7 +159,7 @@ impl FileSource {
             block,
             target: block,
             skip: length as u64,
-            usual: FIRST_PACKETS,
+            usual: FIRST_PACKETS.min(block / 64),
             file_no: 0,
             next_number: 1,
             ledger,

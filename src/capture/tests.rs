@@ -16,7 +16,7 @@ fn read_with(path: &Path, options: &Options) -> Result<Read, OpenError> {
 }
 
 fn read(bytes: &[u8]) -> Result<Read, OpenError> {
-    let options = Options { block_bytes: 64 << 10, ..Options::default() };
+    let options = Options { block_bytes: 8 << 10, ..Options::default() };
     let mut source = open_bytes(bytes.to_vec(), &options)?;
     let (packets, mut ledger) = drain(source.as_mut());
     Ok((packets, ledger.files.remove(0)))
@@ -119,13 +119,16 @@ fn header(
     both
 }
 
+/// Magic, version, link type field, more header bytes, the two lengths as stored; then format, time and link type as read.
+type Variant = (u32, (u16, u16), u32, &'static [u8], (u32, u32), &'static str, i64, u16);
+
 #[test]
 fn every_variant_of_pcap_is_known() {
     let modified: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0];
     let long: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5];
     let us = 1_700_000_000_123_456_000;
     let ns = 1_700_000_000_000_123_456;
-    let cases: [(u32, (u16, u16), u32, &[u8], (u32, u32), &str, i64, u16); 11] = [
+    let cases: [Variant; 11] = [
         (0xa1b2_c3d4, (2, 4), 1, &[], (4, 9), "pcap", us, 1),
         (0xa1b2_c3d4, (2, 2), 1, &[], (9, 4), "pcap", us, 1),
         (0xa1b2_c3d4, (2, 3), 1, &[], (9, 4), "pcap", us, 1),

@@ -115,6 +115,10 @@ fn load(target: &str) -> Result<(String, String)> {
     }
     let path = Path::new(target);
     if path.is_dir() {
+        // A folder that happens to be called like a saved question does not hide it.
+        if let Ok(report) = catalog::find(target) {
+            return Ok((report.name.to_owned(), report.sql.to_owned()));
+        }
         return Err(usage(format!(
             "{target} is a folder; give one .sql file, or a name from `query --list`"
         )));

@@ -73,11 +73,6 @@ impl Prepared {
         Self { batch, slices, reassembled: Slice::default(), datagrams: Vec::new() }
     }
 
-    /// Number of its last packet.
-    pub(super) fn last_packet(&self) -> u64 {
-        self.batch.first_number + (self.batch.packets.len() as u64).saturating_sub(1)
-    }
-
     /// What one shard has to do, in packet order: decoded layers with the bytes their payload lies in.
     pub(super) fn of_shard(&self, shard: usize) -> impl Iterator<Item = (&Decoded, &[u8])> {
         let mut whole = self.slices.iter().flat_map(move |s| s.of_shard(shard)).peekable();

@@ -347,22 +347,33 @@ fn derive<'a>(
     };
     let facts = tables::HOST_FACTS.name;
     let hourly = tables::TRAFFIC_HOURLY.name;
-    // Pairs first: they are few, and everything about hosts can be summed from them.
+    // Pairs by the hour first, once: they are few, and all sums follow from them. Then what cannot be summed.
     db.execute_batch(&format!(
-        "INSERT INTO {facts} BY NAME
-WITH f AS (SELECT * FROM flows WHERE capture_id = {id}),
-pair AS (
-  SELECT src_ip, dst_ip, src_internal, dst_internal, direction = 'multicast' AS many,
-         min(first_ts) AS a, max(last_ts) AS z, count(*) AS n, sum(src_ip_bytes) AS o, sum(dst_ip_bytes) AS i
-  FROM f GROUP BY ALL),
-side AS (
-  SELECT src_ip AS ip, dst_ip AS peer, src_internal AS own, a, z, n, o, i FROM pair
+        "CREATE OR REPLACE TEMP TABLE pairs AS
+SELECT epoch_ns(first_ts) // {HOUR_NS} AS h, src_ip, dst_ip, src_internal, dst_internal, direction = 'multicast' AS many,
+       min(first_ts) AS a, max(last_ts) AS z, count(*) AS n,
+       sum(src_packets) AS po, sum(dst_packets) AS pi, sum(src_ip_bytes) AS o, sum(dst_ip_bytes) AS i
+FROM flows WHERE capture_id = {id} GROUP BY ALL;
+INSERT INTO {hourly} BY NAME
+WITH side AS (
+  SELECT h, src_ip AS ip, src_internal AS own, sum(n) AS n, sum(po) AS po, sum(pi) AS pi, sum(o) AS o, sum(i) AS i
+  FROM pairs GROUP BY ALL
   UNION ALL
-  SELECT dst_ip, src_ip, dst_internal, a, z, n, i, o FROM pair WHERE NOT many AND src_ip <> dst_ip),
+  SELECT h, dst_ip, dst_internal, sum(n), sum(pi), sum(po), sum(i), sum(o)
+  FROM pairs WHERE src_ip <> dst_ip GROUP BY ALL)
+SELECT {id} AS capture_id, make_timestamp_ns((h * {HOUR_NS})::BIGINT) AS hour, ip, bool_or(own) AS is_internal,
+       sum(n) AS flows, sum(po) AS packets_out, sum(pi) AS packets_in, sum(o) AS bytes_out, sum(i) AS bytes_in
+FROM side GROUP BY h, ip ORDER BY h, ip;
+INSERT INTO {facts} BY NAME
+WITH side AS (
+  SELECT src_ip AS ip, dst_ip AS peer, src_internal AS own, a, z, n, o, i FROM pairs
+  UNION ALL
+  SELECT dst_ip, src_ip, dst_internal, a, z, n, i, o FROM pairs WHERE NOT many AND src_ip <> dst_ip),
 host AS (
   SELECT ip, bool_or(own) AS is_internal, min(a) AS first_ts, max(z) AS last_ts, count(DISTINCT peer) AS peers,
          sum(n) AS flows, sum(o) AS bytes_out, sum(i) AS bytes_in
   FROM side GROUP BY ip),
+f AS NOT MATERIALIZED (SELECT * FROM flows WHERE capture_id = {id}),
 router AS (SELECT DISTINCT src_mac AS mac FROM f WHERE NOT src_internal AND src_mac IS NOT NULL),
 link AS (
   SELECT src_ip AS ip, src_mac AS mac FROM f WHERE src_internal AND src_mac IS NOT NULL
@@ -373,31 +384,20 @@ macs AS (
 name AS (
   SELECT DISTINCT dst_ip AS ip, hostname AS name FROM f WHERE hostname IS NOT NULL {own_names}),
 names AS (SELECT ip, list(name ORDER BY name)[:{MAX_ITEMS}] AS names FROM name GROUP BY ip),
-use AS (
-  SELECT DISTINCT src_ip, dst_ip, service, protocol, dst_port FROM f
-  WHERE dst_packets > 0 AND dst_port > 0 AND protocol IN ('tcp', 'udp', 'sctp')
+answered AS NOT MATERIALIZED (
+  SELECT * FROM f WHERE dst_packets > 0 AND dst_port > 0 AND protocol IN ('tcp', 'udp', 'sctp')
     AND (protocol <> 'tcp' OR conn_state IN ('S1', 'S2', 'S3', 'SF', 'RSTO', 'RSTR'))),
-offer AS (SELECT DISTINCT dst_ip AS ip, coalesce(service, protocol) || '/' || dst_port AS s FROM use),
-offered AS (SELECT ip, list(s ORDER BY s)[:{MAX_ITEMS}] AS services_offered FROM offer GROUP BY ip),
-need AS (SELECT DISTINCT src_ip AS ip, coalesce(service, protocol || '/' || dst_port) AS s FROM use),
+offer AS (SELECT DISTINCT dst_ip AS ip, coalesce(service, protocol) AS s, dst_port AS p FROM answered),
+offered AS (
+  SELECT ip, list(s || '/' || p ORDER BY s, p)[:{MAX_ITEMS}] AS services_offered FROM offer GROUP BY ip),
+need AS (SELECT DISTINCT src_ip AS ip, coalesce(service, protocol || '/' || dst_port) AS s FROM answered),
 used AS (SELECT ip, list(s ORDER BY s)[:{MAX_ITEMS}] AS services_used FROM need GROUP BY ip)
 SELECT {id} AS capture_id, {sensor} AS sensor, host.*,
        coalesce(macs, []) AS macs, coalesce(names, []) AS names,
        coalesce(services_offered, []) AS services_offered, coalesce(services_used, []) AS services_used
 FROM host LEFT JOIN macs USING (ip) LEFT JOIN names USING (ip) LEFT JOIN offered USING (ip) LEFT JOIN used USING (ip)
 ORDER BY ip;
-INSERT INTO {hourly} BY NAME
-WITH side AS (
-  SELECT epoch_ns(first_ts) // {HOUR_NS} AS h, src_ip AS ip, src_internal AS own, count(*) AS n,
-         sum(src_packets) AS po, sum(dst_packets) AS pi, sum(src_ip_bytes) AS o, sum(dst_ip_bytes) AS i
-  FROM flows WHERE capture_id = {id} GROUP BY ALL
-  UNION ALL
-  SELECT epoch_ns(first_ts) // {HOUR_NS}, dst_ip, dst_internal, count(*),
-         sum(dst_packets), sum(src_packets), sum(dst_ip_bytes), sum(src_ip_bytes)
-  FROM flows WHERE capture_id = {id} AND src_ip <> dst_ip GROUP BY ALL)
-SELECT {id} AS capture_id, make_timestamp_ns((h * {HOUR_NS})::BIGINT) AS hour, ip, bool_or(own) AS is_internal,
-       sum(n) AS flows, sum(po) AS packets_out, sum(pi) AS packets_in, sum(o) AS bytes_out, sum(i) AS bytes_in
-FROM side GROUP BY h, ip ORDER BY h, ip;"
+DROP TABLE pairs"
     ))
     .map_err(write_error)
 }

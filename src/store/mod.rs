@@ -75,6 +75,7 @@ pub struct Store {
     // Before the lock: fields are dropped in order, and the database must be closed while the lock still holds.
     db: Connection,
     path: PathBuf,
+    threads: usize,
     lock: files::Lock,
 }
 
@@ -112,11 +113,12 @@ impl Store {
             schema::create(path)?;
             made.database = Some(path.to_owned());
         }
-        let db = connect::open(path, config, AccessMode::ReadWrite)?;
+        // The writer asks for more threads when it has use for them.
+        let db = connect::open(path, &StoreConfig { threads: 1, ..config.clone() }, AccessMode::ReadWrite)?;
         schema::upgrade(&db, path)?;
         functions::register(&db)?;
         capture::mark_interrupted(&db)?;
-        Ok((Self { db, path: path.to_owned(), lock }, made))
+        Ok((Self { db, path: path.to_owned(), threads: config.threads, lock }, made))
     }
 
     /// The database file.
@@ -133,7 +135,7 @@ impl Store {
     /// The engine's sink: a thread that owns a connection of its own. One at a time: a second one's captures fail to
     /// commit.
     pub fn writer(&self) -> Result<Writer, StoreError> {
-        Writer::start(self.db.try_clone().map_err(connect::write_error)?)
+        Writer::start(self.db.try_clone().map_err(connect::write_error)?, self.threads)
     }
 
     /// Write everything to the file and close it. Drop the [`Writer`] first.

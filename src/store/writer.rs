@@ -20,7 +20,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Rows of a table between two flushes. Measured: 1 M flows in one transaction stay under 200 MB resident so.
+/// Rows of a table between two flushes. Measured: a million flows in one transaction stay
+/// near 200 MB resident so, what waits in the queue included.
 const FLUSH_ROWS: usize = 16_384;
 
 /// Bytes of rows that may wait for the writer: enough to bridge a slow flush, little beside DuckDB's cache.
@@ -105,7 +106,7 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     /// Start the thread on a connection of its own.
-    pub(super) fn start(db: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(db: Connection, threads: usize) -> Result<Self, StoreError> {
         let (commands, received) = channel();
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
@@ -113,7 +114,7 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || {
                 let _closing = Closing(Arc::clone(&theirs));
-                run(&db, &received, &theirs);
+                run(&db, threads, &received, &theirs);
             })
             .map_err(|e| StoreError::Write(format!("no thread to write with: {e}")))?;
         Ok(Self { commands: Some(commands), shared, thread: Some(thread) })
@@ -178,8 +179,8 @@ impl Drop for Closing {
 }
 
 /// The thread.
-fn run(db: &Connection, commands: &Receiver<Command>, shared: &Shared) {
-    let mut session = Session::new(db);
+fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &Shared) {
+    let mut session = Session::new(db, threads);
     loop {
         let next = match session.commit_in() {
             Some(wait) => commands.recv_timeout(wait),
@@ -236,6 +237,7 @@ struct Open {
 
 struct Session<'db> {
     db: &'db Connection,
+    threads: usize,
     open: Option<Open>,
     /// Dropped before the transaction ends in any way: an appender flushes what it holds when it is dropped.
     tables: BTreeMap<&'static str, Appending<'db>>,
@@ -248,8 +250,8 @@ struct Appending<'db> {
 }
 
 impl<'db> Session<'db> {
-    fn new(db: &'db Connection) -> Self {
-        Self { db, open: None, tables: BTreeMap::new() }
+    fn new(db: &'db Connection, threads: usize) -> Self {
+        Self { db, threads, open: None, tables: BTreeMap::new() }
     }
 
     fn sql(&self, sql: &str) -> Result<(), StoreError> {
@@ -373,14 +375,22 @@ impl<'db> Session<'db> {
             }
             Some(_) => {}
         }
+        let large = self.open.as_ref().is_some_and(|o| o.rows >= CHECKPOINT_ROWS);
+        if large {
+            self.use_threads(self.threads)?;
+        }
         let done = self.finish(summary);
-        let rows = self.open.as_ref().map_or(0, |o| o.rows);
+        let checkpointed = match &done {
+            Ok(Stored::Committed) if large => self.checkpoint(),
+            _ => Ok(()),
+        };
+        if large {
+            self.use_threads(1)?;
+        }
         match &done {
             Ok(Stored::Committed) => {
                 self.open = None;
-                if rows >= CHECKPOINT_ROWS {
-                    self.checkpoint()?;
-                }
+                checkpointed?;
             }
             Ok(Stored::Duplicate(_)) => {
                 self.tables.clear();
@@ -410,6 +420,12 @@ impl<'db> Session<'db> {
         capture::insert_finished(self.db, &o.start, o.no, o.began, hash.as_deref(), summary)?;
         self.sql("COMMIT")?;
         Ok(Stored::Committed)
+    }
+
+    /// DuckDB's threads: one while rows arrive, as a second would only wait busily and take time from the engine; all
+    /// at the end of a large capture, when the engine rests.
+    fn use_threads(&self, n: usize) -> Result<(), StoreError> {
+        self.sql(&format!("SET threads = {}", n.max(1)))
     }
 
     /// Move the log into the file. Not possible beside another transaction, and not needed: the log is as safe.

@@ -39,31 +39,48 @@ impl Csv {
     }
 }
 
-/// What the lab's database holds of its captures: every table with a `capture_id`, rows in a fixed order.
-/// Tables without rows are left out.
+/// What the lab's database holds of its captures: every table and view with a `capture_id`, each cell as text, rows in a
+/// fixed order. What has no rows is left out. Read by DuckDB itself, so that the program's own reading is not trusted here.
 pub(crate) fn dump(lab: &Lab, without: &[&str]) -> BTreeMap<String, Csv> {
-    let tables = lab.csv(
-        "SELECT DISTINCT table_name FROM information_schema.columns \
-         WHERE column_name = 'capture_id' AND table_schema = 'main' ORDER BY table_name",
+    let config = duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly).unwrap();
+    let db = duckdb::Connection::open_with_flags(lab.database(), config).unwrap();
+    let columns = cells(
+        &db,
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'main' \
+         AND table_name IN (SELECT table_name FROM information_schema.columns WHERE column_name = 'capture_id') \
+         ORDER BY table_name, ordinal_position",
     );
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in columns {
+        let [table, column] = row.try_into().unwrap();
+        if !without.contains(&column.as_str()) && !VOLATILE.contains(&column.as_str()) {
+            tables.entry(table).or_default().push(column);
+        }
+    }
     let mut found = BTreeMap::new();
-    for name in Csv::parse(&tables).rows.into_iter().flatten() {
-        let columns = lab.csv(&format!(
-            "SELECT column_name FROM information_schema.columns WHERE table_name = '{name}' ORDER BY ordinal_position"
-        ));
-        let columns: Vec<String> = Csv::parse(&columns)
-            .rows
-            .into_iter()
-            .flatten()
-            .filter(|c| !without.contains(&c.as_str()) && !VOLATILE.contains(&c.as_str()))
-            .collect();
-        let table = Csv::parse(&lab.csv(&format!("SELECT {} FROM {name} ORDER BY ALL", columns.join(", "))));
-        if !table.rows.is_empty() {
-            found.insert(name, table);
+    for (name, header) in tables {
+        let as_text: Vec<String> =
+            header.iter().map(|c| format!("coalesce({c}::VARCHAR, '') AS {c}")).collect();
+        let rows =
+            cells(&db, &format!("SELECT {} FROM {name} ORDER BY {}", as_text.join(", "), header.join(", ")));
+        if !rows.is_empty() {
+            found.insert(name, Csv { header, rows });
         }
     }
     assert!(found.contains_key("captures"), "no captures in the database");
     found
+}
+
+/// The answer to a question whose columns are all text.
+fn cells(db: &duckdb::Connection, sql: &str) -> Vec<Vec<String>> {
+    let mut statement = db.prepare(sql).unwrap_or_else(|e| panic!("{e}\n{sql}"));
+    let mut rows = statement.query([]).unwrap_or_else(|e| panic!("{e}\n{sql}"));
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        let width = row.as_ref().column_count();
+        out.push((0..width).map(|i| row.get::<_, String>(i).unwrap()).collect());
+    }
+    out
 }
 
 /// Lines that only one of two texts has, marked - and +; at most twenty.

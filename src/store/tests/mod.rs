@@ -94,7 +94,7 @@ fn summary(content: &str) -> CaptureSummary {
 fn flow(no: CaptureNo, i: u64) -> FlowRecord {
     let mix = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
     let began = Timestamp(1_700_000_000 * NANOS_PER_SEC + i as i64 * 3_700_123);
-    let tcp = i % 3 != 0;
+    let tcp = !i.is_multiple_of(3);
     let side = |packets: u64, size: u64| SideTotals {
         packets,
         bytes: packets * size,
@@ -107,8 +107,8 @@ fn flow(no: CaptureNo, i: u64) -> FlowRecord {
     FlowRecord {
         id: FlowId::new(no, i + 1, 0),
         tuple: Tuple {
-            src: Ip::v4([10, 0, (mix % 16) as u8, (mix >> 4) as u8]),
-            dst: Ip::v4([93, 184, (mix >> 12) as u8 % 8, (mix >> 15) as u8]),
+            src: Ip::v4([10, 0, (mix % 4) as u8, (mix >> 4) as u8]),
+            dst: Ip::v4([93, 184, (mix >> 12) as u8 % 8, (mix >> 4) as u8 ^ ((mix >> 15) as u8 % 16)]),
             src_port: 32_768 + (mix % 28_000) as u16,
             dst_port: [443, 53, 80, 22][(mix % 4) as usize],
             protocol: if tcp { 6 } else { 17 },
@@ -116,7 +116,7 @@ fn flow(no: CaptureNo, i: u64) -> FlowRecord {
         ip_version: 4,
         first_ts: began,
         last_ts: began.plus((mix % 5_000_000_000) as i64),
-        src_mac: Mac([2, 0, 0, 0, (mix % 16) as u8, (mix >> 4) as u8]),
+        src_mac: Mac([2, 0, 0, 0, (mix % 4) as u8, (mix >> 4) as u8]),
         dst_mac: Mac([2, 0xff, 0, 0, 0, 1]),
         vlan: None,
         inner_vlan: None,
@@ -140,7 +140,7 @@ fn flow_rows(id: CaptureId, no: CaptureNo, range: std::ops::Range<u64>) -> Rows 
     let mut rows = Rows::new(&FLOWS);
     for i in range {
         let f = flow(no, i);
-        let name = format!("host{}.example.com", i % 500);
+        let name = format!("host{}.example.com", f.tuple.dst.wire().last().unwrap());
         let community = format!("1:{}=", blake3::hash(&i.to_le_bytes()).to_hex().get(..27).unwrap());
         let cx = FlowContext {
             hostname: Some(&name),

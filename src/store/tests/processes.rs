@@ -60,7 +60,7 @@ fn writing_child() {
     let no: i64 = one(&store.db, "SELECT coalesce(max(capture_id), 0) FROM captures").parse().unwrap();
     for id in no + 1..no + 1_000 {
         // Small captures that stay in the log, and large ones that spill to the file before the commit.
-        let flows = if id % 3 == 0 { 150_000 } else { 700 };
+        let flows = if id % 3 == 0 { 130_000 } else { 700 };
         let mut w = store.writer().unwrap();
         let no = w.begin(&start(id)).unwrap();
         for from in (0..flows).step_by(10_000) {
@@ -96,11 +96,11 @@ fn a_second_process_is_told_who_has_it() {
 fn a_killed_process_leaves_whole_captures_or_none() {
     let f = Folder::new();
     Store::create_if_missing(&f.db()).unwrap();
-    for round in 0..8_u64 {
+    for round in 0..5_u64 {
         let mut child = child("writing_child", &f.db());
         let said = lines(&mut child);
         // At another moment each time: while opening, in small captures, in large ones, at their commit.
-        let last = said.take(1 + (round as usize * 3) % 7).last();
+        let last = said.take(1 + (round as usize * 3) % 5).last();
         std::thread::sleep(Duration::from_millis(round * 37 % 300));
         child.kill().unwrap();
         child.wait().unwrap();

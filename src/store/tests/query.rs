@@ -51,13 +51,9 @@ fn rows_types_and_parameters_arrive() {
         count(&r, "FROM flows WHERE first_ts >= $t", &[("t", Some("2023-11-14 22:13:21"))]).unwrap(),
         5_000 - 271
     );
-    assert_eq!(
-        count(&r, "SELECT ip_class(ip), severity_rank('low') FROM hosts WHERE ip_in(ip, '10.0.0.0/8')", &[])
-            .unwrap()
-            > 10,
-        true
-    );
-    assert_eq!(count(&r, "EXPLAIN ANALYZE SELECT 1", &[]).unwrap() > 0, true);
+    let ours = "SELECT ip_class(ip), severity_rank('low') FROM hosts WHERE ip_in(ip, '10.0.0.0/8')";
+    assert!(count(&r, ours, &[]).unwrap() > 10);
+    assert!(count(&r, "EXPLAIN ANALYZE SELECT 1", &[]).unwrap() > 0);
     assert_eq!(count(&r, "DESCRIBE flows", &[]).unwrap() as usize, FLOWS.columns.len());
 }
 
