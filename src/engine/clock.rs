@@ -78,7 +78,7 @@ impl Clock {
         }
         self.now = Some(ts);
         (self.ahead.length, self.behind.length) = (0, 0);
-        (ahead < 0 || ahead >= NOTABLE).then_some(ahead)
+        (!(0..NOTABLE).contains(&ahead)).then_some(ahead)
     }
 
     /// A device says what time it is although no packet came. Never turns the clock back.
