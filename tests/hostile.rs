@@ -126,6 +126,26 @@ fn the_first_and_the_last_second_of_pcap_time() {
 }
 
 #[test]
+fn times_beyond_what_fits_are_clamped_and_said() {
+    let packets = read(&std::fs::read(samples().join("dns/dns.pcap")).unwrap());
+    let mut ng = pcapng(&packets, false);
+    // if_tsresol from nanoseconds to seconds: the same counts are now some thousand million years.
+    let resolution = 28 + 16 + 4;
+    assert_eq!(ng[resolution], 9);
+    ng[resolution] = 0;
+    let lab = Lab::new();
+    let path = lab.write("far", &ng);
+    lab.ingest(&[path]).expect_code(0);
+    assert_eq!(
+        lab.value("SELECT count(*) FROM weirds WHERE kind = 'time_clamped'"),
+        packets.len().to_string()
+    );
+    assert_eq!(lab.value("SELECT packets FROM captures"), packets.len().to_string());
+    lab.run(&["query", "timeline"]).expect_code(0);
+    lab.run(&["query", "top_talkers"]).expect_code(0);
+}
+
+#[test]
 fn gaps_of_ten_years_cost_no_time() {
     const TEN_YEARS: u32 = 315_576_000;
     // Every gap is a jump that one packet alone makes; then a run that the clock of the capture has to follow.

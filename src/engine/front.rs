@@ -189,6 +189,15 @@ impl Front {
             if t.first_ts.is_none_or(|first| p.ts < first) {
                 t.first_ts = Some(p.ts);
             }
+            if p.ts == Timestamp::MAX {
+                weirds.push(Weird {
+                    kind: WeirdKind::TimeClamped,
+                    ts: p.ts,
+                    packet: batch.first_number + i as u64,
+                    flow_id: None,
+                    detail: Detail::None,
+                });
+            }
             if let Some(step) = self.clock.observe(p.ts) {
                 weirds.push(Weird {
                     kind: WeirdKind::ClockStep,

@@ -108,9 +108,15 @@ pub(super) fn text(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''").replace('\0', "\u{fffd}"))
 }
 
-/// Errors of our own SQL while writing.
+/// Errors of our own SQL while writing. A full disk is said in our words: DuckDB's are about its settings.
 pub(super) fn write_error(e: duckdb::Error) -> StoreError {
-    StoreError::Write(sentence(&e))
+    let text = sentence(&e);
+    if text.contains("No space left on device") || text.contains("max_temp_directory_size") {
+        return StoreError::Write(
+            "the disk is full; free some space or name a database elsewhere with --db PATH".to_owned(),
+        );
+    }
+    StoreError::Write(text)
 }
 
 #[cfg(test)]

@@ -384,18 +384,18 @@ impl<'db> Session<'db> {
             Ok(Stored::Committed) if large => self.checkpoint(),
             _ => Ok(()),
         };
-        if large {
-            self.use_threads(1)?;
-        }
+        // After an error this one only follows from it; the first is the one to tell.
+        let fewer = if large { self.use_threads(1) } else { Ok(()) };
         match &done {
             Ok(Stored::Committed) => {
                 self.open = None;
-                checkpointed?;
+                checkpointed.and(fewer)?;
             }
             Ok(Stored::Duplicate(_)) => {
                 self.tables.clear();
                 self.open = None;
                 self.sql("ROLLBACK")?;
+                fewer?;
             }
             Err(_) => {
                 if let Some(o) = &mut self.open {
@@ -440,6 +440,7 @@ impl<'db> Session<'db> {
         let Some(o) = self.open.take() else { return Ok(()) };
         self.tables.clear();
         self.sql("ROLLBACK")?;
+        self.use_threads(1)?;
         if o.start.streaming {
             self.sql("BEGIN")?;
             capture::delete(self.db, o.start.capture_id)?;
