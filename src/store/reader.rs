@@ -128,7 +128,7 @@ pub struct ResultSet {
     deadline: Option<(Instant, Duration)>,
     messages: Option<Receiver<Message>>,
     interrupt: Arc<InterruptHandle>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Connection>>,
 }
 
 impl std::fmt::Debug for ResultSet {
@@ -154,6 +154,7 @@ impl ResultSet {
                     Err(e) => Message::Failed(e),
                 };
                 let _ = send.send(last); // whoever left does not want to know
+                db // outlives the thread: an interrupt may still be on its way, and would meet a closed connection
             })
             .map_err(|e| StoreError::Sql(format!("no thread to run the query on: {e}")))?;
         let mut set = Self {
@@ -207,7 +208,7 @@ impl ResultSet {
                 self.interrupt.interrupt();
                 std::thread::sleep(STOP_AGAIN);
             }
-            let _ = t.join(); // a panic in it has been told as ENDED
+            drop(t.join()); // closes the connection, now that nobody interrupts it; a panic was told as ENDED
         }
     }
 }
