@@ -38,13 +38,16 @@ echo "What was spoken?"
 show query --format table queries/top_services.sql
 echo
 echo "Which names were asked for?"
-show query --format table queries/dns_top_names.sql -p limit=8
+show query --format table queries/dns_top_names.sql -p limit=2
 echo
-echo "What was odd about the bytes? (One of the captures is a port scan.)"
+echo "What did not answer? (One of the captures is a port scan.)"
+show query --format table queries/failed_connections.sql -p limit=5
+echo
+echo "What was odd about the bytes?"
 show query --format table queries/weirds.sql
 echo
-echo "Was everything read? (One capture, cut, ends in the middle of a packet: exit code 3 and a reason instead of silence.)"
-show query --format table queries/capture_ledger.sql
+echo "Was everything read? (The sample cut ends in the middle of a packet: a reason and a byte instead of silence.)"
+show query --format table -e "SELECT path, status, packets, stop_reason, stop_offset FROM captures ORDER BY first_ts DESC LIMIT 4"
 echo
 echo "And a question of your own:"
 show query --format table -e "SELECT src_ip, dst_ip, dst_port, conn_state, service, hostname FROM flows WHERE hostname IS NOT NULL ORDER BY first_ts LIMIT 5"
