@@ -19,6 +19,10 @@ use crate::protocol::dns::record::{DnsRecord, registered_domain};
 use crate::topology::Subnets;
 use std::sync::Arc;
 
+/// DNS question types for an IPv4 and an IPv6 address (RFC 1035, RFC 3596).
+const QTYPE_A: u16 = 1;
+const QTYPE_AAAA: u16 = 28;
+
 /// Rows of one table and shard before they go to the sink. Every shard holds this many of every table at worst: 16 shards, 20
 /// tables and 500 bytes a row make 80 MB at 512, which real traffic reaches for three or four tables only.
 const ROWS_PER_BATCH: usize = 512;
@@ -122,7 +126,11 @@ impl HostShard {
     }
 
     fn learn(&mut self, client: Ip, ts: Timestamp, dns: &DnsRecord) {
-        let Some(query) = dns.query.as_deref() else { return };
+        // Only a question for an address: the addresses that come along with other answers belong to other names.
+        let Some(query) = dns.query.as_deref().filter(|_| matches!(dns.qtype, Some(QTYPE_A | QTYPE_AAAA)))
+        else {
+            return;
+        };
         let mut name: Option<Arc<str>> = None;
         for (server, _) in dns.addresses() {
             self.names.learn(client, server, ts, name.get_or_insert_with(|| query.into()));
