@@ -138,7 +138,7 @@ mod tests {
     fn tls_follows_a_granted_auth() {
         let greeting = resp(b"220 ready\r\n");
         // Alone in the registry: what follows the switch then has no other claimant, and the flow is given up.
-        let bench = || Bench::tcp(21).only(&[&super::PROTOCOL]);
+        let bench = || Bench::tcp(21).only(&[&PROTOCOL]);
         let granted = bench().run(&[greeting, orig(b"AUTH TLS\r\n"), resp(b"234 go\r\n"), orig(&[b'z'; 64])]);
         assert_eq!(
             (granted.service, granted.done_after),
