@@ -11,9 +11,9 @@ BIN := $(CARGO_TARGET_DIR)/release/secnetmon
 .PHONY: build demo test bench install uninstall fmt lint samples clean help
 .DEFAULT_GOAL := build
 
-build: ## build the program (the first time about 5 minutes on two cores)
+build: ## build the program (the first time 6 to 7 minutes on two cores)
 	@scripts/setup.sh build
-	@[ -x "$(BIN)" ] || echo "First build: about 5 minutes on two cores (30 to 40 where DuckDB has to be compiled)."
+	@[ -x "$(BIN)" ] || echo "First build: 6 to 7 minutes on two cores (30 to 40 where DuckDB has to be compiled)."
 	@scripts/cargo.sh build
 	@echo "Built $(BIN)"
 
@@ -22,7 +22,7 @@ demo: build ## ingest the shipped samples into a throw-away database and ask it 
 
 test: ## run every test; those that need a tool that is missing say so and are skipped
 	@scripts/setup.sh build
-	@echo "Compiling and running every test: about 6 minutes the first time, under 3 after that."
+	@echo "Compiling and running every test: about 8 minutes the first time, 3 to 4 after that."
 	@scripts/cargo.sh test $(TESTS)
 
 bench: build ## measure ingest beside nfpcapd and argus on one file (makes up to 1 GiB of load in ~/.cache once)

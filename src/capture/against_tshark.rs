@@ -1,7 +1,7 @@
 //! Do we read what Wireshark reads? Number, time, captured and original length of every packet of a folder of captures, against tshark.
 //!
 //! Needs tshark and the corpus that lies beside the project (`../shared/corpus`); says so and passes without. Ignored by default: it
-//! takes a minute. `cargo test --lib --no-default-features against_tshark -- --ignored --nocapture`.
+//! takes minutes: about six over the whole corpus. `cargo test --lib --no-default-features against_tshark -- --ignored --nocapture`.
 
 #![expect(clippy::print_stdout, reason = "a measure: it shows what it found")]
 
@@ -79,7 +79,7 @@ fn ours(path: &Path, block_bytes: usize) -> Result<(Vec<PacketRef>, Stop), Strin
 }
 
 #[test]
-#[ignore = "needs tshark and the corpus, takes a minute"]
+#[ignore = "needs tshark and the corpus, takes minutes: about six over the whole corpus"]
 fn every_packet_is_tsharks() {
     let Some(corpus) = corpus() else { return println!("skipped: no ../shared/corpus") };
     let mut paths = Vec::new();

@@ -48,8 +48,7 @@ pub enum EngineError<E: std::error::Error + 'static> {
     Misfit(u64),
 }
 
-/// Run one capture from `source` into `sink` with `threads` workers (0 = one per core). `interface_nets` are the networks of the
-/// capturing device, if there is one.
+/// Run one capture from `source` into `sink` with `threads` workers (0 = one per core).
 ///
 /// # Errors
 /// When the sink fails, the user stops a file, or threads cannot be started. The capture is abandoned then. Damaged input is no
