@@ -15,8 +15,10 @@ use crate::model::rows::Rows;
 use crate::model::schema::Table;
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
+use crate::protocol::clues::HostClue;
 use crate::protocol::dns::record::{DnsRecord, registered_domain};
 use crate::topology::Subnets;
+use hashbrown::HashSet;
 use std::sync::Arc;
 
 /// DNS question types for an IPv4 and an IPv6 address (RFC 1035, RFC 3596).
@@ -26,6 +28,9 @@ const QTYPE_AAAA: u16 = 28;
 /// Rows of one table and shard before they go to the sink. Every shard holds this many of every table at worst: 16 shards, 20
 /// tables and 500 bytes a row make 80 MB at 512, which real traffic reaches for three or four tables only.
 const ROWS_PER_BATCH: usize = 512;
+
+/// Clues remembered per shard: 16 shards of them take 8 MB at 32 bytes an entry.
+const CLUES: usize = 16_384;
 
 /// Rows by table, for one capture.
 #[derive(Debug)]
@@ -83,6 +88,8 @@ pub(super) struct HostShard {
     /// Oddities, to be written in packet order over all shards.
     pub(super) weirds: Vec<Weird>,
     pub(super) flows: u64,
+    /// Clues already written, by hash.
+    clues: HashSet<u128>,
 }
 
 impl HostShard {
@@ -94,6 +101,7 @@ impl HostShard {
             waiting: Vec::new(),
             weirds: Vec::new(),
             flows: 0,
+            clues: HashSet::new(),
         }
     }
 
@@ -113,6 +121,9 @@ impl HostShard {
                     if let Some(dns) = record.as_type::<DnsRecord>() {
                         self.learn(event.host, event.ts, dns);
                     }
+                    if record.as_type::<HostClue>().is_some_and(|clue| !self.is_news(clue)) {
+                        continue;
+                    }
                     let capture = self.capture.0;
                     if let Some(rows) = self.rows.of(record.table()) {
                         let mut row = rows.row();
@@ -123,6 +134,19 @@ impl HostShard {
             }
         }
         self.waiting = events;
+    }
+
+    /// Is this the first time that we hear it? A full memory starts anew: saying it twice is harmless.
+    fn is_news(&mut self, clue: &HostClue) -> bool {
+        let mut hash = blake3::Hasher::new();
+        hash.update(&clue.ip.0).update(&[clue.clue as u8]).update(clue.source.as_bytes()).update(&[0]);
+        hash.update(clue.value.as_bytes());
+        let mut key = [0; 16];
+        hash.finalize_xof().fill(&mut key);
+        if self.clues.len() >= CLUES {
+            self.clues.clear();
+        }
+        self.clues.insert(u128::from_le_bytes(key))
     }
 
     fn learn(&mut self, client: Ip, ts: Timestamp, dns: &DnsRecord) {

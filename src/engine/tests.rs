@@ -220,3 +220,26 @@ fn a_broken_sink_ends_the_run_and_is_told() {
     assert!(matches!(outcome, Err(EngineError::Sink(Full))), "and no thread hangs");
     assert!(sink.abandoned);
 }
+
+/// A tool for whoever writes a parser: the rows of one capture without a database. `SECNETMON_CAPTURE` names the file,
+/// `SECNETMON_TABLES` the tables with a comma between; one line a row, only the columns that are not NULL.
+#[test]
+#[ignore = "a tool: SECNETMON_CAPTURE=file SECNETMON_TABLES=flows,dns prints rows"]
+fn rows_of_a_capture() {
+    use std::io::Write;
+    let file = std::env::var_os("SECNETMON_CAPTURE").expect("SECNETMON_CAPTURE names a capture");
+    let wanted = std::env::var("SECNETMON_TABLES").unwrap_or_else(|_| "flows".into());
+    let source =
+        crate::capture::open_bytes(std::fs::read(&file).unwrap(), &crate::capture::Options::default())
+            .unwrap();
+    let mut sink = Memory::default();
+    run(source, &start(), &mut sink, &Config::default(), 1, &Stats::new()).unwrap();
+    let mut out = std::io::stdout().lock();
+    for table in super::tables::all().into_iter().filter(|t| wanted.split(',').any(|w| w == t.name)) {
+        let names: Vec<_> = table.all_columns().map(|c| c.name).collect();
+        for row in sink.select(table.name, &names) {
+            let cells = names.iter().zip(row).filter_map(|(n, v)| v.map(|v| format!("{n}={v}")));
+            writeln!(out, "{}: {}", table.name, cells.collect::<Vec<_>>().join(" ")).unwrap();
+        }
+    }
+}

@@ -4,22 +4,28 @@
 //! content; a port is only a hint. Parsers take bytes and time, nothing else: no I/O, no clock, no knowledge of detectors
 //! or the database. To add one, copy `template.rs`.
 
+pub mod clues;
+pub mod credentials;
 pub mod dispatch;
 pub mod dns;
+pub mod files;
 pub mod ftp;
 pub mod http1;
 pub mod names;
+mod sniff;
 pub mod ssh;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
 
+use self::clues::{Clue, HostClue};
 use crate::flow::{At, FlowView};
 use crate::model::addr::Ip;
 use crate::model::flow::Side;
 use crate::model::record::Record;
 use crate::model::schema::Table;
+use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
 
 /// Over which transport a protocol runs.
@@ -80,8 +86,31 @@ pub enum Emitted {
     Weird(WeirdKind, Detail),
     /// The name of the server as the client said it (SNI, Host).
     Hostname(Box<str>),
-    /// A connection to this address and port will come, and will be this service (FTP's data, SIP's media).
-    Expect(Ip, u16, &'static str),
+    /// A flow to this address and port will come.
+    Expect(Announced),
+}
+
+/// A flow that another one announced (FTP's data, SIP's media). Both must run between the same two hosts.
+pub struct Announced {
+    /// Where it will go.
+    pub address: Ip,
+    /// To which port.
+    pub port: u16,
+    /// What it will be, whatever it carries.
+    pub service: &'static str,
+    /// Who reads it, and as what; without, it is named and not looked into.
+    pub parser: Option<(&'static Protocol, Box<dyn Parser>)>,
+}
+
+impl std::fmt::Debug for Announced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { address, port, service, .. } = self;
+        f.debug_struct("Announced")
+            .field("address", address)
+            .field("port", port)
+            .field("service", service)
+            .finish()
+    }
 }
 
 impl Output<'_> {
@@ -97,7 +126,28 @@ impl Output<'_> {
 
     /// The next connection to this address and port will be `service`, whatever it carries.
     pub fn expect(&mut self, address: Ip, port: u16, service: &'static str) {
-        (self.emit)(Emitted::Expect(address, port, service));
+        (self.emit)(Emitted::Expect(Announced { address, port, service, parser: None }));
+    }
+
+    /// The next flow to this address and port is `protocol`, and `parser` reads it from its first byte.
+    pub fn expect_with(
+        &mut self,
+        address: Ip,
+        port: u16,
+        protocol: &'static Protocol,
+        parser: Box<dyn Parser>,
+    ) {
+        let parser = Some((protocol, parser));
+        let service = protocol.name;
+        (self.emit)(Emitted::Expect(Announced { address, port, service, parser }));
+    }
+
+    /// Something was said about the host `ip`, now.
+    pub fn clue(&mut self, ip: Ip, clue: Clue, value: &str, source: &'static str) {
+        let value = printable(value.trim().as_bytes(), clues::MAX_VALUE);
+        if !value.is_empty() {
+            self.record(self.at, HostClue { ip, clue, value, source });
+        }
     }
 
     /// Name the server; the first name of a flow stays.

@@ -8,8 +8,8 @@
 //! - What a parser leaves of a stream is kept for it, up to [`Protocol::buffer_cap`]; nothing is copied when nothing is left.
 //! - A service is named by content. The port is a hint for flows whose bytes neither proved nor refuted the protocol of
 //!   that port; where the bytes speak against it, the service stays unknown.
-//! - A connection that another one announced (FTP's data) has its name before its first byte and is not looked into. Both must lie in
-//!   one shard, so both ends must be the same two hosts.
+//! - A connection that another one announced (FTP's data) has its name before its first byte, and is read by the parser that came with the
+//!   announcement or not at all. Both must lie in one shard, so both ends must be the same two hosts.
 //!
 //! It refuses to know any protocol: all it has is the registry.
 
@@ -20,9 +20,8 @@ mod tests;
 
 use self::parsing::{Outcome, Parsing};
 use self::probing::Probing;
-use super::{Emitted, Output, Protocol, Transport};
+use super::{Announced, Emitted, Output, Protocol, Transport};
 use crate::flow::{AppSummary, Application, At, FlowView, Interest};
-use crate::model::addr::Ip;
 use crate::model::event::{Body, Event};
 use crate::model::flow::{ServiceSource, Side, ip_protocol};
 use crate::model::weird::{Detail, Weird, WeirdKind};
@@ -153,17 +152,9 @@ pub struct Dispatcher {
     tcp: Vec<&'static Protocol>,
     udp: Vec<&'static Protocol>,
     events: Vec<Event>,
-    expected: VecDeque<Expected>,
+    expected: VecDeque<Announced>,
     buffered: usize,
     caps: Caps,
-}
-
-/// A connection that another one announced.
-#[derive(Debug)]
-struct Expected {
-    address: Ip,
-    port: u16,
-    service: &'static str,
 }
 
 impl Dispatcher {
@@ -237,14 +228,14 @@ impl Dispatcher {
                 let body = Body::Weird(weird);
                 events.push(Event { ts: at.ts, packet: at.packet, host: flow.tuple.src, body });
             }
-            Emitted::Expect(address, port, service) => {
-                // The same announcement again, as clients do that try twice, is one.
-                expected.retain(|e| (e.address, e.port) != (address, port));
+            Emitted::Expect(announced) => {
+                // The same announcement again, as clients do that try twice, is one: the later one knows more.
+                expected.retain(|e| (e.address, e.port) != (announced.address, announced.port));
                 if expected.len() >= config.expected_total {
                     expected.pop_front();
                     caps.expected += 1;
                 }
-                expected.push_back(Expected { address, port, service });
+                expected.push_back(announced);
             }
             Emitted::Hostname(name) => {
                 marks.hostname.get_or_insert(name);
@@ -362,7 +353,11 @@ impl Application for Dispatcher {
             return Some(State::default());
         };
         let marks = Marks { service: Some(expected.service), ..Marks::default() };
-        Some(State { phase: Phase::Over, marks })
+        let phase = match expected.parser {
+            Some((protocol, parser)) => Phase::Parsing(Box::new(Parsing::new(protocol, parser))),
+            None => Phase::Over,
+        };
+        Some(State { phase, marks })
     }
 
     fn data(

@@ -11,10 +11,10 @@ mod exchange;
 mod fields;
 mod head;
 mod record;
-mod sniff;
 
 pub use record::{Content, HTTP, HttpTransaction};
 
+use super::sniff::{SNIFF_LEN, sniff};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
 use crate::model::flow::Side;
@@ -398,10 +398,10 @@ impl Http1 {
         let is_client = self.is_client(side);
         let half = self.half(side);
         if !half.sniffed {
-            let room = sniff::SNIFF_LEN.saturating_sub(half.sniff.len());
+            let room = SNIFF_LEN.saturating_sub(half.sniff.len());
             half.sniff.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         }
-        let full = half.sniff.len() >= sniff::SNIFF_LEN;
+        let full = half.sniff.len() >= SNIFF_LEN;
         if let Some(content) = self.exchanges.content(is_client) {
             content.body_len = content.body_len.saturating_add(len);
         }
@@ -413,7 +413,7 @@ impl Http1 {
     fn name_type(&mut self, side: Side) {
         let is_client = self.is_client(side);
         let half = self.half(side);
-        let kind = if half.sniffed { None } else { sniff::sniff(&half.sniff) };
+        let kind = if half.sniffed { None } else { sniff(&half.sniff) };
         half.sniffed = true;
         half.sniff = Vec::new();
         if let (Some(kind), Some(content)) = (kind, self.exchanges.content(is_client)) {

@@ -4,7 +4,7 @@
 //! two can be compared. Refuses to unpack: a compressed body is named by its compression.
 
 /// Bytes of a body that are kept for this; the last magic (tar) ends at byte 262.
-pub(super) const SNIFF_LEN: usize = 264;
+pub(crate) const SNIFF_LEN: usize = 264;
 
 /// Offset, magic, type. The first that fits names it, so longer magics stand before shorter ones.
 const MAGIC: &[(usize, &[u8], &str)] = &[
@@ -61,7 +61,7 @@ const TEXT: &[(&[u8], &str)] = &[
 ];
 
 /// The type that the first bytes show; `None` when they show none.
-pub(super) fn sniff(body: &[u8]) -> Option<&'static str> {
+pub(crate) fn sniff(body: &[u8]) -> Option<&'static str> {
     // Two letters are too few: a DOS program also has its relocation table behind the header or at 0x40.
     if body.starts_with(b"MZ") && body.len() >= 64 && body.iter().take(64).any(|b| *b == 0) {
         return Some("application/x-dosexec");

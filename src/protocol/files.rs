@@ -1,0 +1,178 @@
+//! Which files crossed the wire, and are they whole?
+//!
+//! The table `files` and the one who watches a file go by, shared by every protocol that carries files (HTTP, FTP, SMB, SMTP,
+//! TFTP …). Type by first bytes, size, and SHA-256 (FIPS 180-4) when every byte from the first to the last was seen in order.
+//! Refuses to keep or to unpack content.
+
+use super::Output;
+use super::sniff::{SNIFF_LEN, sniff};
+use crate::flow::At;
+use crate::model::flow::Side;
+use crate::model::record::Record;
+use crate::model::rows::Row;
+use crate::model::schema::{ColumnType as T, Table, col};
+use crate::model::text::hex;
+use sha2::{Digest, Sha256};
+
+/// Longest file name in input bytes: the longest path of the common systems is 4,096, names end at 255.
+pub const MAX_NAME: usize = 1_024;
+
+/// One file.
+#[derive(Clone, Debug)]
+pub struct FileRecord {
+    /// Protocol that carried it, as in `flows.service`.
+    pub source: &'static str,
+    /// Who sent it.
+    pub sender: Side,
+    /// Name or path as the protocol says, printable.
+    pub name: Option<String>,
+    /// Type by content.
+    pub mime: Option<&'static str>,
+    /// Type that the protocol declares, printable.
+    pub declared_mime: Option<String>,
+    /// Bytes seen.
+    pub seen_bytes: u64,
+    /// Size that the protocol declares, bytes.
+    pub declared_bytes: Option<u64>,
+    /// Bytes known to be missing.
+    pub missing_bytes: u64,
+    /// Of the whole file; `None` when part of it was not seen.
+    pub sha256: Option<[u8; 32]>,
+    /// From the first byte to the last, nanoseconds.
+    pub duration: i64,
+}
+
+/// The table.
+pub static FILES: Table = Table::record(
+    "files",
+    "One row is one file that crossed the wire. ts is its first byte.",
+    &[
+        col("source", T::Text, "", "Protocol that carried it, such as http or smb."),
+        col("sender", T::Text, "", "src or dst: which end of the flow sent it."),
+        col("name", T::Text, "", "File name or path as the protocol says; NULL without one."),
+        col("mime", T::Text, "", "Type by its first bytes; NULL when they show nothing known."),
+        col("declared_mime", T::Text, "", "Type that the protocol declares; NULL without one."),
+        col("seen_bytes", T::U64, "bytes", "Bytes of it that were seen, before decoding."),
+        col("declared_bytes", T::U64, "bytes", "Size that the protocol declares; NULL without one."),
+        col("missing_bytes", T::U64, "bytes", "Bytes of it known to be missing from the capture."),
+        col("sha256", T::Text, "", "SHA-256 of the whole file; NULL when a part of it was not seen."),
+        col("duration_s", T::F64, "seconds", "From its first byte to its last."),
+    ],
+);
+
+impl Record for FileRecord {
+    fn table(&self) -> &'static Table {
+        &FILES
+    }
+
+    fn write(&self, row: &mut Row<'_>) {
+        row.text(self.source)
+            .text(if self.sender == Side::Orig { "src" } else { "dst" })
+            .opt_text(self.name.as_deref())
+            .opt_text(self.mime)
+            .opt_text(self.declared_mime.as_deref())
+            .u64(self.seen_bytes)
+            .opt_u64(self.declared_bytes)
+            .u64(self.missing_bytes)
+            .opt_text(self.sha256.map(|h| hex(&h)).as_deref())
+            .f64(self.duration as f64 / 1e9);
+    }
+}
+
+/// Watches one file go by. About 400 bytes while it lasts.
+#[derive(Clone, Debug)]
+pub struct FileWatch {
+    source: &'static str,
+    sender: Side,
+    began: At,
+    last: At,
+    name: Option<String>,
+    declared_mime: Option<String>,
+    declared_bytes: Option<u64>,
+    head: Vec<u8>,
+    hash: Sha256,
+    seen: u64,
+    missing: u64,
+    /// Everything so far came in order from the first byte on.
+    whole: bool,
+}
+
+impl FileWatch {
+    /// A file that begins with the packet `began`; `name` is already printable and bounded.
+    pub fn new(source: &'static str, sender: Side, began: At, name: Option<String>) -> Self {
+        Self {
+            source,
+            sender,
+            began,
+            last: began,
+            name,
+            declared_mime: None,
+            declared_bytes: None,
+            head: Vec::new(),
+            hash: Sha256::new(),
+            seen: 0,
+            missing: 0,
+            whole: true,
+        }
+    }
+
+    /// What the protocol says about its type and size.
+    #[must_use]
+    pub fn declared(mut self, mime: Option<String>, bytes: Option<u64>) -> Self {
+        (self.declared_mime, self.declared_bytes) = (mime, bytes);
+        self
+    }
+
+    /// The name, where it is known only later; the first one stays.
+    pub fn named(&mut self, name: Option<String>) {
+        if self.name.is_none() {
+            self.name = name;
+        }
+    }
+
+    /// The next bytes, in order.
+    pub fn data(&mut self, at: At, bytes: &[u8]) {
+        if self.missing == 0 && self.head.len() < SNIFF_LEN {
+            let room = SNIFF_LEN - self.head.len();
+            self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        }
+        if self.whole {
+            self.hash.update(bytes);
+        }
+        self.seen += bytes.len() as u64;
+        self.last = at;
+    }
+
+    /// `missing` bytes of it will never come, or came out of order and were not looked at.
+    pub fn gap(&mut self, missing: u64) {
+        self.missing = self.missing.saturating_add(missing);
+        self.whole = false;
+    }
+
+    /// Bytes seen so far.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// It ended. `whole`: the protocol says that its last byte was reached. An empty file that nobody named is no file.
+    pub fn finish(self, whole: bool, out: &mut Output<'_>) {
+        if self.seen == 0 && self.missing == 0 && self.name.is_none() {
+            return;
+        }
+        let short = self.declared_bytes.is_some_and(|n| n != self.seen);
+        let sha256 = (self.whole && whole && !short).then(|| self.hash.finalize().into());
+        let record = FileRecord {
+            source: self.source,
+            sender: self.sender,
+            name: self.name,
+            mime: sniff(&self.head),
+            declared_mime: self.declared_mime,
+            seen_bytes: self.seen,
+            declared_bytes: self.declared_bytes,
+            missing_bytes: self.missing,
+            sha256,
+            duration: self.last.ts.since(self.began.ts),
+        };
+        out.record(self.began, record);
+    }
+}
