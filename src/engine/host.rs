@@ -3,11 +3,14 @@
 //! Regrouped by the client they belong to, facts meet what the client knew: flows get the name it had asked
 //! for. Here rows are made. Nothing is written before the local networks are frozen.
 
+use super::inventory::{Inventory, Sighting};
 use super::names::Names;
 use super::tables::{FLOWS, FlowContext, write_flow, write_weird};
 use super::weirds::WeirdLog;
+use super::{SHARDS, shard_of};
+use crate::decode::pair_hash;
 use crate::flow::CommunityId;
-use crate::model::addr::Ip;
+use crate::model::addr::{Ip, Mac};
 use crate::model::event::{Body, Event};
 use crate::model::flow::FlowRecord;
 use crate::model::ids::CaptureId;
@@ -37,11 +40,13 @@ const CLUES: usize = 16_384;
 pub(super) struct RowBuffers {
     capture: CaptureId,
     tables: Vec<Rows>,
+    /// Rows that are handed on as they are.
+    whole: Vec<Rows>,
 }
 
 impl RowBuffers {
     pub(super) fn new(capture: CaptureId) -> Self {
-        Self { capture, tables: Vec::new() }
+        Self { capture, tables: Vec::new(), whole: Vec::new() }
     }
 
     fn of(&mut self, table: &'static Table) -> Option<&mut Rows> {
@@ -70,10 +75,12 @@ impl RowBuffers {
     /// Take out the full ones, or all.
     pub(super) fn take(&mut self, all: bool) -> impl Iterator<Item = Rows> {
         let least = if all { 1 } else { ROWS_PER_BATCH };
-        self.tables
+        let buffered = self
+            .tables
             .iter_mut()
             .filter(move |r| r.len() >= least)
-            .map(|r| std::mem::replace(r, Rows::new(r.table)))
+            .map(|r| std::mem::replace(r, Rows::new(r.table)));
+        self.whole.drain(..).chain(buffered)
     }
 }
 
@@ -90,10 +97,13 @@ pub(super) struct HostShard {
     pub(super) flows: u64,
     /// Clues already written, by hash.
     clues: HashSet<u128>,
+    inventory: Inventory,
+    /// Sightings of hosts of other shards, by their shard.
+    pub(super) abroad: Vec<Vec<Sighting>>,
 }
 
 impl HostShard {
-    pub(super) fn new(capture: CaptureId) -> Self {
+    pub(super) fn new(capture: CaptureId, sensor: &Arc<str>) -> Self {
         Self {
             capture,
             rows: RowBuffers::new(capture),
@@ -102,6 +112,8 @@ impl HostShard {
             weirds: Vec::new(),
             flows: 0,
             clues: HashSet::new(),
+            inventory: Inventory::new(capture, Arc::clone(sensor)),
+            abroad: (0..SHARDS).map(|_| Vec::new()).collect(),
         }
     }
 
@@ -115,7 +127,7 @@ impl HostShard {
         events.sort_by_key(|e| e.packet);
         for event in events.drain(..) {
             match event.body {
-                Body::Flow(flow) => self.flow(&flow, ours),
+                Body::Flow(flow) => self.flow(*flow, ours),
                 Body::Weird(weird) => self.weirds.push(weird),
                 Body::Record { flow_id, record, .. } => {
                     if let Some(dns) = record.as_type::<DnsRecord>() {
@@ -161,20 +173,21 @@ impl HostShard {
         }
     }
 
-    fn flow(&mut self, flow: &FlowRecord, ours: &Subnets) {
-        let tuple = &flow.tuple;
-        let (hostname, source) = match flow.hostname.as_deref() {
+    fn flow(&mut self, mut flow: FlowRecord, ours: &Subnets) {
+        let tuple = flow.tuple;
+        let said: Option<Arc<str>> = flow.hostname.take().map(Arc::from);
+        let (hostname, source) = match said {
             Some(said) => (Some(said), Some("content")),
             None => match self.names.of(tuple.src, tuple.dst, flow.first_ts) {
-                Some(asked) => (Some(&**asked), Some("dns")),
+                Some(asked) => (Some(Arc::clone(asked)), Some("dns")),
                 None => (None, None),
             },
         };
-        let community = CommunityId::of(tuple);
+        let community = CommunityId::of(&tuple);
         let context = FlowContext {
-            hostname,
+            hostname: hostname.as_deref(),
             hostname_source: source,
-            domain: hostname.and_then(registered_domain),
+            domain: hostname.as_deref().and_then(registered_domain),
             community_id: Some(community.as_str()),
             direction: ours.direction(tuple.src, tuple.dst),
             src_internal: ours.contains(tuple.src),
@@ -182,7 +195,46 @@ impl HostShard {
         };
         self.flows += 1;
         if let Some(rows) = self.rows.of(&FLOWS) {
-            write_flow(&mut rows.row(), self.capture, flow, &context);
+            write_flow(&mut rows.row(), self.capture, &flow, &context);
         }
+        let (src_internal, dst_internal) = (context.src_internal, context.dst_internal);
+        let (here, there) = Sighting::of(&flow, hostname, src_internal, dst_internal);
+        self.sight(here);
+        if let Some(there) = there
+            && let Some(lane) = self.abroad.get_mut(shard_of(pair_hash(there.ip, there.ip)))
+        {
+            lane.push(there);
+        }
+    }
+
+    /// Take the sightings that other shards have of our hosts, one list per shard; they are emptied.
+    pub(super) fn meet(&mut self, lists: &mut [Vec<Sighting>]) {
+        for sighting in lists.iter_mut().flat_map(|list| list.drain(..)) {
+            self.sight(sighting);
+        }
+    }
+
+    fn sight(&mut self, sighting: Sighting) {
+        if self.inventory.is_full() {
+            let known = self.inventory.routers().to_vec();
+            self.write_hosts(&known);
+        }
+        self.inventory.note(sighting);
+    }
+
+    /// Link addresses that sent for outside hosts.
+    pub(super) fn routers(&self) -> &[Mac] {
+        self.inventory.routers()
+    }
+
+    /// A name that the capture itself gives to one of our hosts.
+    pub(super) fn name(&mut self, ip: Ip, name: &str) {
+        self.inventory.name(ip, name);
+    }
+
+    /// Write what is known of the hosts, and forget it. `routers` are link addresses that belong to no host.
+    pub(super) fn write_hosts(&mut self, routers: &[Mac]) {
+        let (facts, hourly) = self.inventory.write(routers);
+        self.rows.whole.extend([facts, hourly]);
     }
 }

@@ -7,6 +7,7 @@
 mod clock;
 mod front;
 mod host;
+mod inventory;
 pub mod memory;
 mod names;
 pub mod pipeline;

@@ -7,14 +7,16 @@
 
 use super::front::{Front, Prepared, Slice};
 use super::host::{HostShard, RowBuffers};
+use super::inventory::Sighting;
 use super::shard::Shard;
 use super::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use super::stats::Stats;
 use super::weirds::WeirdLog;
-use super::{Config, SHARDS};
+use super::{Config, SHARDS, shard_of};
 use crate::capture::{Polled, Source};
-use crate::decode::{Decoder, Defragmenter};
+use crate::decode::{Decoder, Defragmenter, pair_hash};
 use crate::flow::FlowTable;
+use crate::model::addr::{Ip, Mac};
 use crate::model::event::Event;
 use crate::model::ids::CaptureNo;
 use crate::model::ledger::{SourceLedger, Stop};
@@ -30,6 +32,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 const QUEUED_BATCHES: usize = 2;
 /// Flows taken from each shard in one round at the end of a capture, so that the last rows come in bounded portions.
 const FLOWS_PER_ROUND: usize = 2_048;
+/// How often a stream writes what it knows of hosts, nanoseconds: often enough to be asked, seldom enough that the parts of a day stay few.
+const HOSTS_EVERY: i64 = 60_000_000_000;
 
 /// What can go wrong besides the input, which never fails a run.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +84,7 @@ pub fn run<S: Sink>(
         if !start.streaming && ledger.files.iter().any(|f| f.stop == Stop::Interrupted) {
             return Err(EngineError::Interrupted);
         }
-        pool.install(|| engine.finish(sink))?;
+        pool.install(|| engine.finish(&ledger, sink))?;
         let summary = engine.summary(ledger);
         let stored = sink.commit(&summary)?;
         Ok((summary, stored))
@@ -113,9 +117,10 @@ struct Engine {
     front: Front,
     shards: Vec<Shard>,
     hosts: Vec<HostShard>,
-    /// Events on their way from flow shards to host shards: `[host][shard]`.
-    lanes: Vec<Vec<Vec<Event>>>,
+    lanes: Lanes,
     ours: Option<Subnets>,
+    /// When a stream last wrote its hosts, packet time.
+    hosts_written: Option<Timestamp>,
     weirds: Vec<Weird>,
     weird_rows: RowBuffers,
     weird_log: WeirdLog,
@@ -134,14 +139,16 @@ impl Engine {
                 Shard::new(n, FlowTable::new(&config.flow, number, budget, app))
             })
             .collect();
+        let sensor = start.sensor.as_str().into();
         let inference = Inference::new(&config.topology, Vec::new());
         Self {
             decoder: Arc::new(Decoder::new(&config.decode)),
             front: Front::new(inference, Defragmenter::new(&config.decode)),
             shards,
-            hosts: (0..SHARDS).map(|_| HostShard::new(start.capture_id)).collect(),
-            lanes: (0..SHARDS).map(|_| (0..SHARDS).map(|_| Vec::new()).collect()).collect(),
+            hosts: (0..SHARDS).map(|_| HostShard::new(start.capture_id, &sensor)).collect(),
+            lanes: Lanes::new(),
             ours: None,
+            hosts_written: None,
             weirds: Vec::new(),
             weird_rows: RowBuffers::new(start.capture_id),
             weird_log: WeirdLog::default(),
@@ -223,12 +230,13 @@ impl Engine {
     fn tick<S: Sink>(&mut self, now: Timestamp, sink: &mut S) -> Result<(), EngineError<S::Error>> {
         self.front.clock.tick(now);
         self.settle(false);
+        self.write_hosts_of_stream(sink)?;
         fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref(), &|s| s.tick(now));
         self.hand_on(true, sink)
     }
 
     /// The capture is over: flows still open are written in portions, then what the buffers hold.
-    fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), EngineError<S::Error>> {
+    fn finish<S: Sink>(&mut self, ledger: &SourceLedger, sink: &mut S) -> Result<(), EngineError<S::Error>> {
         let leftover = self.front.leftover(&mut self.weirds);
         self.settle(true);
         let ours = self.ours.as_ref();
@@ -247,7 +255,48 @@ impl Engine {
                 break;
             }
         }
+        self.write_hosts(ledger, sink)?;
         self.hand_on(true, sink)
+    }
+
+    /// What was seen of hosts, shard by shard, so that the rows of one are gone before the next come.
+    fn write_hosts<S: Sink>(
+        &mut self,
+        ledger: &SourceLedger,
+        sink: &mut S,
+    ) -> Result<(), EngineError<S::Error>> {
+        for (ip, name) in ledger.files.iter().flat_map(|f| &f.names) {
+            let ip = Ip::from(*ip);
+            if let Some(host) = self.hosts.get_mut(shard_of(pair_hash(ip, ip))) {
+                host.name(ip, name);
+            }
+        }
+        let mut routers: Vec<Mac> = self.hosts.iter().flat_map(|h| h.routers().iter().copied()).collect();
+        routers.sort_unstable();
+        routers.dedup();
+        for n in 0..self.hosts.len() {
+            if let Some(host) = self.hosts.get_mut(n) {
+                host.write_hosts(&routers);
+            }
+            self.hand_on(false, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Streams show their hosts as they go: nobody knows when they end, and a killed process must leave more than flows.
+    fn write_hosts_of_stream<S: Sink>(&mut self, sink: &mut S) -> Result<(), EngineError<S::Error>> {
+        let now = self.front.clock.now();
+        match (self.hosts_written, now) {
+            (Some(last), Some(now)) if now.since(last) >= HOSTS_EVERY => {
+                self.hosts_written = Some(now);
+                self.write_hosts(&SourceLedger::default(), sink)
+            }
+            (None, now) => {
+                self.hosts_written = now;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Freeze the local networks once enough was seen, or at the end.
@@ -330,21 +379,51 @@ impl Engine {
 fn fan_out(
     shards: &mut [Shard],
     hosts: &mut [HostShard],
-    lanes: &mut [Vec<Vec<Event>>],
+    lanes: &mut Lanes,
     ours: Option<&Subnets>,
     work: &(dyn Fn(&mut Shard) + Sync),
 ) {
     shards.par_iter_mut().with_max_len(1).for_each(work);
     for (s, shard) in shards.iter_mut().enumerate() {
-        for (events, lane) in shard.by_host.iter_mut().zip(lanes.iter_mut()) {
-            if let Some(slot) = lane.get_mut(s) {
-                std::mem::swap(events, slot);
-            }
-        }
+        cross(&mut shard.by_host, &mut lanes.events, s);
     }
     hosts
         .par_iter_mut()
-        .zip(lanes.par_iter_mut())
+        .zip(lanes.events.par_iter_mut())
         .with_max_len(1)
         .for_each(|(host, lane)| host.run(lane, ours));
+    for (s, host) in hosts.iter_mut().enumerate() {
+        cross(&mut host.abroad, &mut lanes.sightings, s);
+    }
+    hosts
+        .par_iter_mut()
+        .zip(lanes.sightings.par_iter_mut())
+        .with_max_len(1)
+        .for_each(|(host, lane)| host.meet(lane));
+}
+
+/// What is on its way from one shard to another: `[to][from]`.
+struct Lanes {
+    /// From flow shards to host shards.
+    events: Vec<Vec<Vec<Event>>>,
+    /// From the shard of one end of a flow to that of the other.
+    sightings: Vec<Vec<Vec<Sighting>>>,
+}
+
+impl Lanes {
+    fn new() -> Self {
+        fn square<T>() -> Vec<Vec<Vec<T>>> {
+            (0..SHARDS).map(|_| (0..SHARDS).map(|_| Vec::new()).collect()).collect()
+        }
+        Self { events: square(), sightings: square() }
+    }
+}
+
+/// Exchange the lists that shard `from` has filled, one a target, with the emptied ones of the lanes.
+fn cross<T>(filled: &mut [Vec<T>], lanes: &mut [Vec<Vec<T>>], from: usize) {
+    for (list, lane) in filled.iter_mut().zip(lanes) {
+        if let Some(slot) = lane.get_mut(from) {
+            std::mem::swap(list, slot);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Which tables does the engine fill?
 //!
-//! `flows` and `weirds`, declared here beside the code that writes them, and the table of every protocol
-//! record. Tables about captures and hosts belong to the store.
+//! `flows`, `weirds` and the tables about hosts, declared here, and the table of every protocol record. Tables about captures and
+//! findings belong to the store.
 
 use crate::model::flow::FlowRecord;
 use crate::model::flow::protocol_name;
@@ -210,6 +210,65 @@ pub static WEIRDS: Table = Table::plain(
     ],
 );
 
+/// What is known of hosts, capture by capture.
+pub static HOST_FACTS: Table = Table::plain(
+    "host_facts",
+    "One row is one address in one capture: what its flows tell. Multicast and broadcast addresses are left out.",
+    &[
+        col("capture_id", T::I64, "", "The capture; joins captures."),
+        col("sensor", T::Text, "", "Where it was recorded; empty when not said."),
+        col("ip", T::Text, "", "The address."),
+        col("is_internal", T::Bool, "", "Is it in the capture's local networks?"),
+        col(
+            "macs",
+            T::TextList,
+            "",
+            "Link addresses it used, up to 16; empty for outside addresses, where they would be a router's.",
+        ),
+        col(
+            "names",
+            T::TextList,
+            "",
+            "Names under which it was reached (SNI, Host, DNS, the capture file), up to 64.",
+        ),
+        col("first_ts", T::Time, "UTC", "First packet of its first flow."),
+        col("last_ts", T::Time, "UTC", "Last packet of its last flow."),
+        col("peers", T::U64, "", "Different addresses it exchanged packets with, or tried to."),
+        col("flows", T::U64, "flows", "Flows it takes part in."),
+        col("bytes_out", T::U64, "bytes", "Bytes it sent, with IP headers, original lengths."),
+        col("bytes_in", T::U64, "bytes", "Bytes sent to it, with IP headers, original lengths."),
+        col(
+            "services_offered",
+            T::TextList,
+            "",
+            "Services that answered on it: name and port, such as ssh/22, or tcp/8443 when unknown; up to 64.",
+        ),
+        col(
+            "services_used",
+            T::TextList,
+            "",
+            "Services it used elsewhere and got answers from, by name, or tcp/8443 when unknown; up to 64.",
+        ),
+    ],
+);
+
+/// The hourly rollup.
+pub static TRAFFIC_HOURLY: Table = Table::plain(
+    "traffic_hourly",
+    "One row is one address in one hour of one capture: a small table for questions about volume. A flow counts in the hour it began.",
+    &[
+        col("capture_id", T::I64, "", "The capture; joins captures."),
+        col("hour", T::Time, "UTC", "Start of the hour."),
+        col("ip", T::Text, "", "The address, multicast included."),
+        col("is_internal", T::Bool, "", "Is it in the capture's local networks?"),
+        col("flows", T::U64, "flows", "Flows it takes part in."),
+        col("packets_out", T::U64, "packets", "Packets it sent."),
+        col("packets_in", T::U64, "packets", "Packets sent to it."),
+        col("bytes_out", T::U64, "bytes", "Bytes it sent, with IP headers, original lengths."),
+        col("bytes_in", T::U64, "bytes", "Bytes sent to it, with IP headers, original lengths."),
+    ],
+);
+
 /// What the host stage adds to a finished flow.
 #[derive(Clone, Debug, Default)]
 pub struct FlowContext<'a> {
@@ -305,7 +364,7 @@ pub fn write_weird(row: &mut Row<'_>, capture: CaptureId, w: &Weird) {
 
 /// Every table that the engine's rows may belong to, in order.
 pub fn all() -> Vec<&'static Table> {
-    let mut tables = vec![&FLOWS, &WEIRDS];
+    let mut tables = vec![&FLOWS, &WEIRDS, &HOST_FACTS, &TRAFFIC_HOURLY];
     for protocol in crate::protocol::ALL {
         for table in protocol.tables {
             if !tables.iter().any(|t: &&Table| t.name == table.name) {

@@ -9,9 +9,17 @@ use std::path::Path;
 
 /// Open the file for writing or reading. The caller holds the lock.
 pub(super) fn open(path: &Path, config: &StoreConfig, mode: AccessMode) -> Result<Connection, StoreError> {
+    let writes = mode != AccessMode::ReadOnly;
     let config = settings(path, config, mode).map_err(|e| StoreError::Sql(sentence(&e)))?;
-    Connection::open_with_flags(path, config).map_err(|e| opening(path, &e))
+    let db = Connection::open_with_flags(path, config).map_err(|e| opening(path, &e))?;
+    if writes {
+        db.execute_batch(NO_FSST).map_err(|e| StoreError::Sql(sentence(&e)))?;
+    }
+    Ok(db)
 }
+
+/// Trying FSST on every text column costs a tenth of writing and saves a hundredth of the file. As a setting at opening it has no effect.
+const NO_FSST: &str = "SET GLOBAL disabled_compression_methods = 'fsst'";
 
 /// An instance without a database of its own, to which `path` is attached for reading as `src`: for copies. The caller
 /// holds the lock.
@@ -32,8 +40,6 @@ fn settings(path: &Path, config: &StoreConfig, mode: AccessMode) -> duckdb::Resu
         .with("temp_directory", files::beside(path, ".tmp").to_string_lossy())?
         .max_memory(&format!("{}MiB", config.memory_limit_mib.max(MIN_MEMORY_MIB)))?
         .threads(config.threads.clamp(1, MAX_THREADS) as i64)?
-        // Trying FSST on every text column costs a tenth of writing and saves a hundredth of the file.
-        .with("disabled_compression_methods", "fsst")?
         // Kept, so that a LIMIT without ORDER BY repeats. Writing needs it too: without it a million flows in one
         // transaction ran out of 128 MiB, with it they fit in 64.
         .with("preserve_insertion_order", "true")

@@ -145,65 +145,6 @@ pub(super) static CAPTURE_FILES: Table = Table {
     ],
 };
 
-/// What is known of hosts, capture by capture.
-pub(super) static HOST_FACTS: Table = Table {
-    name: "host_facts",
-    meaning: "One row is one address in one capture: what its flows tell. Multicast and broadcast addresses are left out.",
-    columns: &[
-        col("capture_id", "BIGINT", "", "The capture; joins captures."),
-        col("sensor", "VARCHAR", "", "Where it was recorded; empty when not said."),
-        col("ip", "VARCHAR", "", "The address."),
-        col("is_internal", "BOOLEAN", "", "Is it in the capture's local networks?"),
-        col(
-            "macs",
-            "VARCHAR[]",
-            "",
-            "Link addresses it used, up to 16; empty for outside addresses, where they would be a router's.",
-        ),
-        col(
-            "names",
-            "VARCHAR[]",
-            "",
-            "Names under which it was reached (SNI, Host, DNS, the capture file), up to 64.",
-        ),
-        col("first_ts", "TIMESTAMP_NS", "UTC", "First packet of its first flow."),
-        col("last_ts", "TIMESTAMP_NS", "UTC", "Last packet of its last flow."),
-        col("peers", "UBIGINT", "", "Different addresses it exchanged packets with, or tried to."),
-        col("flows", "UBIGINT", "flows", "Flows it takes part in."),
-        col("bytes_out", "UBIGINT", "bytes", "Bytes it sent, with IP headers, original lengths."),
-        col("bytes_in", "UBIGINT", "bytes", "Bytes sent to it, with IP headers, original lengths."),
-        col(
-            "services_offered",
-            "VARCHAR[]",
-            "",
-            "Services that answered on it: name and port, such as ssh/22, or tcp/8443 when unknown; up to 64.",
-        ),
-        col(
-            "services_used",
-            "VARCHAR[]",
-            "",
-            "Services it used elsewhere and got answers from, by name, or tcp/8443 when unknown; up to 64.",
-        ),
-    ],
-};
-
-/// The hourly rollup.
-pub(super) static TRAFFIC_HOURLY: Table = Table {
-    name: "traffic_hourly",
-    meaning: "One row is one address in one hour of one capture: a small table for questions about volume. A flow counts in the hour it began.",
-    columns: &[
-        col("capture_id", "BIGINT", "", "The capture; joins captures."),
-        col("hour", "TIMESTAMP_NS", "UTC", "Start of the hour."),
-        col("ip", "VARCHAR", "", "The address, multicast included."),
-        col("is_internal", "BOOLEAN", "", "Is it in the capture's local networks?"),
-        col("flows", "UBIGINT", "flows", "Flows it takes part in."),
-        col("packets_out", "UBIGINT", "packets", "Packets it sent."),
-        col("packets_in", "UBIGINT", "packets", "Packets sent to it."),
-        col("bytes_out", "UBIGINT", "bytes", "Bytes it sent, with IP headers, original lengths."),
-        col("bytes_in", "UBIGINT", "bytes", "Bytes sent to it, with IP headers, original lengths."),
-    ],
-};
-
 /// Security findings.
 pub(super) static ANOMALIES: Table = Table {
     name: "anomalies",
@@ -259,8 +200,7 @@ pub(super) static DETECTOR_RUNS: Table = Table {
 };
 
 /// All tables of the store, in order.
-pub(super) static ALL: &[&Table] =
-    &[&CAPTURES, &CAPTURE_FILES, &HOST_FACTS, &TRAFFIC_HOURLY, &ANOMALIES, &DETECTOR_RUNS];
+pub(super) static ALL: &[&Table] = &[&CAPTURES, &CAPTURE_FILES, &ANOMALIES, &DETECTOR_RUNS];
 
 /// The view `hosts`: facts merged over captures, one row an address and sensor. Columns that later parts fill are NULL.
 pub(super) const HOSTS_VIEW: &str = "
@@ -281,7 +221,7 @@ SELECT sensor, ip,
        list_sort(list_distinct(flatten(list(services_offered)))) AS services_offered,
        list_sort(list_distinct(flatten(list(services_used)))) AS services_used,
        NULL::DOUBLE AS risk_score,
-       count(*)::UBIGINT AS captures
+       count(DISTINCT capture_id)::UBIGINT AS captures
 FROM host_facts
 GROUP BY sensor, ip";
 

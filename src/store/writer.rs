@@ -249,6 +249,16 @@ struct Appending<'db> {
     unflushed: usize,
 }
 
+impl Appending<'_> {
+    fn flush(&mut self) -> Result<(), StoreError> {
+        if self.unflushed > 0 {
+            self.appender.flush().map_err(write_error)?;
+            self.unflushed = 0;
+        }
+        Ok(())
+    }
+}
+
 impl<'db> Session<'db> {
     fn new(db: &'db Connection, threads: usize) -> Self {
         Self { db, threads, open: None, tables: BTreeMap::new() }
@@ -326,8 +336,12 @@ impl<'db> Session<'db> {
         let batch = batch::record_batch(rows, Arc::clone(&t.schema))?;
         t.appender.append_record_batch(batch).map_err(write_error)?;
         t.unflushed += n;
-        if self.tables.values().map(|t| t.unflushed).sum::<usize>() >= FLUSH_ROWS {
-            return self.flush_all();
+        let mut unflushed: usize = self.tables.values().map(|t| t.unflushed).sum();
+        while unflushed >= FLUSH_ROWS {
+            // Every flush plans and runs a statement, so the many small tables wait until there is something to flush.
+            let Some(most) = self.tables.values_mut().max_by_key(|t| t.unflushed) else { break };
+            unflushed -= most.unflushed;
+            most.flush()?;
         }
         Ok(())
     }
@@ -340,13 +354,7 @@ impl<'db> Session<'db> {
     }
 
     fn flush_all(&mut self) -> Result<(), StoreError> {
-        for t in self.tables.values_mut() {
-            if t.unflushed > 0 {
-                t.appender.flush().map_err(write_error)?;
-                t.unflushed = 0;
-            }
-        }
-        Ok(())
+        self.tables.values_mut().try_for_each(Appending::flush)
     }
 
     /// How long a stream may wait until its rows are committed; `None`: nothing waits.

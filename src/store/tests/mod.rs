@@ -11,7 +11,9 @@ mod query;
 
 use super::*;
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink as _, Stored};
-use crate::engine::tables::{FLOWS, FlowContext, WEIRDS, write_flow, write_weird};
+use crate::engine::tables::{
+    FLOWS, FlowContext, HOST_FACTS, TRAFFIC_HOURLY, WEIRDS, write_flow, write_weird,
+};
 use crate::model::addr::{Ip, Mac};
 use crate::model::flow::{EndReason, FlowRecord, Position, ServiceSource, SideTotals, Tuple};
 use crate::model::ids::{CaptureNo, FlowId};
@@ -172,12 +174,26 @@ fn weird_rows(id: CaptureId, n: u64) -> Rows {
     rows
 }
 
+/// What a part of a capture knows of the host 10.0.0.1, and of its hour.
+fn host_rows(id: CaptureId, part: u8) -> [Rows; 2] {
+    let (mut facts, mut hourly) = (Rows::new(&HOST_FACTS), Rows::new(&TRAFFIC_HOURLY));
+    let (ip, ts) = (Ip::v4([10, 0, 0, 1]), Timestamp(i64::from(part) * NANOS_PER_SEC));
+    let service = [format!("ssh/{part}")];
+    let facts_row = &mut facts.row();
+    facts_row.i64(id.0).text("lab").ip(ip).bool(true).list(&["02:00:00:00:00:01"]).list(&["printer"]);
+    facts_row.time(ts).time(ts).u64(2).u64(3).u64(40).u64(50).list(&service).list::<&str>(&[]);
+    hourly.row().i64(id.0).time(Timestamp(0)).ip(ip).bool(true).u64(3).u64(4).u64(5).u64(40).u64(50);
+    assert_eq!((facts.faults(), hourly.faults()), (0, 0));
+    [facts, hourly]
+}
+
 /// Write a capture with `flows` flows and a weird; gives what the sink said.
 fn ingest(store: &Store, start: &CaptureStart, content: &str, flows: u64) -> Result<Stored, StoreError> {
     let mut w = store.writer()?;
     let no = w.begin(start)?;
     w.rows(flow_rows(start.capture_id, no, 0..flows))?;
     w.rows(weird_rows(start.capture_id, 1))?;
+    host_rows(start.capture_id, 1).into_iter().try_for_each(|rows| w.rows(rows))?;
     w.commit(&summary(content))
 }
 

@@ -67,6 +67,7 @@ fn writing_child() {
             w.rows(flow_rows(CaptureId(id), no, from..(from + 10_000).min(flows))).unwrap();
         }
         w.rows(weird_rows(CaptureId(id), 3)).unwrap();
+        host_rows(CaptureId(id), 1).into_iter().for_each(|rows| w.rows(rows).unwrap());
         w.commit(&CaptureSummary { flows, ..summary(&format!("{id}")) }).unwrap();
         say(&format!("{id}"));
     }
@@ -119,7 +120,7 @@ fn a_killed_process_leaves_whole_captures_or_none() {
         );
         assert_eq!(q("SELECT count(*) FROM flows ANTI JOIN captures USING (capture_id)"), "0");
         assert_eq!(q("SELECT (SELECT count(*) FROM weirds) = 3 * (SELECT count(*) FROM captures)"), "true");
-        assert_eq!(q("SELECT sum(flows) = 2 * (SELECT count(*) FROM flows) FROM host_facts"), "true");
+        assert_eq!(q("SELECT count(*) = (SELECT count(*) FROM captures) FROM host_facts"), "true");
         store.close().unwrap();
     }
 }
