@@ -101,7 +101,7 @@ fn datagrams() {
         ("stun", 4242, stun),
         ("vxlan", 4789, &vxlan),
         ("geneve", 6081, &[0, 0, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3]),
-        ("gtpv1", 2152, &[0x30, 0xff, 0, 1, 0, 0, 0, 1, 0x45]),
+        ("gtp", 2152, &[0x30, 0xff, 0, 1, 0, 0, 0, 1, 0x45]),
         ("teredo", 4242, &teredo),
         ("quic", 4242, &quic),
         ("snmp", 4242, b"\x30\x0d\x02\x01\x01\x04\x06public\xa0\x01"),
