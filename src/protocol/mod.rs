@@ -42,7 +42,8 @@ pub enum Transport {
 pub enum Verdict {
     /// It is this protocol; how sure, 1 to 100. The surest wins; equal ones by order in [`ALL`].
     Mine(u8),
-    /// It is not.
+    /// It is not, and no byte that may follow changes that: it is not asked again. A stream comes in pieces of any size, so
+    /// what its first byte cannot refute is [`Verdict::NeedMore`] for that byte.
     NotMine,
     /// Cannot tell yet.
     NeedMore,
@@ -203,7 +204,7 @@ pub struct Protocol {
     pub about: &'static str,
     /// Transports it runs over.
     pub transports: &'static [Transport],
-    /// Usual ports: hints that break ties, and the service of flows without content.
+    /// Usual ports: hints that break ties, and the service of flows without content. A probe asks about no others.
     pub ports: &'static [u16],
     /// Tables its records go to.
     pub tables: &'static [&'static Table],

@@ -185,7 +185,10 @@ mod tests {
     fn sets_hold_what_was_put_in() {
         let mut set = Set::first(130);
         set.remove(64);
-        assert_eq!((set.iter().count(), set.has(63), set.has(64), set.has(129), set.has(130)), (129, true, false, true, false));
+        assert_eq!(
+            (set.iter().count(), set.has(63), set.has(64), set.has(129), set.has(130)),
+            (129, true, false, true, false)
+        );
         set.insert(MAX_PROTOCOLS);
         assert_eq!(set.iter().count(), 129, "past the end there is no place");
         assert_eq!(Set::first(3).and(Set::first(2)).iter().collect::<Vec<_>>(), [0, 1]);

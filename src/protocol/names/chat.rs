@@ -66,8 +66,12 @@ pub static DISCORD: Protocol = named(
     |p| {
         let ping = |d: &[u8]| d.len() == 8 && d.starts_with(&[0x13, 0x37, 0xca, 0xfe]);
         // Type, length 70, source, 64 bytes of address (none yet), port (none yet).
-        let search = |d: &[u8]| d.len() == 74 && d.starts_with(&[0, 1, 0, 70]) && d.get(8..72).is_some_and(|z| z == [0; 64]);
-        let found = |d: &[u8]| d.len() == 74 && d.starts_with(&[0, 2, 0, 70]) && d.get(24..72).is_some_and(|z| z == [0; 48]);
+        let search = |d: &[u8]| {
+            d.len() == 74 && d.starts_with(&[0, 1, 0, 70]) && d.get(8..72).is_some_and(|z| z == [0; 64])
+        };
+        let found = |d: &[u8]| {
+            d.len() == 74 && d.starts_with(&[0, 2, 0, 70]) && d.get(24..72).is_some_and(|z| z == [0; 48])
+        };
         claim(any_side(p, |d| ping(d) || search(d) || found(d)), 90)
     },
 );
@@ -81,7 +85,9 @@ pub static ZOOM: Protocol = named(
     |p| match (p.orig, p.resp) {
         _ if !(8801..=8810).contains(&p.ports.1) => Verdict::NotMine,
         ([1, 0, _, _, ..], []) if p.orig.len() >= 60 => Verdict::NeedMore,
-        ([1, 0, asked @ ..], [2, 0, told @ ..]) => claim(asked.get(1..18).is_some_and(|a| Some(a) == told.get(1..18)), 90),
+        ([1, 0, asked @ ..], [2, 0, told @ ..]) => {
+            claim(asked.get(1..18).is_some_and(|a| Some(a) == told.get(1..18)), 90)
+        }
         _ => Verdict::NotMine,
     },
 );
@@ -96,7 +102,9 @@ pub static TEAMSPEAK: Protocol = named(
         crate::protocol::Transport::Tcp => opener(p, |r| r.eq(b"TS3\n\r"), 95),
         crate::protocol::Transport::Udp => {
             // Version 2: class, type of a login or ping.
-            let old = |d: &[u8]| d.len() >= 12 && matches!(d, [0xf4, 0xbe, 1 | 3 | 4, 0, ..]) && d.get(4..8) == Some(&[0; 4]);
+            let old = |d: &[u8]| {
+                d.len() >= 12 && matches!(d, [0xf4, 0xbe, 1 | 3 | 4, 0, ..]) && d.get(4..8) == Some(&[0; 4])
+            };
             claim(any_side(p, |d| d.starts_with(b"TS3INIT1") || old(d)), 95)
         }
     },
@@ -109,7 +117,9 @@ pub static MUMBLE: Protocol = named(
     UDP,
     &[64738],
     |p| {
-        let Some(number) = p.orig.strip_prefix(&[0; 4]).filter(|n| n.len() == 8) else { return Verdict::NotMine };
+        let Some(number) = p.orig.strip_prefix(&[0; 4]).filter(|n| n.len() == 8) else {
+            return Verdict::NotMine;
+        };
         match p.resp {
             [] => Verdict::NeedMore,
             [0, 1..=9, _, _, rest @ ..] => claim(p.resp.len() == 24 && rest.starts_with(number), 90),
@@ -211,8 +221,12 @@ pub static YMSG: Protocol =
     });
 
 /// MSNP.
-pub static MSNP: Protocol =
-    named("msnp", "Microsoft's notification protocol; told by the versions that the client offers.", TCP, &[1863], |p| {
+pub static MSNP: Protocol = named(
+    "msnp",
+    "Microsoft's notification protocol; told by the versions that the client offers.",
+    TCP,
+    &[1863],
+    |p| {
         opener(
             p,
             |r| {
@@ -222,7 +236,8 @@ pub static MSNP: Protocol =
             },
             95,
         )
-    });
+    },
+);
 
 /// Dropbox.
 pub static DROPBOX: Protocol = named(
@@ -230,7 +245,12 @@ pub static DROPBOX: Protocol = named(
     "Dropbox looking for computers of the same account; told by the members of its JSON, on its port.",
     UDP,
     &[17500],
-    |p| claim(p.on_port(&[17500]) && any_side(p, |d| d.starts_with(b"{\"") && contains_word(d, "\"HOST_INT\"")), 95),
+    |p| {
+        claim(
+            p.on_port(&[17500]) && any_side(p, |d| d.starts_with(b"{\"") && contains_word(d, "\"HOST_INT\"")),
+            95,
+        )
+    },
 );
 
 /// Spotify.

@@ -135,7 +135,12 @@ pub static CASSANDRA: Protocol = named(
             }
             r.u32_in(20..=4096)?;
             r.u16_in(1..=16)?;
-            let named = [&b"\0\x0bCQL_VERSION"[..], b"\0\x0bCOMPRESSION", b"\0\x0bDRIVER_NAME", b"\0\x0eDRIVER_VERSION"];
+            let named = [
+                &b"\0\x0bCQL_VERSION"[..],
+                b"\0\x0bCOMPRESSION",
+                b"\0\x0bDRIVER_NAME",
+                b"\0\x0eDRIVER_VERSION",
+            ];
             r.any(&named)
         };
         let first = if p.orig.is_empty() { p.resp } else { p.orig };
@@ -182,14 +187,34 @@ pub static MQTT: Protocol = named(
     TCP,
     &[1883],
     |p| {
-        let first = if p.orig.is_empty() { p.resp } else { p.orig };
-        settle(p, mqtt(&mut Reader::new(first)), 90)
+        // Either side may publish, and one may only have said that it is alive.
+        let mut told = Err(Verdict::NeedMore);
+        for side in [p.orig, p.resp].into_iter().filter(|d| !d.is_empty()) {
+            match mqtt(&mut Reader::new(side)) {
+                Err(Verdict::NeedMore) => {}
+                decided => {
+                    told = decided;
+                    break;
+                }
+            }
+        }
+        settle(p, told, 90)
     },
 );
 
 fn mqtt(r: &mut Reader<'_>) -> Told {
-    let kind = r.u8_in(0x10..=0x3d)?;
-    must(kind == 0x10 || (kind >= 0x30 && kind & 6 != 6))?;
+    let kind = loop {
+        match r.u8()? {
+            // A ping, its answer; the four ways to acknowledge.
+            0xc0 | 0xd0 => r.eq(&[0])?,
+            0x40 | 0x50 | 0x62 | 0x70 => {
+                r.eq(&[2])?;
+                r.skip(2)?;
+            }
+            kind => break kind,
+        }
+    };
+    must(kind == 0x10 || (0x30..=0x3d).contains(&kind) && kind & 6 != 6)?;
     // The remaining length takes one to four bytes, all but the last with the high bit set.
     let mut len = 0;
     for shift in [0, 7, 14, 21] {
@@ -207,7 +232,8 @@ fn mqtt(r: &mut Reader<'_>) -> Told {
     // be the next packet.
     let topic = usize::from(r.u16_in(4..=256)?);
     let shown = r.rest().get(..topic).unwrap_or(r.rest());
-    must(len >= topic + 4 && shown.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'.' | b':' | b'$')))?;
+    let sober = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'.' | b':' | b'$');
+    must(len >= topic + 4 && shown.iter().all(sober))?;
     r.skip(topic)?;
     r.skip(len - topic - 2)?;
     must(r.rest().first().is_none_or(|b| matches!(b >> 4, 3..=14)))

@@ -92,7 +92,9 @@ pub static TEAMVIEWER: Protocol = named(
             // A header of eleven bytes, then the command of old; the length counts what follows its own header of five.
             let looks = |d: &[u8]| {
                 d.get(11..13) == Some(&[0x17, 0x24])
-                    && d.get(14..16).is_some_and(|n| matches!(n, [a, b] if usize::from(u16::from_le_bytes([*a, *b])) + 16 == d.len()))
+                    && d.get(14..16).is_some_and(
+                        |n| matches!(n, [a, b] if usize::from(u16::from_le_bytes([*a, *b])) + 16 == d.len()),
+                    )
             };
             claim(super::any_side(p, looks), 90)
         }
@@ -120,12 +122,17 @@ fn teamviewer(r: &mut Reader<'_>) -> Told {
 }
 
 /// Radmin.
-pub static RADMIN: Protocol =
-    named("radmin", "Radmin 2 and 3; told by the client's fixed greeting and the server's.", TCP, &[4899], |p| {
+pub static RADMIN: Protocol = named(
+    "radmin",
+    "Radmin 2 and 3; told by the client's fixed greeting and the server's.",
+    TCP,
+    &[4899],
+    |p| {
         let asked = Reader::new(p.orig).eq(b"\x01\0\0\0\x01\0\0\0\x08\x08");
         let told = Reader::new(p.resp).eq(b"\x01\0\0\0\x25\0\0");
         settle(p, asked.and(told), 90)
-    });
+    },
+);
 
 /// rlogin.
 pub static RLOGIN: Protocol = named(
@@ -174,12 +181,8 @@ pub static RSH: Protocol = named(
 );
 
 /// Android's debug bridge.
-pub static ADB: Protocol = named(
-    "adb",
-    "Android's debug bridge; told by a command and its complement.",
-    TCP,
-    &[5555],
-    |p| {
+pub static ADB: Protocol =
+    named("adb", "Android's debug bridge; told by a command and its complement.", TCP, &[5555], |p| {
         opener(
             p,
             |r| {
@@ -191,8 +194,7 @@ pub static ADB: Protocol = named(
             },
             95,
         )
-    },
-);
+    });
 
 /// Synergy.
 pub static SYNERGY: Protocol = named(

@@ -71,8 +71,18 @@ pub static QUAKE: Protocol = named(
             |r| {
                 r.eq(OUT_OF_BAND)?;
                 r.any(&[
-                    b"getinfo", b"getstatus", b"getservers", b"infoResponse", b"statusResponse", b"getchallenge",
-                    b"challengeResponse", b"connect", b"heartbeat ", b"rcon ", b"print\n", b"getKeyAuthorize",
+                    b"getinfo",
+                    b"getstatus",
+                    b"getservers",
+                    b"infoResponse",
+                    b"statusResponse",
+                    b"getchallenge",
+                    b"challengeResponse",
+                    b"connect",
+                    b"heartbeat ",
+                    b"rcon ",
+                    b"print\n",
+                    b"getKeyAuthorize",
                 ])
             },
             90,

@@ -166,7 +166,8 @@ pub static MMS: Protocol = named(
     |p| {
         // 1.0.9506.2, and a version or syntax.
         let marker = |d: &[u8]| {
-            d.get(..d.len().min(512)).is_some_and(|d| d.windows(4).any(|w| matches!(w, [0x28, 0xca, 0x22, 2])))
+            d.get(..d.len().min(512))
+                .is_some_and(|d| d.windows(4).any(|w| matches!(w, [0x28, 0xca, 0x22, 2])))
         };
         if any_side(p, marker) {
             return Verdict::Mine(90);

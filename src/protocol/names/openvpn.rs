@@ -57,7 +57,8 @@ fn reset(d: &[u8]) -> Told {
     r.skip(8)?;
     let server = matches!(code, 0x10 | 0x40);
     let behind = r.rest();
-    let stamped = |at| be32(behind, at) == Some(1) && be32(behind, at + 4).is_some_and(|t| TIMES.contains(&t));
+    let stamped =
+        |at| be32(behind, at) == Some(1) && be32(behind, at + 4).is_some_and(|t| TIMES.contains(&t));
     let auth = HMACS.iter().any(|n| stamped(*n) && plain(behind.get(n + 8..).unwrap_or(&[]), server));
     // Encrypted: number and time, HMAC of 32 bytes, then as many bytes as the plain form has.
     let body = behind.len().saturating_sub(40);

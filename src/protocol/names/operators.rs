@@ -48,7 +48,9 @@ pub static SMPP: Protocol = named(
                 let len = r.u32_in(16..=0x1_0000)?;
                 let command = r.u32()?;
                 let request = command & 0x8000_0000 == 0;
-                must(matches!(command & 0x7fff_ffff, 0..=9 | 0x0b | 0x15 | 0x21 | 0x102 | 0x103 | 0x111..=0x113))?;
+                must(
+                    matches!(command & 0x7fff_ffff, 0..=9 | 0x0b | 0x15 | 0x21 | 0x102 | 0x103 | 0x111..=0x113),
+                )?;
                 let status = r.u32()?;
                 must(if request { status == 0 } else { status <= 0x0500 })?;
                 let sequence = r.u32()?;
@@ -287,13 +289,10 @@ pub static PTP: Protocol = named(
 );
 
 /// Roughtime.
-pub static ROUGHTIME: Protocol = named(
-    "roughtime",
-    "Roughtime; told by the magic at the start of its packets.",
-    UDP,
-    &[2002],
-    |p| datagram(p, |r| r.eq(b"ROUGHTIM"), 95),
-);
+pub static ROUGHTIME: Protocol =
+    named("roughtime", "Roughtime; told by the magic at the start of its packets.", UDP, &[2002], |p| {
+        datagram(p, |r| r.eq(b"ROUGHTIM"), 95)
+    });
 
 /// Wake-on-LAN.
 pub static WOL: Protocol = named(

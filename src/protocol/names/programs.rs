@@ -7,8 +7,12 @@ use super::{TCP, named};
 use crate::protocol::{Protocol, Verdict};
 
 /// Java RMI.
-pub static RMI: Protocol =
-    named("rmi", "Java RMI; told by the header of its transport with a version and a kind of stream.", TCP, &[1099], |p| {
+pub static RMI: Protocol = named(
+    "rmi",
+    "Java RMI; told by the header of its transport with a version and a kind of stream.",
+    TCP,
+    &[1099],
+    |p| {
         opener(
             p,
             |r| {
@@ -18,7 +22,8 @@ pub static RMI: Protocol =
             },
             95,
         )
-    });
+    },
+);
 
 /// The Java debugger.
 pub static JDWP: Protocol =
@@ -229,9 +234,10 @@ pub static OPENFLOW: Protocol = named(
     |p| {
         let hello = |d: &[u8]| -> Told {
             let mut r = Reader::new(d);
-            r.u8_in(1..=6)?;
+            let version = r.u8_in(1..=6)?;
             r.eq(&[0])?;
-            let len = r.u16_in(8..=64)?;
+            // Elements came with version 1.3, which has number 4: before, a hello is bare.
+            let len = r.u16_in(if version < 4 { 8..=8 } else { 8..=64 })?;
             r.skip(usize::from(len) - 4)
         };
         settle(p, hello(p.orig).and(hello(p.resp)), if p.on_port(&[6653, 6633]) { 90 } else { 60 })

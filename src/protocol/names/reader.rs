@@ -176,8 +176,15 @@ mod tests {
             assert_eq!(told(&good[..end]), Err(Verdict::NeedMore), "{end}");
         }
         assert_eq!(told(good), Ok(()));
-        for bad in [&b"b"[..], b"ac", b"ab\0", b"ab\x01\x01", b"ab\x02\x04", b"ab\x01\x02\x01", b"ab\x01\x02\0\0\0\0"]
-        {
+        for bad in [
+            &b"b"[..],
+            b"ac",
+            b"ab\0",
+            b"ab\x01\x01",
+            b"ab\x02\x04",
+            b"ab\x01\x02\x01",
+            b"ab\x01\x02\0\0\0\0",
+        ] {
             assert_eq!(told(bad), Err(Verdict::NotMine), "{bad:?}");
         }
         assert_eq!(told(b"ab\x01\x02\0\0\0\x07abcd"), Err(Verdict::NotMine), "too long");

@@ -20,12 +20,21 @@ pub static BITCOIN: Protocol = named(
             |r| {
                 // Bitcoin: main, test 3 and 4, signet, regression. Then Litecoin, Dogecoin, Dash, Bitcoin Cash, Zcash.
                 r.any(&[
-                    b"\xf9\xbe\xb4\xd9", b"\x0b\x11\x09\x07", b"\x1c\x16\x3f\x28", b"\x0a\x03\xcf\x40",
-                    b"\xfa\xbf\xb5\xda", b"\xfb\xc0\xb6\xdb", b"\xfd\xd2\xc8\xf1", b"\xc0\xc0\xc0\xc0",
-                    b"\xbf\x0c\x6b\xbd", b"\xe3\xe1\xf3\xe8", b"\x24\xe9\x27\x64",
+                    b"\xf9\xbe\xb4\xd9",
+                    b"\x0b\x11\x09\x07",
+                    b"\x1c\x16\x3f\x28",
+                    b"\x0a\x03\xcf\x40",
+                    b"\xfa\xbf\xb5\xda",
+                    b"\xfb\xc0\xb6\xdb",
+                    b"\xfd\xd2\xc8\xf1",
+                    b"\xc0\xc0\xc0\xc0",
+                    b"\xbf\x0c\x6b\xbd",
+                    b"\xe3\xe1\xf3\xe8",
+                    b"\x24\xe9\x27\x64",
                 ])?;
                 let command = r.rest().get(..12).unwrap_or(r.rest());
-                let letters = command.iter().take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit()).count();
+                let letters =
+                    command.iter().take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit()).count();
                 must(letters > 0 || command.is_empty())?;
                 must(command.get(letters..).unwrap_or(&[]).iter().all(|b| *b == 0))?;
                 r.skip(12)?;
@@ -79,7 +88,9 @@ fn discovery(r: &mut Reader<'_>) -> Told {
 fn rlpx(d: &[u8]) -> Told {
     match d {
         [4, ..] => must(d.len() == 307 || d.len() == 210),
-        [_, _, 4, ..] => must(be16(d, 0).is_some_and(|n| (190..=1200).contains(&n) && usize::from(n) + 2 == d.len())),
+        [_, _, 4, ..] => {
+            must(be16(d, 0).is_some_and(|n| (190..=1200).contains(&n) && usize::from(n) + 2 == d.len()))
+        }
         [] | [_] | [_, _] => Err(Verdict::NeedMore),
         _ => Err(Verdict::NotMine),
     }
@@ -264,7 +275,9 @@ fn tinc(d: &[u8]) -> Told {
     let mut r = Reader::new(d);
     r.eq(b"0 ")?;
     let name = r.text_until(b' ', 64)?;
-    must(!name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'^' | b'?')))?;
+    must(
+        !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'^' | b'?')),
+    )?;
     r.eq(b"17")?;
     must(r.of(b"\n.")? == b'\n' || first_line(r.rest()).iter().all(u8::is_ascii_digit))
 }
@@ -300,6 +313,16 @@ pub(super) fn utp(d: &[u8]) -> bool {
 
 /// BitTorrent's table of nodes: a bencoded dictionary that is a query, an answer or an error with a transaction.
 pub(super) fn distributed_table(d: &[u8]) -> bool {
-    let opens = [&b"d1:ad2:id20:"[..], b"d1:rd2:id20:", b"d2:ip", b"d1:el", b"d1:ad3:", b"d1:rd3:", b"d1:rd5:", b"d1:t", b"d1:v4:"];
+    let opens = [
+        &b"d1:ad2:id20:"[..],
+        b"d1:rd2:id20:",
+        b"d2:ip",
+        b"d1:el",
+        b"d1:ad3:",
+        b"d1:rd3:",
+        b"d1:rd5:",
+        b"d1:t",
+        b"d1:v4:",
+    ];
     d.ends_with(b"e") && opens.iter().any(|o| d.starts_with(o)) && d.windows(4).any(|w| matches!(w, b"1:y1"))
 }

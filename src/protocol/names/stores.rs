@@ -26,7 +26,11 @@ fn memcached(p: &Probe<'_>) -> Verdict {
                 let (number, count) = (r.u16()?, r.u16_in(1..=u16::MAX)?);
                 must(number < count)?;
                 r.eq(&[0, 0])?;
-                if number > 0 { Err(Verdict::NotMine) } else { memcached_text(r.rest()).or(memcached_answer(r.rest())) }
+                if number > 0 {
+                    Err(Verdict::NotMine)
+                } else {
+                    memcached_text(r.rest()).or(memcached_answer(r.rest()))
+                }
             },
             90,
         );
@@ -35,7 +39,11 @@ fn memcached(p: &Probe<'_>) -> Verdict {
         return opener(p, memcached_binary, 85);
     }
     if p.orig.is_empty() {
-        return settle(p, if p.resp.is_empty() { Err(Verdict::NeedMore) } else { memcached_answer(p.resp) }, 80);
+        return settle(
+            p,
+            if p.resp.is_empty() { Err(Verdict::NeedMore) } else { memcached_answer(p.resp) },
+            80,
+        );
     }
     let asked = memcached_text(p.orig);
     // Words such as `get x` are anybody's; the answer decides.
@@ -50,8 +58,24 @@ fn memcached(p: &Probe<'_>) -> Verdict {
 /// A command line: known word, known number of arguments, numbers where numbers belong.
 fn memcached_text(d: &[u8]) -> Told {
     let words: &[&[u8]] = &[
-        b"get ", b"gets ", b"set ", b"add ", b"replace ", b"append ", b"prepend ", b"cas ", b"delete ", b"incr ",
-        b"decr ", b"touch ", b"stats", b"version", b"flush_all", b"mg ", b"ms ", b"mn\r\n",
+        b"get ",
+        b"gets ",
+        b"set ",
+        b"add ",
+        b"replace ",
+        b"append ",
+        b"prepend ",
+        b"cas ",
+        b"delete ",
+        b"incr ",
+        b"decr ",
+        b"touch ",
+        b"stats",
+        b"version",
+        b"flush_all",
+        b"mg ",
+        b"ms ",
+        b"mn\r\n",
     ];
     Reader::new(d).any(words)?;
     let line = first_line(d);
@@ -73,9 +97,24 @@ fn memcached_text(d: &[u8]) -> Told {
 
 fn memcached_answer(d: &[u8]) -> Told {
     Reader::new(d).any(&[
-        b"VALUE ", b"END\r\n", b"STORED\r\n", b"NOT_STORED\r\n", b"EXISTS\r\n", b"NOT_FOUND\r\n", b"DELETED\r\n",
-        b"TOUCHED\r\n", b"STAT ", b"VERSION ", b"ERROR\r\n", b"CLIENT_ERROR ", b"SERVER_ERROR ", b"RESET\r\n",
-        b"HD\r\n", b"EN\r\n", b"MN\r\n", b"VA ",
+        b"VALUE ",
+        b"END\r\n",
+        b"STORED\r\n",
+        b"NOT_STORED\r\n",
+        b"EXISTS\r\n",
+        b"NOT_FOUND\r\n",
+        b"DELETED\r\n",
+        b"TOUCHED\r\n",
+        b"STAT ",
+        b"VERSION ",
+        b"ERROR\r\n",
+        b"CLIENT_ERROR ",
+        b"SERVER_ERROR ",
+        b"RESET\r\n",
+        b"HD\r\n",
+        b"EN\r\n",
+        b"MN\r\n",
+        b"VA ",
     ])
 }
 
@@ -181,7 +220,10 @@ pub static ORACLE: Protocol = named(
                 r.skip(1)?;
                 r.eq(&[0, 0])?;
                 if kind != 1 {
-                    return must((kind == 11 && whole == 8) || (kind != 11 && r.rest().get(2..).is_some_and(|d| d.contains(&b'('))));
+                    return must(
+                        (kind == 11 && whole == 8)
+                            || (kind != 11 && r.rest().get(2..).is_some_and(|d| d.contains(&b'('))),
+                    );
                 }
                 let (version, compatible) = (r.u16_in(290..=400)?, r.u16_in(200..=400)?);
                 must(compatible <= version)?;
@@ -237,13 +279,10 @@ pub static CLICKHOUSE: Protocol = named(
 );
 
 /// Bolt.
-pub static BOLT: Protocol = named(
-    "bolt",
-    "Bolt of Neo4j and Memgraph; told by the client's magic number.",
-    TCP,
-    &[7687],
-    |p| opener(p, |r| r.eq(&[0x60, 0x60, 0xb0, 0x17]), 90),
-);
+pub static BOLT: Protocol =
+    named("bolt", "Bolt of Neo4j and Memgraph; told by the client's magic number.", TCP, &[7687], |p| {
+        opener(p, |r| r.eq(&[0x60, 0x60, 0xb0, 0x17]), 90)
+    });
 
 /// Firebird.
 pub static FIREBIRD: Protocol = named(
@@ -284,12 +323,8 @@ pub static OPENWIRE: Protocol = named(
 );
 
 /// NSQ.
-pub static NSQ: Protocol = named(
-    "nsq",
-    "NSQ; told by the client's version and its first command.",
-    TCP,
-    &[4150],
-    |p| {
+pub static NSQ: Protocol =
+    named("nsq", "NSQ; told by the client's version and its first command.", TCP, &[4150], |p| {
         opener(
             p,
             |r| {
@@ -298,8 +333,7 @@ pub static NSQ: Protocol = named(
             },
             95,
         )
-    },
-);
+    });
 
 /// Gearman.
 pub static GEARMAN: Protocol = named(
@@ -321,13 +355,10 @@ pub static GEARMAN: Protocol = named(
 );
 
 /// Ceph.
-pub static CEPH: Protocol = named(
-    "ceph",
-    "Ceph's messenger, versions 1 and 2; told by its banner.",
-    TCP,
-    &[6789, 3300, 6800],
-    |p| opener(p, |r| r.any(&[b"ceph v0", b"ceph v2\n"]), 95),
-);
+pub static CEPH: Protocol =
+    named("ceph", "Ceph's messenger, versions 1 and 2; told by its banner.", TCP, &[6789, 3300, 6800], |p| {
+        opener(p, |r| r.any(&[b"ceph v0", b"ceph v2\n"]), 95)
+    });
 
 /// Hadoop.
 pub static HADOOP: Protocol = named(

@@ -166,7 +166,9 @@ impl Parser for SunRpc {
             }
             // A call says all we need in its first words; a long one is not waited for.
             let whole = c.take(len);
-            let Some(message) = whole.or_else(|| Some(c.rest()).filter(|d| d.len() >= 40 || len > MAX_MESSAGE)) else {
+            let Some(message) =
+                whole.or_else(|| Some(c.rest()).filter(|d| d.len() >= 40 || len > MAX_MESSAGE))
+            else {
                 return Fed::Took(taken);
             };
             if !self.message(message, out) || whole.is_none() {
@@ -210,9 +212,13 @@ mod tests {
 
     #[test]
     fn programs_name_their_flows() {
-        for (program, service) in
-            [(100_003, "nfs"), (100_005, "nfs"), (PORTMAP, "portmap"), (100_004, "nis"), (0x4000_0000, "sunrpc")]
-        {
+        for (program, service) in [
+            (100_003, "nfs"),
+            (100_005, "nfs"),
+            (PORTMAP, "portmap"),
+            (100_004, "nis"),
+            (0x4000_0000, "sunrpc"),
+        ] {
             let call = words(&[9, 0, 2, program, 3, 0, 0, 0, 0, 0]);
             assert_eq!(Bench::udp(4242).run(&[orig(&call)]).service, Some(service));
             assert_eq!(Bench::tcp(4242).run(&[orig(&marked(&call))]).service, Some(service));
@@ -220,7 +226,11 @@ mod tests {
             let bytes: Vec<_> = bytes.chunks(1).map(orig).collect();
             assert_eq!(Bench::tcp(4242).run(&bytes).service, Some(service), "byte by byte");
         }
-        assert_eq!(Bench::udp(4242).run(&[resp(&told())]).service, Some("sunrpc"), "an answer names no program");
+        assert_eq!(
+            Bench::udp(4242).run(&[resp(&told())]).service,
+            Some("sunrpc"),
+            "an answer names no program"
+        );
         let other = words(&[9, 0, 3, PORTMAP, 3, 0, 0, 0, 0, 0]);
         assert_eq!(Bench::udp(4242).run(&[orig(&other)]).service, None, "version 3 of RPC does not exist");
     }

@@ -52,12 +52,15 @@ pub static GTP: Protocol = named(
             match flags >> 5 {
                 // Version 1: protocol type and no reserved bit; the length leaves out the first eight bytes.
                 1 if flags & 0x18 == 0x10 => {
-                    matches!(kind, 1..=7 | 16..=70 | 96..=105 | 112..=121 | 128 | 240 | 241 | 254 | 255) && len + 8 == d.len()
+                    matches!(kind, 1..=7 | 16..=70 | 96..=105 | 112..=121 | 128 | 240 | 241 | 254 | 255)
+                        && len + 8 == d.len()
                 }
                 // Version 2 leaves out four; a second message may ride behind.
                 2 if flags & 0x07 == 0 => {
                     let least = if flags & 8 == 0 { 4 } else { 8 };
-                    *kind > 0 && len >= least && (len + 4 == d.len() || (flags & 0x10 != 0 && len + 4 < d.len()))
+                    *kind > 0
+                        && len >= least
+                        && (len + 4 == d.len() || (flags & 0x10 != 0 && len + 4 < d.len()))
                 }
                 // GTP' has a header of six bytes, or of twenty before version 2.
                 0..=2 if p.on_port(&[3386]) && flags & 0x10 == 0 => {
@@ -126,7 +129,10 @@ pub static WIREGUARD: Protocol = named(
         let response = |d: &[u8]| d.len() == 92 && d.starts_with(&[2, 0, 0, 0]);
         // Data of a session whose start was not captured: receiver, a counter that is not astronomic, whole blocks.
         let data = |d: &[u8]| {
-            d.starts_with(&[4, 0, 0, 0]) && d.get(12..16) == Some(&[0; 4]) && d.len() >= 32 && d.len().is_multiple_of(16)
+            d.starts_with(&[4, 0, 0, 0])
+                && d.get(12..16) == Some(&[0; 4])
+                && d.len() >= 32
+                && d.len().is_multiple_of(16)
         };
         claim(any_side(p, |d| initiation(d) || response(d) || data(d)), 80)
     },
@@ -158,7 +164,10 @@ pub static ESP_IN_UDP: Protocol = named(
     &[4500],
     |p| {
         let looks = |d: &[u8]| {
-            d.len() >= 32 && be32(d, 0).is_some_and(|spi| spi > 255) && matches!(d.get(4), Some(0)) && be32(d, 4).is_some_and(|n| n > 0)
+            d.len() >= 32
+                && be32(d, 0).is_some_and(|spi| spi > 255)
+                && matches!(d.get(4), Some(0))
+                && be32(d, 4).is_some_and(|n| n > 0)
         };
         claim(p.on_port(&[4500]) && any_side(p, looks), 60)
     },

@@ -57,16 +57,14 @@ pub static IDENT: Protocol = named(
         let line = first_line(p.orig);
         let numbers = line.iter().all(|b| b.is_ascii_digit() || matches!(b, b',' | b' '));
         let comma = line.iter().filter(|b| **b == b',').count();
-        let told = one_line(p.orig, 16)
-            .and_then(|()| must(comma == 1))
-            .and_then(|()| match p.resp {
-                [] => Err(Verdict::NeedMore),
-                resp => {
-                    let answer = first_line(resp);
-                    let known = contains_word(answer, "USERID") || contains_word(answer, "ERROR");
-                    if known { Ok(()) } else { one_line(resp, 512).and(Err(Verdict::NotMine)) }
-                }
-            });
+        let told = one_line(p.orig, 16).and_then(|()| must(comma == 1)).and_then(|()| match p.resp {
+            [] => Err(Verdict::NeedMore),
+            resp => {
+                let answer = first_line(resp);
+                let known = contains_word(answer, "USERID") || contains_word(answer, "ERROR");
+                if known { Ok(()) } else { one_line(resp, 512).and(Err(Verdict::NotMine)) }
+            }
+        });
         if numbers { settle(p, told, 85) } else { Verdict::NotMine }
     },
 );
@@ -102,12 +100,8 @@ pub static PJL: Protocol = named(
 );
 
 /// Subversion.
-pub static SVN: Protocol = named(
-    "svn",
-    "Subversion's own server; told by the versions in its greeting.",
-    TCP,
-    &[3690],
-    |p| {
+pub static SVN: Protocol =
+    named("svn", "Subversion's own server; told by the versions in its greeting.", TCP, &[3690], |p| {
         opener(
             p,
             |r| {
@@ -116,8 +110,7 @@ pub static SVN: Protocol = named(
             },
             95,
         )
-    },
-);
+    });
 
 /// CVS.
 pub static CVS: Protocol =
@@ -172,13 +165,10 @@ pub static MANAGESIEVE: Protocol = named(
 );
 
 /// VMware's authentication daemon.
-pub static VMAUTHD: Protocol = named(
-    "vmauthd",
-    "VMware's authentication daemon; told by its name in the greeting.",
-    TCP,
-    &[902],
-    |p| settle(p, Reader::new(p.resp).eq(b"220 VMware Authentication Daemon"), 95),
-);
+pub static VMAUTHD: Protocol =
+    named("vmauthd", "VMware's authentication daemon; told by its name in the greeting.", TCP, &[902], |p| {
+        settle(p, Reader::new(p.resp).eq(b"220 VMware Authentication Daemon"), 95)
+    });
 
 /// Character generator.
 pub static CHARGEN: Protocol = named(
@@ -208,7 +198,9 @@ pub static ZABBIX: Protocol = named(
         };
         match settle(p, header(p.orig), 95) {
             // Old servers ask an agent with a bare line.
-            Verdict::NotMine if p.on_port(&[10050]) => settle(p, one_line(p.orig, 2048).and(header(p.resp)), 95),
+            Verdict::NotMine if p.on_port(&[10050]) => {
+                settle(p, one_line(p.orig, 2048).and(header(p.resp)), 95)
+            }
             verdict => verdict,
         }
     },
@@ -263,7 +255,8 @@ pub static TIVO: Protocol = named(
     UDP,
     &[2190],
     |p| {
-        let looks = |d: &[u8]| first_line(d).get(..12).is_some_and(|w| w.eq_ignore_ascii_case(b"TiVoConnect="));
+        let looks =
+            |d: &[u8]| first_line(d).get(..12).is_some_and(|w| w.eq_ignore_ascii_case(b"TiVoConnect="));
         claim(p.transport == Transport::Udp && any_side(p, looks), 95)
     },
 );
