@@ -37,7 +37,7 @@ fn tables_explain_themselves() {
 fn one_transport_has_room_for_all() {
     for t in [Transport::Tcp, Transport::Udp] {
         let n = ALL.iter().filter(|p| p.transports.contains(&t)).count();
-        assert!(n <= u128::BITS as usize, "{n} protocols over {t:?}: widen the set of candidates");
+        assert!(n <= dispatch::MAX_PROTOCOLS, "{n} protocols over {t:?}: widen the set of candidates");
     }
 }
 

@@ -13,11 +13,15 @@
 //!
 //! It refuses to know any protocol: all it has is the registry.
 
+mod candidates;
 mod parsing;
 mod probing;
 #[cfg(test)]
 mod tests;
 
+use self::candidates::Candidates;
+#[cfg(test)]
+pub(in crate::protocol) use self::candidates::MAX_PROTOCOLS;
 use self::parsing::{Outcome, Parsing};
 use self::probing::Probing;
 use super::{Announced, Emitted, Output, Protocol, Transport};
@@ -149,8 +153,8 @@ struct Marks {
 #[derive(Debug)]
 pub struct Dispatcher {
     config: Config,
-    tcp: Vec<&'static Protocol>,
-    udp: Vec<&'static Protocol>,
+    tcp: Candidates,
+    udp: Candidates,
     events: Vec<Event>,
     expected: VecDeque<Announced>,
     buffered: usize,
@@ -163,17 +167,13 @@ impl Dispatcher {
         Self::with_protocols(config, super::ALL)
     }
 
-    /// With some protocols only, in the order that breaks ties. Those past [`probing::MAX_PROTOCOLS`] of one
+    /// With some protocols only, in the order that breaks ties. Those past [`candidates::MAX_PROTOCOLS`] of one
     /// transport are left out; a test holds the registry below it.
     pub fn with_protocols(config: &Config, protocols: &[&'static Protocol]) -> Self {
-        let over = |transport| {
-            let all = protocols.iter().filter(move |p| p.transports.contains(&transport));
-            all.take(probing::MAX_PROTOCOLS).copied().collect()
-        };
         Self {
             config: config.clone(),
-            tcp: over(Transport::Tcp),
-            udp: over(Transport::Udp),
+            tcp: Candidates::new(Transport::Tcp, protocols),
+            udp: Candidates::new(Transport::Udp, protocols),
             events: Vec::new(),
             expected: VecDeque::new(),
             buffered: 0,
@@ -196,10 +196,11 @@ impl Dispatcher {
         self.buffered
     }
 
-    fn candidates(&self, transport: Transport) -> &[&'static Protocol] {
-        match transport {
-            Transport::Tcp => &self.tcp,
-            Transport::Udp => &self.udp,
+    /// Who may claim a flow of this transport; `None` for transports without parsers.
+    fn candidates(&mut self, flow: &FlowView) -> Option<&mut Candidates> {
+        match transport_of(flow)? {
+            Transport::Tcp => Some(&mut self.tcp),
+            Transport::Udp => Some(&mut self.udp),
         }
     }
 
@@ -396,7 +397,11 @@ impl Application for Dispatcher {
     }
 
     fn end(&mut self, flow: &FlowView, state: Option<State>, at: At) -> AppSummary {
-        let Some(mut state) = state else { return AppSummary::default() };
+        let Some(mut state) = state else {
+            // Other protocols than TCP and UDP have no ports and no parser: their number is all the service there is.
+            let service = super::names::by_number(flow.tuple.protocol);
+            return AppSummary { service, source: service.map(|_| ServiceSource::Content), hostname: None };
+        };
         self.advance(flow, &mut state, at, |this, marks, phase| this.ended(flow, marks, phase, at));
         let Marks { service, hint, hostname, .. } = state.marks;
         let source = match (service, hint) {

@@ -4,22 +4,23 @@
 //! claim wins. A protocol whose parser then finds that it was wrong is ruled out, and the others are asked with the same
 //! bytes.
 
+use super::candidates::{Candidates, Set};
 use super::{Dispatcher, Marks, Outcome, Parsing, Phase, Piece, transport_of};
 use crate::flow::{At, FlowView};
 use crate::model::flow::Side;
 use crate::protocol::{Probe, Protocol, Transport, Verdict};
 
-/// Protocols that can be told apart on one transport: the bits of the set of candidates.
-pub(super) const MAX_PROTOCOLS: usize = u128::BITS as usize;
-
 /// A claim at least this sure (of 100) is taken although others still want to see more.
 const SURE_ENOUGH: u8 = 50;
+
+/// Ports above this are given to clients by most systems (Linux from 32768 on): that a server chose one says nothing.
+const HIGHEST_HINT: u16 = 32_767;
 
 /// The first bytes of a flow, kept while nobody can tell.
 #[derive(Debug, Default)]
 pub(super) struct Probing {
-    /// Candidates that are not ruled out, one bit each.
-    open: u128,
+    /// Candidates that are not ruled out.
+    open: Set,
     /// First bytes of originator and responder.
     sides: [Vec<u8>; 2],
     /// How they came, so that they can be handed on as they came.
@@ -86,19 +87,16 @@ enum Asked {
 }
 
 /// Ask every candidate in `open`; rule out those who decline. The surest claim comes back with its index.
-fn judge(candidates: &[&'static Protocol], open: &mut u128, probe: &Probe<'_>, last: bool) -> Option<usize> {
+fn judge(candidates: &Candidates, open: &mut Set, probe: &Probe<'_>, last: bool) -> Option<usize> {
     let mut best: Option<(u8, usize)> = None;
     let mut waiting = false;
-    for (i, protocol) in candidates.iter().enumerate() {
-        let bit = 1_u128.checked_shl(i as u32).unwrap_or(0);
-        if *open & bit == 0 {
-            continue;
-        }
+    for i in open.iter() {
+        let Some(protocol) = candidates.get(i) else { continue };
         match (protocol.probe)(probe) {
             Verdict::Mine(sure) if best.is_none_or(|(b, _)| sure > b) => best = Some((sure, i)),
             Verdict::Mine(_) => {}
             Verdict::NeedMore => waiting = true,
-            Verdict::NotMine => *open &= !bit,
+            Verdict::NotMine => open.remove(i),
         }
     }
     best.filter(|(sure, _)| *sure >= SURE_ENOUGH || !waiting || last).map(|(_, i)| i)
@@ -111,7 +109,8 @@ impl Dispatcher {
             Side::Orig => [piece.data, &[]],
             Side::Resp => [&[], piece.data],
         };
-        let mut open = u128::MAX;
+        let Some(candidates) = self.candidates(flow) else { return Phase::Over };
+        let mut open = candidates.at_first(&flow.tuple, piece.side, piece.data);
         let full = piece.data.len() > self.config.probe_bytes;
         match self.ask(flow, marks, &mut open, sides, &[piece], full) {
             Asked::Taken(phase) => phase,
@@ -178,7 +177,7 @@ impl Dispatcher {
         &mut self,
         flow: &FlowView,
         marks: &mut Marks,
-        open: &mut u128,
+        open: &mut Set,
         sides: [&[u8]; 2],
         pieces: &[Piece<'_>],
         last: bool,
@@ -187,16 +186,15 @@ impl Dispatcher {
         let [orig, resp] = sides;
         let probe = Probe { orig, resp, transport, ports: (flow.tuple.src_port, flow.tuple.dst_port) };
         loop {
-            let candidates = self.candidates(transport);
+            let Some(candidates) = self.candidates(flow) else { return Asked::Nobody };
             let Some(index) = judge(candidates, open, &probe, last) else {
-                let any = u128::MAX.checked_shl(candidates.len() as u32).map_or(u128::MAX, |m| !m);
-                return if *open & any == 0 { Asked::Nobody } else { Asked::Open };
+                return if open.is_empty() { Asked::Nobody } else { Asked::Open };
             };
-            let Some(protocol) = candidates.get(index).copied() else { return Asked::Nobody };
+            let Some(protocol) = candidates.get(index) else { return Asked::Nobody };
             if let Some(phase) = self.start(flow, marks, protocol, pieces) {
                 return Asked::Taken(phase);
             }
-            *open &= !(1_u128.checked_shl(index as u32).unwrap_or(0));
+            open.remove(index);
         }
     }
 
@@ -236,7 +234,7 @@ impl Dispatcher {
     }
 
     /// Nobody claims these bytes. The next datagram may be clearer; a stream is given up.
-    fn unclaimed(&self, flow: &FlowView, marks: &mut Marks, open: u128) -> Phase {
+    fn unclaimed(&mut self, flow: &FlowView, marks: &mut Marks, open: Set) -> Phase {
         self.hint(flow, marks, open);
         if transport_of(flow) == Some(Transport::Udp) && marks.attempts < self.config.probe_attempts {
             marks.attempts += 1;
@@ -245,16 +243,16 @@ impl Dispatcher {
         Phase::Over
     }
 
-    /// The protocol of the responder's port is a hint as long as its probe has not declined. A stream of which the
-    /// beginning was not captured cannot speak against it.
-    fn hint(&self, flow: &FlowView, marks: &mut Marks, open: u128) {
-        let Some(transport) = transport_of(flow) else { return };
-        let midstream = transport == Transport::Tcp && !flow.saw_start;
-        let possible = |(i, p): &(usize, &&'static Protocol)| {
-            let undecided = open & 1_u128.checked_shl(*i as u32).unwrap_or(0) != 0;
-            p.ports.contains(&flow.tuple.dst_port) && (undecided || midstream)
-        };
-        let found = self.candidates(transport).iter().enumerate().find(possible);
-        marks.hint = found.map(|(_, p)| p.name);
+    /// The protocol of the responder's port is a hint as long as its probe has never declined: one datagram that it declined is
+    /// enough. A stream of which the beginning was not captured cannot speak against a well-known port; past those, only bytes count.
+    fn hint(&mut self, flow: &FlowView, marks: &mut Marks, open: Set) {
+        let port = flow.tuple.dst_port;
+        let midstream = transport_of(flow) == Some(Transport::Tcp) && !flow.saw_start && port < 1024;
+        let before = marks.hint;
+        let again = marks.attempts > 0;
+        let Some(candidates) = self.candidates(flow).filter(|_| port <= HIGHEST_HINT) else { return };
+        let mut possible = candidates.at_home(port).iter().filter(|i| midstream || open.has(*i));
+        let found = possible.find_map(|i| candidates.get(i)).map(|p| p.name);
+        marks.hint = if again { found.filter(|f| before == Some(*f)) } else { found };
     }
 }

@@ -215,3 +215,116 @@ fn announced_connections_have_their_name_before_their_first_byte() {
         assert_eq!(d.end(&flow, Some(state), at).service, service, "{port}");
     }
 }
+
+#[test]
+fn a_hint_that_one_datagram_refutes_is_gone_and_high_ports_hint_at_nothing() {
+    let hint = |port, sent: &[crate::protocol::testing::Sent<'_>]| {
+        Bench::udp(port).only(&[&LONG, &HIGH]).run(sent).service
+    };
+    assert_eq!(hint(70, &[orig(b"bc")]), Some("long"));
+    assert_eq!(hint(70, &[orig(b"zz"), orig(b"bc")]), None, "declined once");
+    assert_eq!(hint(70, &[orig(b"bc"), orig(b"zz")]), None);
+    assert_eq!(hint(40_070, &[orig(b"bc")]), None, "a port that clients get");
+    let late = Bench::tcp(2070).only(&[&HIGH]).midstream();
+    assert_eq!(late.run(&[orig(b"zz")]).service, None, "past the well-known ports only bytes count");
+    assert_eq!(late.run(&[orig(b"bc")]).service, Some("high"));
+}
+
+static HIGH: Protocol =
+    Protocol { ports: &[2070, 40_070], ..protocol("high", |p| starts(p, b"bcdef", 90), false) };
+
+#[test]
+fn flows_without_ports_are_named_by_their_number() {
+    use crate::model::addr::Ip;
+    use crate::model::flow::Tuple;
+    use crate::model::ids::FlowId;
+    use crate::model::time::Timestamp;
+    let mut d = Dispatcher::with_protocols(&Config::default(), &[&PUPPET]);
+    let tuple = Tuple {
+        src: Ip::v4([10, 0, 0, 1]),
+        dst: Ip::v4([224, 0, 0, 5]),
+        src_port: 0,
+        dst_port: 0,
+        protocol: 89,
+    };
+    let flow = FlowView { id: FlowId(1), tuple, first_ts: Timestamp(0), saw_start: false };
+    assert!(d.open(&flow).is_none());
+    let summary = d.end(&flow, None, At { ts: Timestamp(0), packet: 1 });
+    assert_eq!((summary.service, summary.source), (Some("ospf"), Some(ServiceSource::Content)));
+}
+
+#[test]
+fn only_those_whom_the_first_byte_leaves_are_asked() {
+    let mut c = Candidates::new(Transport::Tcp, &[&WEAK, &PUPPET, &LONG]);
+    let tuple = |dst_port| crate::model::flow::Tuple {
+        src: crate::model::addr::Ip::v4([10, 0, 0, 1]),
+        dst: crate::model::addr::Ip::v4([10, 0, 0, 2]),
+        src_port: 40_000,
+        dst_port,
+        protocol: ip_protocol::TCP,
+    };
+    let mut names = |port, data: &[u8]| -> Vec<&str> {
+        let set = c.at_first(&tuple(port), Side::Orig, data);
+        set.iter().filter_map(|i| c.get(i)).map(|p| p.name).collect()
+    };
+    assert_eq!(names(9, b"ax"), ["weak", "puppet"]);
+    assert_eq!(names(9, b"bx"), ["long"]);
+    assert!(names(9, b"zx").is_empty());
+}
+
+/// A measure: what does a new flow cost that nobody claims? Prints nanoseconds, with the index and, for comparison, when
+/// every probe is asked.
+#[test]
+#[ignore = "a measure: prints nanoseconds per new flow"]
+fn cost_of_a_flow_that_nobody_claims() {
+    use crate::model::addr::Ip;
+    use crate::model::flow::Tuple;
+    use crate::model::ids::FlowId;
+    use crate::model::time::Timestamp;
+    use std::io::Write;
+    const FLOWS: u32 = 200_000;
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut data = vec![0_u8; 1 << 16];
+    for b in &mut data {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *b = (random >> 56) as u8;
+    }
+    let at = At { ts: Timestamp(0), packet: 1 };
+    let mut out = std::io::stdout().lock();
+    for protocol in [ip_protocol::TCP, ip_protocol::UDP] {
+        let tuple = Tuple {
+            src: Ip::v4([10, 0, 0, 1]),
+            dst: Ip::v4([10, 0, 0, 2]),
+            src_port: 40_000,
+            dst_port: 45_000,
+            protocol,
+        };
+        let flow = FlowView { id: FlowId(1), tuple, first_ts: Timestamp(0), saw_start: true };
+        let mut d = Dispatcher::new(&Config::default());
+        let began = std::time::Instant::now();
+        for i in 0..FLOWS {
+            let piece = &data[(i as usize * 7) & 0xffff..][..100.min(0x1_0000 - ((i as usize * 7) & 0xffff))];
+            let mut state = d.open(&flow).unwrap();
+            d.data(&flow, &mut state, Side::Orig, at, piece, piece.len() as u32);
+            std::hint::black_box(d.end(&flow, Some(state), at));
+        }
+        let each = began.elapsed().as_nanos() / u128::from(FLOWS);
+        let transport = transport_of(&flow).unwrap();
+        let asked: Vec<_> =
+            crate::protocol::ALL.iter().filter(|p| p.transports.contains(&transport)).collect();
+        let began = std::time::Instant::now();
+        for i in 0..FLOWS / 10 {
+            let orig = &data[(i as usize * 7) & 0xffff..][..100.min(0x1_0000 - ((i as usize * 7) & 0xffff))];
+            for p in &asked {
+                std::hint::black_box((p.probe)(&Probe {
+                    orig,
+                    resp: &[],
+                    transport,
+                    ports: (40_000, 45_000),
+                }));
+            }
+        }
+        let all = began.elapsed().as_nanos() * 10 / u128::from(FLOWS);
+        writeln!(out, "{transport:?}: {each} ns a flow; all {} probes: {all} ns", asked.len()).unwrap();
+    }
+}

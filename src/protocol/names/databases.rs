@@ -2,6 +2,7 @@
 //!
 //! MySQL, PostgreSQL, TDS (MS-TDS), MongoDB, Redis (RESP), Cassandra, Kafka, MQTT (OASIS 3.1.1 and 5.0), AMQP (0-9-1 and 1.0), STOMP.
 
+use super::reader::{Reader, Told, must, settle};
 use super::{TCP, claim, is_text, magic, named, surest};
 use crate::model::bytes::{Cursor, be16, be32};
 use crate::protocol::{Probe, Protocol, Verdict};
@@ -119,54 +120,124 @@ pub static REDIS: Protocol =
 /// Cassandra.
 pub static CASSANDRA: Protocol = named(
     "cassandra",
-    "Cassandra's native protocol; told by a STARTUP or OPTIONS frame with its exact length, on its port.",
+    "Cassandra's native protocol; told by a STARTUP frame with its option, or an OPTIONS frame on its port.",
     TCP,
     &[9042],
     |p| {
-        let (Some(len), [3..=5, _, _, _, op, ..]) = (be32(p.orig, 5), p.orig) else {
-            return if p.orig.len() < 9 && p.on_port(&[9042]) { Verdict::NeedMore } else { Verdict::NotMine };
+        let ours = p.on_port(&[9042]);
+        let told = |r: &mut Reader<'_>| {
+            let version = r.u8_in(1..=6)?;
+            r.u8_in(0..=0x1f)?;
+            // Stream numbers have two bytes since version 3.
+            r.skip(if version < 3 { 1 } else { 2 })?;
+            if r.of(&[1, 5])? == 5 {
+                return must(r.u32()? == 0 && ours);
+            }
+            r.u32_in(20..=4096)?;
+            r.u16_in(1..=16)?;
+            let named = [
+                &b"\0\x0bCQL_VERSION"[..],
+                b"\0\x0bCOMPRESSION",
+                b"\0\x0bDRIVER_NAME",
+                b"\0\x0eDRIVER_VERSION",
+            ];
+            r.any(&named)
         };
-        let fits = matches!((op, len), (1, 2..=4096) | (5, 0));
-        claim(fits && p.on_port(&[9042]), 85)
+        let first = if p.orig.is_empty() { p.resp } else { p.orig };
+        settle(p, told(&mut Reader::new(first)), 90)
     },
 );
 
 /// Kafka.
 pub static KAFKA: Protocol = named(
     "kafka",
-    "Apache Kafka; told by a request with a known key, version and a readable client name, on its port.",
+    "Apache Kafka; told by a request with a known key, version and a readable client name, on its port or with an answer that has its number.",
     TCP,
     &[9092],
     |p| {
-        let mut c = Cursor::new(p.orig);
-        if !p.on_port(&[9092]) || (p.orig.is_empty() && p.resp.is_empty()) {
-            return Verdict::NotMine;
-        }
-        let (Some(len), Some(key), Some(version), Some(_), Some(name)) =
-            (c.u32(), c.u16(), c.u16(), c.u32(), c.u16())
-        else {
-            return Verdict::NeedMore;
+        let ask = |r: &mut Reader<'_>| -> Told<u32> {
+            let len = r.u32_in(10..=0x0640_0000)?;
+            r.u16_in(0..=92)?;
+            r.u16_in(0..=20)?;
+            let number = r.u32()?;
+            let name = r.u16()?;
+            must(name == u16::MAX || (name <= 255 && u32::from(name) + 10 <= len))?;
+            let name = if name == u16::MAX { 0 } else { usize::from(name) };
+            must(is_text(r.rest().get(..name).unwrap_or(r.rest())))?;
+            r.skip(name)?;
+            Ok(number)
         };
-        let header = (10..100_000_000).contains(&len) && key <= 92 && version <= 20;
-        let shown = c.rest().get(..usize::from(name).min(c.remaining())).unwrap_or(&[]);
-        claim(header && (name == u16::MAX || (name <= 255 && is_text(shown))), 80)
+        let asked = ask(&mut Reader::new(p.orig));
+        if p.on_port(&[9092]) {
+            return settle(p, asked.map(|_| ()), 80);
+        }
+        let told = asked.and_then(|number| {
+            let mut r = Reader::new(p.resp);
+            r.u32_in(4..=0x0640_0000)?;
+            must(r.u32()? == number)
+        });
+        settle(p, told, 80)
     },
 );
 
 /// MQTT.
-pub static MQTT: Protocol =
-    named("mqtt", "MQTT; told by the protocol name in the client's CONNECT.", TCP, &[1883], |p| {
-        let Some(rest) = p.orig.strip_prefix(&[0x10]) else {
-            return if p.orig.is_empty() && p.resp.is_empty() { Verdict::NeedMore } else { Verdict::NotMine };
-        };
-        // The remaining length takes one to four bytes, all but the last with the high bit set.
-        let more = rest.iter().take(4).take_while(|b| **b & 0x80 != 0).count();
-        if more == 4 {
-            return Verdict::NotMine;
+pub static MQTT: Protocol = named(
+    "mqtt",
+    "MQTT; told by the protocol name in the client's CONNECT, or, where the capture missed it, by a publication whose lengths and topic fit.",
+    TCP,
+    &[1883],
+    |p| {
+        // Either side may publish, and one may only have said that it is alive.
+        let mut told = Err(Verdict::NeedMore);
+        for side in [p.orig, p.resp].into_iter().filter(|d| !d.is_empty()) {
+            match mqtt(&mut Reader::new(side)) {
+                Err(Verdict::NeedMore) => {}
+                decided => {
+                    told = decided;
+                    break;
+                }
+            }
         }
-        let name = rest.get(more + 1..).unwrap_or(&[]);
-        surest(&[magic(name, b"\0\x04MQTT", 95), magic(name, b"\0\x06MQIsdp", 95)])
-    });
+        settle(p, told, 90)
+    },
+);
+
+fn mqtt(r: &mut Reader<'_>) -> Told {
+    let kind = loop {
+        match r.u8()? {
+            // A ping, its answer; the four ways to acknowledge.
+            0xc0 | 0xd0 => r.eq(&[0])?,
+            0x40 | 0x50 | 0x62 | 0x70 => {
+                r.eq(&[2])?;
+                r.skip(2)?;
+            }
+            kind => break kind,
+        }
+    };
+    must(kind == 0x10 || (0x30..=0x3d).contains(&kind) && kind & 6 != 6)?;
+    // The remaining length takes one to four bytes, all but the last with the high bit set.
+    let mut len = 0;
+    for shift in [0, 7, 14, 21] {
+        let b = usize::from(r.u8()?);
+        len |= (b & 0x7f) << shift;
+        if b & 0x80 == 0 {
+            break;
+        }
+        must(shift < 21)?;
+    }
+    if kind == 0x10 {
+        return r.any(&[b"\0\x04MQTT", b"\0\x06MQIsdp"]);
+    }
+    // Topic, a number when it wants to be acknowledged, then what is published: all of it here, and nothing that cannot
+    // be the next packet.
+    let topic = usize::from(r.u16_in(4..=256)?);
+    let shown = r.rest().get(..topic).unwrap_or(r.rest());
+    let sober = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'.' | b':' | b'$');
+    must(len >= topic + 4 && shown.iter().all(sober))?;
+    r.skip(topic)?;
+    r.skip(len - topic - 2)?;
+    must(r.rest().first().is_none_or(|b| matches!(b >> 4, 3..=14)))
+}
 
 /// AMQP.
 pub static AMQP: Protocol =

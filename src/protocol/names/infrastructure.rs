@@ -187,12 +187,14 @@ pub static TFTP: Protocol = named(
 /// NetFlow.
 pub static NETFLOW: Protocol = named(
     "netflow",
-    "NetFlow versions 5 and 9 (RFC 3954); told by a count of records or by sets that fill the datagram.",
+    "NetFlow versions 1, 5, 7 and 9 (RFC 3954); told by a count of records or by sets that fill the datagram.",
     UDP,
     &[2055, 9995, 9996],
     |p| {
         let looks = |d: &[u8]| match (be16(d, 0), be16(d, 2)) {
+            (Some(1), Some(n @ 1..=24)) => usize::from(n) * 52 + 16 == d.len(),
             (Some(5), Some(n @ 1..=30)) => usize::from(n) * 48 + 24 == d.len(),
+            (Some(7), Some(n @ 1..=28)) => usize::from(n) * 52 + 24 == d.len(),
             (Some(9), Some(1..)) => sets_fill(d.get(20..).unwrap_or(&[]), 1),
             _ => false,
         };

@@ -112,7 +112,9 @@ pub static NNTP: Protocol = named(
             let begins = b"200 ".starts_with(p.resp) || b"201 ".starts_with(p.resp);
             return if begins && begins_like(p.orig, first) { Verdict::NeedMore } else { Verdict::NotMine };
         }
-        if begins_with_word(p.orig, first) {
+        let says =
+            ["NNTP", "NEWS SERVER", "INTERNETNEWS"].iter().any(|w| contains_word(first_line(p.resp), w));
+        if begins_with_word(p.orig, first) || (says && p.resp.contains(&b'\n')) {
             Verdict::Mine(90)
         } else if begins_like(p.orig, first) {
             Verdict::NeedMore

@@ -2,6 +2,7 @@
 //!
 //! SIP (RFC 3261), RTSP (RFC 2326), MGCP (RFC 3435), RTMP, RFB (RFC 6143).
 
+use super::reader::{Reader, Told, must, settle};
 use super::{BOTH, TCP, UDP, any_side, claim, first_line, magic, named};
 use crate::protocol::{Protocol, Transport, Verdict};
 
@@ -68,16 +69,33 @@ pub static MGCP: Protocol =
 /// RTMP.
 pub static RTMP: Protocol = named(
     "rtmp",
-    "RTMP; told by version 3 and the zero bytes in both sides' first handshake messages, on its port.",
+    "RTMP; told by version 3 and a plausible first message of the client, on its port, or with the server's answer behind a whole one.",
     TCP,
     &[1935],
     |p| {
-        let hello =
-            |d: &[u8]| d.is_empty() || (d.first() == Some(&3) && d.get(5..9).is_none_or(|z| z == [0; 4]));
-        if !p.on_port(&[1935]) || p.orig.first() != Some(&3) || p.resp.first().is_some_and(|b| *b != 3) {
-            return Verdict::NotMine;
-        }
-        if hello(p.orig) && p.orig.len() >= 9 { Verdict::Mine(75) } else { Verdict::NeedMore }
+        // Version, time, then zero or the version of the player (9.0.124.2), then filler: 1537 bytes together.
+        let told = |d: &[u8]| -> Told {
+            let mut r = Reader::new(d);
+            r.eq(&[3])?;
+            r.skip(4)?;
+            match r.rest().first() {
+                None => Err(Verdict::NeedMore),
+                Some(0) => r.eq(&[0; 4]),
+                Some(major) => {
+                    must((9..=128).contains(major))?;
+                    r.skip(1)?;
+                    must(r.u8()? <= 9)?;
+                    r.skip(2)
+                }
+            }
+        };
+        let answered = || {
+            must(p.resp.first().is_none_or(|b| *b == 3))?;
+            if p.orig.len() < 1537 || p.resp.is_empty() { Err(Verdict::NeedMore) } else { Ok(()) }
+        };
+        let ours = p.on_port(&[1935]);
+        let answer = if ours { must(p.resp.first().is_none_or(|b| *b == 3)) } else { answered() };
+        settle(p, told(p.orig).and(answer), if ours { 75 } else { 60 })
     },
 );
 

@@ -4,16 +4,31 @@
 //! than none, so a probe asks for a signature that chance does not make, or for a weaker one on the usual port. Grouped by who
 //! speaks them; a protocol that gets a parser moves to a file of its own.
 
+pub mod chat;
 pub mod databases;
+pub mod desktops;
+pub mod games;
+pub mod h323;
 pub mod industry;
 pub mod infrastructure;
 pub mod lines;
+pub mod machines;
 pub mod media;
+pub mod openvpn;
+pub mod operators;
 pub mod peers;
+pub mod programs;
+mod reader;
+pub mod routing;
+pub mod sharing;
+pub mod stores;
+pub mod sunrpc;
 pub mod tunnels;
 pub mod windows;
+pub mod words;
 
 use super::{Probe, Protocol, Transport, Verdict};
+use crate::model::bytes::be16;
 
 const TCP: &[Transport] = &[Transport::Tcp];
 const UDP: &[Transport] = &[Transport::Udp];
@@ -28,6 +43,38 @@ const fn named(
     probe: fn(&Probe<'_>) -> Verdict,
 ) -> Protocol {
     Protocol { name, about, transports, ports, tables: &[], buffer_cap: 0, probe, parser: None }
+}
+
+/// The service of a flow whose IP protocol is neither TCP nor UDP (IANA protocol-numbers); `None` for numbers that nobody uses.
+pub(super) fn by_number(ip_protocol: u8) -> Option<&'static str> {
+    Some(match ip_protocol {
+        1 => "icmp",
+        2 => "igmp",
+        4 => "ipip",
+        8 => "egp",
+        33 => "dccp",
+        41 => "6in4",
+        46 => "rsvp",
+        47 => "gre",
+        50 => "esp",
+        51 => "ah",
+        58 => "icmp6",
+        88 => "eigrp",
+        89 => "ospf",
+        94 => "ipip",
+        97 => "etherip",
+        103 => "pim",
+        108 => "ipcomp",
+        // CARP shares this number with the protocol that it replaces.
+        112 => "vrrp",
+        113 => "pgm",
+        115 => "l2tp",
+        124 => "isis",
+        132 => "sctp",
+        136 => "udplite",
+        137 => "mpls",
+        _ => return None,
+    })
 }
 
 /// Yes with this certainty, or no.
@@ -84,6 +131,11 @@ fn first_line(data: &[u8]) -> &[u8] {
     data.get(..end).unwrap_or(&[]).trim_ascii_end()
 }
 
+/// Does the length at `at`, in network order, and `more` bytes that it leaves out count the whole datagram?
+fn counts_all(data: &[u8], at: usize, more: usize) -> bool {
+    be16(data, at).is_some_and(|len| usize::from(len) + more == data.len())
+}
+
 /// Only visible ASCII and spaces?
 fn is_text(data: &[u8]) -> bool {
     data.iter().all(|b| matches!(b, b' '..=b'~' | b'\t'))
@@ -105,5 +157,7 @@ fn ber(data: &[u8]) -> Option<(usize, &[u8])> {
     (len < 1 << 24).then_some((len, rest))
 }
 
+#[cfg(test)]
+pub(super) mod samples;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! Which peers, proxies or encrypted transports are it?
 //!
-//! BitTorrent (BEP 3, BEP 5, BEP 15), SOCKS (RFC 1928), QUIC (RFC 9000, RFC 9369), DTLS (RFC 9147).
+//! BitTorrent (BEP 3, BEP 5, BEP 14, BEP 15, BEP 29), SOCKS (RFC 1928), QUIC (RFC 9000, RFC 9369), DTLS (RFC 9147).
 
+use super::sharing::{distributed_table, utp};
 use super::{TCP, UDP, any_side, claim, magic, named};
 use crate::model::bytes::{be16, be32};
 use crate::protocol::{Protocol, Verdict};
@@ -9,7 +10,7 @@ use crate::protocol::{Protocol, Verdict};
 /// BitTorrent.
 pub static BITTORRENT: Protocol = named(
     "bittorrent",
-    "BitTorrent between peers, its distributed table and UDP trackers; told by the handshake, a bencoded query, or the tracker's magic number.",
+    "BitTorrent between peers, its distributed table and UDP trackers; told by the handshake, a bencoded query, the tracker's magic number, a search, or the opening of a uTP connection.",
     super::BOTH,
     &[6881],
     |p| {
@@ -17,13 +18,11 @@ pub static BITTORRENT: Protocol = named(
         if p.transport == crate::protocol::Transport::Tcp {
             return magic(if p.orig.is_empty() { p.resp } else { p.orig }, HANDSHAKE, 95);
         }
-        let table = |d: &[u8]| {
-            let open = [&b"d1:ad2:id20:"[..], b"d1:rd2:id20:", b"d2:ip", b"d1:el"];
-            d.ends_with(b"e") && open.iter().any(|o| d.starts_with(o)) && super::contains_word(d, "1:Y1:")
-        };
         // BEP 15: connection id 0x41727101980, action 0.
         let tracker = |d: &[u8]| d.starts_with(b"\0\0\x04\x17\x27\x10\x19\x80\0\0\0\0") && d.len() == 16;
-        claim(any_side(p, |d| table(d) || tracker(d)), 90)
+        // BEP 14: in the local network.
+        let search = |d: &[u8]| d.starts_with(b"BT-SEARCH * HTTP/1.1");
+        claim(any_side(p, |d| distributed_table(d) || tracker(d) || search(d) || utp(d)), 90)
     },
 );
 

@@ -1,8 +1,11 @@
 //! Real first bytes get their name, and nothing gets a wrong one.
 
+use super::samples::{Sample, all};
 use super::*;
 use crate::model::flow::ServiceSource;
+use crate::protocol::ALL;
 use crate::protocol::testing::{Bench, orig, resp};
+use proptest::prelude::*;
 
 /// Name by content, on a port that hints at nothing unless one is given.
 fn tcp(port: u16, o: &[u8], r: &[u8]) -> Option<&'static str> {
@@ -101,7 +104,7 @@ fn datagrams() {
         ("stun", 4242, stun),
         ("vxlan", 4789, &vxlan),
         ("geneve", 6081, &[0, 0, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3]),
-        ("gtpv1", 2152, &[0x30, 0xff, 0, 1, 0, 0, 0, 1, 0x45]),
+        ("gtp", 2152, &[0x30, 0xff, 0, 1, 0, 0, 0, 1, 0x45]),
         ("teredo", 4242, &teredo),
         ("quic", 4242, &quic),
         ("snmp", 4242, b"\x30\x0d\x02\x01\x01\x04\x06public\xa0\x01"),
@@ -121,4 +124,125 @@ fn datagrams() {
         }
     }
     assert_eq!(udp(4242, &ntp), None, "48 bytes are no clock");
+}
+
+/// The surest claim of all probes over one transport, as the dispatcher decides when no more bytes come.
+fn surest_claim(transport: Transport, port: u16, o: &[u8], r: &[u8]) -> Option<(&'static str, u8)> {
+    let probe = Probe { orig: o, resp: r, transport, ports: (40_000, port) };
+    let mut best = None;
+    for p in ALL.iter().filter(|p| p.transports.contains(&transport)) {
+        match (p.probe)(&probe) {
+            Verdict::Mine(sure) if best.is_none_or(|(_, b)| sure > b) => best = Some((p.name, sure)),
+            _ => {}
+        }
+    }
+    best
+}
+
+fn bench(sample: &Sample, port: u16) -> Bench {
+    match sample.transport {
+        Transport::Tcp => Bench::tcp(port),
+        Transport::Udp => Bench::udp(port),
+    }
+}
+
+#[test]
+fn every_sample_has_its_own_name_at_home() {
+    for s in all() {
+        let sent: Vec<_> = [orig(&s.orig), resp(&s.resp)].into_iter().filter(|s| !s.is_empty()).collect();
+        let run = bench(&s, s.port).run(&sent);
+        assert_eq!(
+            (run.service, run.source),
+            (Some(s.name), Some(ServiceSource::Content)),
+            "port {}",
+            s.port
+        );
+        if s.transport == Transport::Tcp {
+            let bytes: Vec<_> = s.orig.chunks(1).map(orig).chain(s.resp.chunks(1).map(resp)).collect();
+            assert_eq!(bench(&s, s.port).run(&bytes).service, Some(s.name), "byte by byte");
+        }
+    }
+}
+
+#[test]
+fn no_sample_has_another_name_on_any_port() {
+    let mut ports: Vec<u16> = ALL.iter().flat_map(|p| p.ports).copied().chain([4242]).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    for s in all() {
+        for port in &ports {
+            let claim = surest_claim(s.transport, *port, &s.orig, &s.resp).map(|(name, _)| name);
+            assert!(
+                claim.is_none() || claim == Some(s.name),
+                "{} on port {port} is taken for {claim:?}",
+                s.name
+            );
+        }
+    }
+}
+
+#[test]
+fn no_beginning_of_a_sample_has_another_name() {
+    for s in all() {
+        for end in 1..s.orig.len().min(128) {
+            for port in [s.port, 4242] {
+                let claim = surest_claim(s.transport, port, &s.orig[..end], &[]).map(|(name, _)| name);
+                assert!(
+                    claim.is_none() || claim == Some(s.name),
+                    "{} cut at {end} is taken for {claim:?}",
+                    s.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_probe_that_declines_has_declined_for_good() {
+    for s in all().into_iter().filter(|s| s.transport == Transport::Tcp) {
+        for p in ALL.iter().filter(|p| p.transports.contains(&s.transport)) {
+            let ports = (40_000, s.port);
+            let said = |o: usize, r: usize| {
+                let probe = Probe { orig: &s.orig[..o], resp: &s.resp[..r], transport: s.transport, ports };
+                (p.probe)(&probe)
+            };
+            let (o, r) = (s.orig.len(), s.resp.len());
+            if said(o, r) == Verdict::NotMine {
+                continue;
+            }
+            let first = if o > 0 { said(1, 0) } else { said(0, 1) };
+            assert_ne!(
+                first,
+                Verdict::NotMine,
+                "{} declines the first byte of {} and then does not",
+                p.name,
+                s.name
+            );
+        }
+    }
+}
+
+#[test]
+fn numbers_of_ip_protocols_are_services() {
+    use crate::model::flow::ip_protocol;
+    assert_eq!(by_number(89), Some("ospf"));
+    assert_eq!(
+        (by_number(ip_protocol::TCP), by_number(ip_protocol::UDP), by_number(253)),
+        (None, None, None)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Random bytes are nothing, on a port that belongs to nobody.
+    #[test]
+    fn random_bytes_have_no_name(
+        o in prop::collection::vec(any::<u8>(), 0..300),
+        r in prop::collection::vec(any::<u8>(), 0..60),
+    ) {
+        for transport in [Transport::Tcp, Transport::Udp] {
+            prop_assert_eq!(surest_claim(transport, 4242, &o, &r), None);
+        }
+    }
 }

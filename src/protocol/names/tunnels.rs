@@ -1,11 +1,11 @@
 //! Which tunnel is the outer flow?
 //!
-//! VXLAN (RFC 7348), GENEVE (RFC 8926), GTP-U (3GPP TS 29.281), Teredo (RFC 4380), L2TP (RFC 2661), WireGuard, OpenVPN, IKE (RFC 7296),
+//! VXLAN (RFC 7348), GENEVE (RFC 8926), GTP (3GPP TS 29.281, 29.274), Teredo (RFC 4380), L2TP (RFC 2661), WireGuard, IKE (RFC 7296),
 //! PPTP (RFC 2637). What they carry is decoded elsewhere.
 
-use super::{BOTH, TCP, UDP, any_side, claim, named};
+use super::{TCP, UDP, any_side, claim, named};
 use crate::model::bytes::{be16, be32};
-use crate::protocol::{Probe, Protocol, Transport, Verdict};
+use crate::protocol::{Protocol, Verdict};
 
 /// VXLAN.
 pub static VXLAN: Protocol = named(
@@ -38,18 +38,38 @@ pub static GENEVE: Protocol = named(
     },
 );
 
-/// GTP-U.
-pub static GTPV1: Protocol = named(
-    "gtpv1",
-    "GTP version 1, user and control plane (3GPP TS 29.281, 29.060); told by version, message type and a length that fits.",
+/// GTP.
+pub static GTP: Protocol = named(
+    "gtp",
+    "GTP versions 1 and 2, user and control plane of mobile networks, and GTP' (3GPP TS 29.281, 29.060, 29.274, 32.295); told by version, message type and a length that fits, on its ports.",
     UDP,
-    &[2152, 2123],
+    &[2152, 2123, 3386],
     |p| {
         let looks = |d: &[u8]| {
-            let kind = matches!(d, [flags, 1..=3 | 16..=31 | 254 | 255, ..] if flags & 0xf8 == 0x30);
-            kind && be16(d, 2).is_some_and(|len| usize::from(len) + 8 == d.len())
+            let (Some([flags, kind]), Some(len)) = (d.first_chunk::<2>(), be16(d, 2).map(usize::from)) else {
+                return false;
+            };
+            match flags >> 5 {
+                // Version 1: protocol type and no reserved bit; the length leaves out the first eight bytes.
+                1 if flags & 0x18 == 0x10 => {
+                    matches!(kind, 1..=7 | 16..=70 | 96..=105 | 112..=121 | 128 | 240 | 241 | 254 | 255)
+                        && len + 8 == d.len()
+                }
+                // Version 2 leaves out four; a second message may ride behind.
+                2 if flags & 0x07 == 0 => {
+                    let least = if flags & 8 == 0 { 4 } else { 8 };
+                    *kind > 0
+                        && len >= least
+                        && (len + 4 == d.len() || (flags & 0x10 != 0 && len + 4 < d.len()))
+                }
+                // GTP' has a header of six bytes, or of twenty before version 2.
+                0..=2 if p.on_port(&[3386]) && flags & 0x10 == 0 => {
+                    matches!(kind, 1..=7 | 240 | 241) && (len + 6 == d.len() || len + 20 == d.len())
+                }
+                _ => false,
+            }
         };
-        claim(p.on_port(&[2152, 2123]) && any_side(p, looks), 90)
+        claim(p.on_port(&[2152, 2123, 3386]) && any_side(p, looks), 90)
     },
 );
 
@@ -101,41 +121,22 @@ pub static L2TP: Protocol = named(
 /// WireGuard.
 pub static WIREGUARD: Protocol = named(
     "wireguard",
-    "WireGuard; told by the exact lengths of its handshake messages and their zero bytes.",
+    "WireGuard; told by the exact lengths of its handshake messages and their zero bytes, or data in whole blocks with a small counter.",
     UDP,
     &[51820],
     |p| {
         let initiation = |d: &[u8]| d.len() == 148 && d.starts_with(&[1, 0, 0, 0]);
         let response = |d: &[u8]| d.len() == 92 && d.starts_with(&[2, 0, 0, 0]);
-        claim(any_side(p, |d| initiation(d) || response(d)), 80)
+        // Data of a session whose start was not captured: receiver, a counter that is not astronomic, whole blocks.
+        let data = |d: &[u8]| {
+            d.starts_with(&[4, 0, 0, 0])
+                && d.get(12..16) == Some(&[0; 4])
+                && d.len() >= 32
+                && d.len().is_multiple_of(16)
+        };
+        claim(any_side(p, |d| initiation(d) || response(d) || data(d)), 80)
     },
 );
-
-/// OpenVPN.
-pub static OPENVPN: Protocol = named(
-    "openvpn",
-    "OpenVPN; told by a client's hard reset and a server's that repeats the client's session.",
-    BOTH,
-    &[1194],
-    openvpn,
-);
-
-fn openvpn(p: &Probe<'_>) -> Verdict {
-    // Over TCP a length of two bytes comes first.
-    let skip = if p.transport == Transport::Tcp { 2 } else { 0 };
-    let [orig, resp] = [p.orig, p.resp].map(|d| d.get(skip..).unwrap_or(&[]));
-    let reset = |d: &[u8], opcodes: &[u8]| d.first().is_none_or(|b| opcodes.contains(b));
-    let fits = skip == 0 || be16(p.orig, 0).is_none_or(|len| (14..=200).contains(&len));
-    // P_CONTROL_HARD_RESET_CLIENT_V2 (7) or _V3 (10); the server's is 8. The low bits are the key id, 0 at first.
-    if !fits || !reset(orig, &[0x38, 0x50]) || !reset(resp, &[0x40]) || (p.orig.is_empty() && skip == 0) {
-        return Verdict::NotMine;
-    }
-    let Some(session) = orig.get(1..9) else { return Verdict::NeedMore };
-    if resp.len() < 9 {
-        return Verdict::NeedMore;
-    }
-    claim(resp.windows(8).skip(9).any(|w| w == session), 90)
-}
 
 /// IKE.
 pub static IKE: Protocol = named(
@@ -152,6 +153,23 @@ pub static IKE: Protocol = named(
                 && be32(d, 24).is_some_and(|len| len as usize == d.len())
         };
         claim(p.on_port(&[500, 4500]) && any_side(p, looks), 90)
+    },
+);
+
+/// ESP in UDP.
+pub static ESP_IN_UDP: Protocol = named(
+    "esp",
+    "ESP of IPsec in UDP (RFC 3948); told by an index that is not reserved and a small sequence number, on its port.",
+    UDP,
+    &[4500],
+    |p| {
+        let looks = |d: &[u8]| {
+            d.len() >= 32
+                && be32(d, 0).is_some_and(|spi| spi > 255)
+                && matches!(d.get(4), Some(0))
+                && be32(d, 4).is_some_and(|n| n > 0)
+        };
+        claim(p.on_port(&[4500]) && any_side(p, looks), 60)
     },
 );
 

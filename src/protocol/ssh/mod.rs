@@ -45,6 +45,9 @@ pub static PROTOCOL: Protocol = Protocol {
     parser: Some(|| Box::<SshParser>::default()),
 };
 
+/// Longest line before a banner that is waited for, bytes; servers say `Exceeded MaxStartups` or less.
+const MAX_LINE_BEFORE: usize = 256;
+
 fn probe(p: &Probe<'_>) -> Verdict {
     let banner = |data: &[u8]| data.starts_with(b"SSH-1.") || data.starts_with(b"SSH-2.");
     let begins = |data: &[u8]| b"SSH-1.".starts_with(data) || b"SSH-2.".starts_with(data);
@@ -58,7 +61,9 @@ fn probe(p: &Probe<'_>) -> Verdict {
     if p.orig.is_empty() && p.resp.windows(7).any(|w| w == b"\nSSH-2." || w == b"\nSSH-1.") {
         return Verdict::Mine(80);
     }
-    if begins(p.resp) || p.on_port(PROTOCOL.ports) { Verdict::NeedMore } else { Verdict::NotMine }
+    // Where the server's first line has not ended, its next may still be the banner.
+    let open = p.resp.len() < MAX_LINE_BEFORE && !p.resp.iter().any(|b| *b == b'\n' || !b.is_ascii());
+    if begins(p.resp) || open || p.on_port(PROTOCOL.ports) { Verdict::NeedMore } else { Verdict::NotMine }
 }
 
 /// One connection.
