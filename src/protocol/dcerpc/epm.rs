@@ -1,7 +1,7 @@
 //! Where does the endpoint mapper say that an interface listens?
 //!
 //! The answer to `ept_map` (C706 appendix O): towers (appendix L), each a stack of floors: interface, transfer syntax, RPC, port,
-//! address. Read as NDR of 32 bits, little endian, which is what every Windows sends unless both sides agreed on NDR64.
+//! address. Read as NDR or NDR64 (MS-RPCE section 2.2.5), little endian, which is what every Windows sends.
 
 use super::Uuid;
 use super::interfaces::Interface;
@@ -53,21 +53,37 @@ impl std::fmt::Display for Tower {
     }
 }
 
-/// The towers of an answer's results.
+/// The towers of an answer's results, in whichever of the two encodings.
 pub(super) fn map_answer(stub: &[u8]) -> Vec<Tower> {
+    // In NDR64 numbers of the array take eight bytes: read as four, its length is zero.
+    let towers = towers(stub, 4);
+    if towers.is_empty() { self::towers(stub, 8) } else { towers }
+}
+
+/// With numbers of arrays and pointers of `width` bytes, at multiples of it.
+fn towers(stub: &[u8], width: usize) -> Vec<Tower> {
     let mut out = Vec::new();
     let mut c = Cursor::new(stub);
-    // Handle, number of towers, then the array's size, offset and length.
-    let count = c.skip(20 + 4 + 4 + 4).and_then(|()| c.u32_le()).unwrap_or(0);
-    let count = usize::try_from(count).unwrap_or(usize::MAX).min(MAX_TOWERS);
-    if c.skip(count * 4).is_none() {
+    let align = |c: &mut Cursor<'_>| c.skip(c.position().wrapping_neg() & (width - 1));
+    let number = |c: &mut Cursor<'_>| {
+        let n = if width == 8 { c.u64_le()? } else { u64::from(c.u32_le()?) };
+        usize::try_from(n).ok()
+    };
+    // Handle and number of towers, then the array's size, offset and length.
+    let count = c
+        .skip(20 + 4)
+        .and_then(|()| align(&mut c))
+        .and_then(|()| c.skip(2 * width))
+        .and_then(|()| number(&mut c));
+    let count = count.unwrap_or(0).min(MAX_TOWERS);
+    if c.skip(count * width).is_none() {
         return out;
     }
     for _ in 0..count {
-        let Some(len) = c.skip(4).and_then(|()| c.u32_le()) else { break };
+        let Some(len) = c.skip(width).and_then(|()| c.u32_le()) else { break };
         let Some(bytes) = usize::try_from(len).ok().and_then(|len| c.take(len)) else { break };
         out.extend(tower(bytes));
-        if c.skip(c.position().wrapping_neg() & 3).is_none() {
+        if align(&mut c).is_none() {
             break;
         }
     }
@@ -147,6 +163,16 @@ pub(super) mod tests {
     fn a_tower_as_a_string_binding() {
         let towers: Vec<_> = map_answer(&answer()).iter().map(ToString::to_string).collect();
         assert_eq!(towers, ["drsuapi@ncacn_ip_tcp:10.0.0.2[49667]"]);
+    }
+
+    #[test]
+    fn the_same_in_ndr64() {
+        let whole = answer();
+        let tower = &whole[44..whole.len() - 4];
+        let n = |n: u8| [n, 0, 0, 0, 0, 0, 0, 0];
+        let stub = [&[0; 20][..], &[1, 0, 0, 0], &n(4), &n(0), &n(1), &n(3), &n(75), tower].concat();
+        assert_eq!(map_answer(&stub), map_answer(&whole));
+        assert_eq!(map_answer(&stub).len(), 1);
     }
 
     #[test]

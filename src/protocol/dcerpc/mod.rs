@@ -3,7 +3,7 @@
 //! DCE/RPC: connection-oriented, version 5, over TCP and over named pipes of SMB (which hands the bytes to a [`Conversation`]), and
 //! connectionless, version 4, over UDP. C706 chapter 12, MS-RPCE. Binds and calls are paired with their answers; arguments are skipped
 //! unread, but for the endpoint mapper's answer, which tells where the next connection will go. After loss it waits for a
-//! segment that begins with a packet. Refuses: arguments and results, RPC over HTTP, NDR64 in the endpoint mapper.
+//! segment that begins with a packet. Refuses: arguments and results, RPC over HTTP.
 //! Read `pdu` (what a packet looks like), then `conversation`, `datagram`, `epm`, `interfaces`, `record`.
 
 mod conversation;

@@ -31,6 +31,9 @@ const MAX_TREES: usize = 128;
 /// Sessions, and logins under way, on one connection; only terminal servers have more than a few.
 const MAX_SESSIONS: usize = 64;
 
+/// The only request that is repeated until there is nothing left to answer.
+pub(super) const QUERY_DIRECTORY: &str = "query_directory";
+
 /// Longest name or path kept, bytes of UTF-16: the longest that Windows opens without extended paths, doubled.
 pub(super) const MAX_NAME: usize = 1_040;
 
@@ -331,6 +334,14 @@ impl State {
             _ => None,
         };
         row.file_name = waiting.ask.name.as_deref().map(Into::into).or(file.and_then(|f| f.name.clone()));
+        if let (true, Some(file)) = (waiting.ask.command == QUERY_DIRECTORY, file) {
+            // The pattern belongs behind the directory.
+            let pattern = row.file_name.take().unwrap_or_default();
+            row.file_name = Some(match file.name.as_deref() {
+                None | Some("") => pattern,
+                Some(directory) => format!("{directory}\\{pattern}").into(),
+            });
+        }
         row.new_name = waiting.ask.new_name.as_deref().map(Into::into);
         row.is_directory = file.and_then(|f| f.directory);
         row.size = waiting.ask.size;
@@ -360,6 +371,9 @@ impl State {
         out: &mut Output<'_>,
     ) {
         let success = status.is_success();
+        if waiting.ask.command == QUERY_DIRECTORY && status == Status::Nt(status::NO_MORE_FILES) {
+            return;
+        }
         let mut row = self.row_of(&waiting);
         row.status = Some(status);
         row.rtt = Some(out.at.ts.since(waiting.at.ts));
@@ -434,7 +448,8 @@ impl State {
                     3 => "overwrite",
                     _ => "open",
                 });
-                (row.size, row.is_directory) = (Some(size), directory);
+                (row.size, row.is_directory) =
+                    (Some(size).filter(|_| row.share_type != Some("pipe")), directory);
                 let doomed = *delete_on_close;
                 let name = row.file_name.clone();
                 let pipe = self.is_pipe(&row).then(|| row.file_name.clone()).flatten();
@@ -444,7 +459,7 @@ impl State {
                     let bare = name.trim_start_matches('\\');
                     Box::new(Conversation::pipe(bare.strip_prefix("PIPE\\").unwrap_or(bare)))
                 });
-                let size = Some(size).filter(|_| directory != Some(true));
+                let size = row.size.filter(|_| directory != Some(true));
                 self.open(file, waiting.head, out, |f| {
                     (f.name, f.directory, f.size, f.doomed, f.pipe) = (name, directory, size, doomed, pipe);
                 });
@@ -574,7 +589,7 @@ impl State {
 
     /// What is known of a file goes into the row of its close, and its content to `files`.
     fn closed(&mut self, mut file: OpenFile, row: &mut SmbRecord, out: &mut Output<'_>) {
-        row.action = file.action();
+        row.action = file.action().filter(|_| file.pipe.is_none());
         (row.read_bytes, row.written_bytes) = (Some(file.read.bytes), Some(file.written.bytes));
         row.size = file.size;
         // Written where nobody said how long it was before: as long as what came.

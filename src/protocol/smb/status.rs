@@ -21,6 +21,9 @@ pub(super) const MORE_PROCESSING: u32 = 0xc000_0016;
 /// The answer is longer than the room for it, the beginning is there.
 pub(super) const BUFFER_OVERFLOW: u32 = 0x8000_0005;
 
+/// A listing is over.
+pub(super) const NO_MORE_FILES: u32 = 0x8000_0006;
+
 impl Status {
     /// Did the request do what it should?
     pub fn is_success(self) -> bool {
@@ -55,7 +58,7 @@ fn name(status: u32) -> Option<&'static str> {
         BUFFER_OVERFLOW => "STATUS_BUFFER_OVERFLOW",
         0x0000_010b => "STATUS_NOTIFY_CLEANUP",
         0x0000_010c => "STATUS_NOTIFY_ENUM_DIR",
-        0x8000_0006 => "STATUS_NO_MORE_FILES",
+        NO_MORE_FILES => "STATUS_NO_MORE_FILES",
         0x8000_002d => "STATUS_STOPPED_ON_SYMLINK",
         0xc000_0001 => "STATUS_UNSUCCESSFUL",
         0xc000_0002 => "STATUS_NOT_IMPLEMENTED",

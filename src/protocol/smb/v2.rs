@@ -3,7 +3,7 @@
 //! MS-SMB2 section 2.2. A message may hold several requests or answers; each has a header of 64 bytes. Offsets inside are from that
 //! header.
 
-use super::state::{Answer, Ask, Handle, Head, MAX_NAME, State, Stream, What};
+use super::state::{Answer, Ask, Handle, Head, MAX_NAME, QUERY_DIRECTORY, State, Stream, What};
 use super::status::{self, Status};
 use crate::model::bytes::{Cursor, le16, le32, le64};
 use crate::model::flow::Side;
@@ -233,7 +233,7 @@ fn request(
         }
         command::QUERY_DIRECTORY => {
             file = handle(8);
-            ask.command = "query_directory";
+            ask.command = QUERY_DIRECTORY;
             ask.name = name(here, le16(b, 24), le16(b, 26));
         }
         command::SET_INFO => {
