@@ -88,6 +88,11 @@ impl<'a> Cursor<'a> {
     pub fn u32_le(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
+
+    /// Eight bytes, little endian.
+    pub fn u64_le(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
 }
 
 /// Two bytes in network order at `at`.
@@ -98,6 +103,21 @@ pub fn be16(data: &[u8], at: usize) -> Option<u16> {
 /// Four bytes in network order at `at`.
 pub fn be32(data: &[u8], at: usize) -> Option<u32> {
     data.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// Two bytes, little endian, at `at`.
+pub fn le16(data: &[u8], at: usize) -> Option<u16> {
+    data.get(at..at.checked_add(2)?)?.try_into().ok().map(u16::from_le_bytes)
+}
+
+/// Four bytes, little endian, at `at`.
+pub fn le32(data: &[u8], at: usize) -> Option<u32> {
+    data.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes)
+}
+
+/// Eight bytes, little endian, at `at`.
+pub fn le64(data: &[u8], at: usize) -> Option<u64> {
+    data.get(at..at.checked_add(8)?)?.try_into().ok().map(u64::from_le_bytes)
 }
 
 #[cfg(test)]
@@ -118,5 +138,10 @@ mod tests {
         assert_eq!(be16(&[1, 2], 1), None);
         assert_eq!(be16(&[1, 2], usize::MAX), None);
         assert_eq!(be32(&[0, 0, 1, 0], 0), Some(256));
+        assert_eq!((le16(&[1, 2], 1), le32(&[1; 4], usize::MAX), le64(&[1; 8], 1)), (None, None, None));
+        assert_eq!(
+            (le16(&[0, 1], 0), le32(&[0, 1, 0, 0], 0), le64(&[2, 0, 0, 0, 0, 0, 0, 0], 0)),
+            (Some(256), Some(256), Some(2))
+        );
     }
 }

@@ -40,6 +40,21 @@ pub fn printable(bytes: &[u8], cap: usize) -> String {
     out
 }
 
+/// UTF-16, little endian, as printable UTF-8 of at most `cap` input bytes. Half a surrogate pair becomes U+FFFD, an odd byte
+/// at the end is left out.
+pub fn printable_utf16(bytes: &[u8], cap: usize) -> String {
+    let shown = bytes.get(..cap).unwrap_or(bytes);
+    let (pairs, _) = shown.as_chunks::<2>();
+    let text: String = char::decode_utf16(pairs.iter().map(|p| u16::from_le_bytes(*p)))
+        .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect();
+    let mut out = printable(text.as_bytes(), usize::MAX);
+    if shown.len() < bytes.len() {
+        out.push(CUT_MARK);
+    }
+    out
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
@@ -57,6 +72,13 @@ mod tests {
         assert_eq!(printable(b"a\x1b[31m\r\n", 99), "a\\x1b[31m\\x0d\\x0a");
         assert_eq!(printable("é\u{202e}".as_bytes(), 99), "é\\u{202e}");
         assert_eq!(printable(&[0xff, b'x'], 99), "\\xffx");
+    }
+
+    #[test]
+    fn utf16_is_as_safe() {
+        assert_eq!(printable_utf16(b"a\0\x1b\0\xac\x20", 99), "a\\x1b\u{20ac}");
+        assert_eq!(printable_utf16(b"a\0b\0", 2), "a…");
+        assert_eq!(printable_utf16(b"\0\xd8x", 99), "\u{fffd}");
     }
 
     #[test]

@@ -107,6 +107,10 @@ weirds! {
     TlsHandshakeTooLarge "tls_handshake_too_large" Application "A TLS handshake message exceeded its cap and was not parsed.";
     CertificateMalformed "certificate_malformed" Application "A certificate could not be parsed.";
     SshMalformed "ssh_malformed" Application "An SSH banner or key exchange contradicts itself.";
+    SmbMalformed "smb_malformed" Application "An SMB message ends early or contradicts itself.";
+    DcerpcMalformed "dcerpc_malformed" Application "A DCE/RPC packet contradicts itself, or does not follow the one before.";
+    NtlmMalformed "ntlm_malformed" Application "An NTLM message points outside of itself, or is of no known type.";
+    StateFull "state_full" Application "More things open in one flow (files, shares, sessions, contexts) than are remembered; the oldest was forgotten.";
     ParserBufferFull "parser_buffer_full" Application "A message exceeded the cap of its parser, which gave up the flow.";
     PendingFull "pending_full" Application "More unanswered requests in one flow than are remembered; the oldest was written without its answer.";
 }

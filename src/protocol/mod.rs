@@ -6,13 +6,17 @@
 
 pub mod clues;
 pub mod credentials;
+pub mod dcerpc;
 pub mod dispatch;
 pub mod dns;
 pub mod files;
 pub mod ftp;
 pub mod http1;
 pub mod names;
+pub mod ntlm;
+pub mod smb;
 mod sniff;
+pub mod spnego;
 pub mod ssh;
 pub mod template;
 #[cfg(test)]
@@ -261,8 +265,8 @@ pub static ALL: &[&Protocol] = &[
     &names::lines::TELNET,
     &names::lines::RSYNC,
     &names::lines::GIT,
-    &names::windows::SMB,
-    &names::windows::DCERPC,
+    &smb::PROTOCOL,
+    &dcerpc::PROTOCOL,
     &names::windows::KERBEROS,
     &names::windows::LDAP,
     &names::windows::RDP,
