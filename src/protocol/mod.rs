@@ -4,13 +4,16 @@
 //! content; a port is only a hint. Parsers take bytes and time, nothing else: no I/O, no clock, no knowledge of detectors
 //! or the database. To add one, copy `template.rs`.
 
+pub mod ber;
 pub mod clues;
 pub mod credentials;
+pub mod dhcp;
 pub mod dispatch;
 pub mod dns;
 pub mod files;
 pub mod ftp;
 pub mod http1;
+pub mod kerberos;
 pub mod names;
 mod sniff;
 pub mod ssh;
@@ -114,6 +117,14 @@ impl std::fmt::Debug for Announced {
 }
 
 impl Output<'_> {
+    /// The host at this end of the flow.
+    pub fn host(&self, side: Side) -> Ip {
+        match side {
+            Side::Orig => self.flow.tuple.src,
+            Side::Resp => self.flow.tuple.dst,
+        }
+    }
+
     /// Hand on a record that began at `began`.
     pub fn record(&mut self, began: At, record: impl Record) {
         (self.emit)(Emitted::Record(began, Box::new(record)));
@@ -222,7 +233,7 @@ pub static ALL: &[&Protocol] = &[
     &ssh::PROTOCOL,
     &http1::PROTOCOL,
     &tls::PROTOCOL,
-    &names::infrastructure::DHCP,
+    &dhcp::v4::PROTOCOL,
     &names::infrastructure::NTP,
     &names::infrastructure::SNMP,
     &names::infrastructure::SYSLOG,
@@ -230,7 +241,7 @@ pub static ALL: &[&Protocol] = &[
     &names::infrastructure::STUN,
     &names::infrastructure::RADIUS,
     &names::infrastructure::TFTP,
-    &names::infrastructure::DHCPV6,
+    &dhcp::v6::PROTOCOL,
     &names::infrastructure::NETFLOW,
     &names::infrastructure::IPFIX,
     &names::infrastructure::SFLOW,
@@ -261,7 +272,7 @@ pub static ALL: &[&Protocol] = &[
     &names::lines::GIT,
     &names::windows::SMB,
     &names::windows::DCERPC,
-    &names::windows::KERBEROS,
+    &kerberos::PROTOCOL,
     &names::windows::LDAP,
     &names::windows::RDP,
     &names::windows::RDPEUDP,

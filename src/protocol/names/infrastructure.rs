@@ -1,10 +1,10 @@
 //! Which service keeps the network running?
 //!
-//! NTP (RFC 5905), DHCP (RFC 2131, RFC 8415), SNMP (RFC 3416), syslog (RFC 5424, RFC 3164), SSDP, STUN (RFC 8489), RADIUS (RFC 2865),
+//! NTP (RFC 5905), SNMP (RFC 3416), syslog (RFC 5424, RFC 3164), SSDP, STUN (RFC 8489), RADIUS (RFC 2865),
 //! TFTP (RFC 1350), NetFlow and IPFIX (RFC 3954, RFC 7011), sFlow, NetBIOS datagrams (RFC 1002), BGP (RFC 4271).
 
 use super::{BOTH, TCP, UDP, any_side, ber, claim, first_line, is_text, magic, named};
-use crate::model::bytes::{Cursor, be16, be32};
+use crate::model::bytes::{be16, be32};
 use crate::protocol::{Protocol, Verdict};
 
 /// NTP.
@@ -26,47 +26,6 @@ pub static NTP: Protocol = named(
                 }
         };
         claim(p.on_port(&[123]) && any_side(p, looks), 90)
-    },
-);
-
-/// DHCP.
-pub static DHCP: Protocol = named(
-    "dhcp",
-    "DHCP for IPv4 (RFC 2131); told by the magic cookie behind the BOOTP header.",
-    UDP,
-    &[67, 68],
-    |p| {
-        let looks = |d: &[u8]| matches!(d, [1 | 2, _, 0..=16, ..]) && be32(d, 236) == Some(0x6382_5363);
-        claim(any_side(p, looks), 95)
-    },
-);
-
-/// DHCPv6.
-pub static DHCPV6: Protocol = named(
-    "dhcpv6",
-    "DHCP for IPv6 (RFC 8415); told by a message type and options that fill the datagram, on its ports.",
-    UDP,
-    &[546, 547],
-    |p| {
-        let looks = |d: &[u8]| {
-            let header = match d.first() {
-                Some(1..=11) => 4,
-                Some(12 | 13) => 34,
-                _ => return false,
-            };
-            let mut c = Cursor::new(d);
-            if c.skip(header).is_none() {
-                return false;
-            }
-            while !c.is_empty() {
-                let option = c.u16().and_then(|_| c.u16()).and_then(|len| c.skip(usize::from(len)));
-                if option.is_none() {
-                    return false;
-                }
-            }
-            true
-        };
-        claim(p.on_port(&[546, 547]) && any_side(p, looks), 90)
     },
 );
 

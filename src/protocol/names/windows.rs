@@ -1,9 +1,9 @@
 //! Which of the protocols of a Windows network is it?
 //!
-//! SMB (MS-SMB, MS-SMB2, behind RFC 1001 framing), DCE/RPC (C706, MS-RPCE), Kerberos (RFC 4120), LDAP (RFC 4511), RDP (MS-RDPBCGR) and its
+//! SMB (MS-SMB, MS-SMB2, behind RFC 1001 framing), DCE/RPC (C706, MS-RPCE), LDAP (RFC 4511), RDP (MS-RDPBCGR) and its
 //! UDP transport (MS-RDPEUDP).
 
-use super::{BOTH, TCP, UDP, any_side, ber, claim, named};
+use super::{BOTH, TCP, UDP, ber, claim, named};
 use crate::model::bytes::{be16, be32};
 use crate::protocol::{Probe, Protocol, Transport, Verdict};
 
@@ -56,43 +56,6 @@ pub static DCERPC: Protocol = named(
         claim(*minor <= 1 && matches!(order, 0 | 0x10) && *float <= 3 && len >= least, 85)
     },
 );
-
-/// Kerberos.
-pub static KERBEROS: Protocol = named(
-    "kerberos",
-    "Kerberos version 5 (RFC 4120); told by the application tag of a message, a length that fits and version 5.",
-    BOTH,
-    &[88],
-    |p| {
-        if p.transport == Transport::Udp {
-            return claim(any_side(p, |d| kerberos(d) == Some(true)), 90);
-        }
-        let d = if p.orig.is_empty() { p.resp } else { p.orig };
-        let Some(len) = be32(d, 0) else {
-            return if d.iter().take(2).all(|b| *b == 0) { Verdict::NeedMore } else { Verdict::NotMine };
-        };
-        if !(16..=1 << 20).contains(&len) {
-            return Verdict::NotMine;
-        }
-        match kerberos(d.get(4..).unwrap_or(&[])) {
-            Some(yes) => claim(yes, 90),
-            None => Verdict::NeedMore,
-        }
-    },
-);
-
-/// Application tag 10 to 15 or 30, a sequence, then version 5 in field 0 or 1. `None`: too short to tell.
-fn kerberos(d: &[u8]) -> Option<bool> {
-    let (tag, rest) = d.split_first()?;
-    if !matches!(tag, 0x6a..=0x6f | 0x7e) {
-        return Some(false);
-    }
-    let (_, rest) = ber(rest)?;
-    let (sequence, rest) = rest.split_first()?;
-    let (_, rest) = ber(rest)?;
-    let field = rest.first_chunk::<5>()?;
-    Some(*sequence == 0x30 && matches!(field, [0xa0 | 0xa1, 3, 2, 1, 5]))
-}
 
 /// LDAP.
 pub static LDAP: Protocol = named(
