@@ -14,12 +14,19 @@ pub mod files;
 pub mod ftp;
 pub mod http1;
 pub mod kerberos;
+pub mod ldap;
 pub mod names;
+pub mod ntp;
+pub mod radius;
+pub mod rdp;
 mod sniff;
+pub mod snmp;
 pub mod ssh;
+pub mod syslog;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tftp;
 pub mod tls;
 
 use self::clues::{Clue, HostClue};
@@ -234,13 +241,13 @@ pub static ALL: &[&Protocol] = &[
     &http1::PROTOCOL,
     &tls::PROTOCOL,
     &dhcp::v4::PROTOCOL,
-    &names::infrastructure::NTP,
-    &names::infrastructure::SNMP,
-    &names::infrastructure::SYSLOG,
+    &ntp::PROTOCOL,
+    &snmp::PROTOCOL,
+    &syslog::PROTOCOL,
     &names::infrastructure::SSDP,
     &names::infrastructure::STUN,
-    &names::infrastructure::RADIUS,
-    &names::infrastructure::TFTP,
+    &radius::PROTOCOL,
+    &tftp::PROTOCOL,
     &dhcp::v6::PROTOCOL,
     &names::infrastructure::NETFLOW,
     &names::infrastructure::IPFIX,
@@ -273,8 +280,8 @@ pub static ALL: &[&Protocol] = &[
     &names::windows::SMB,
     &names::windows::DCERPC,
     &kerberos::PROTOCOL,
-    &names::windows::LDAP,
-    &names::windows::RDP,
+    &ldap::PROTOCOL,
+    &rdp::PROTOCOL,
     &names::windows::RDPEUDP,
     &names::databases::MYSQL,
     &names::databases::POSTGRESQL,

@@ -219,10 +219,10 @@ impl Kerberos {
                 // Messages begin with segments: what does not begin one is the rest of the lost one.
                 return Fed::Took(data.len());
             }
-            if len > MAX_MESSAGE || len < 8 {
+            if plausible == Some(false) || len > MAX_MESSAGE {
                 out.weird(WeirdKind::KerberosMalformed, Detail::Number(len as u64));
-                self.finish(out);
-                return Fed::Done;
+                *self.lost(side) = true;
+                return Fed::Took(data.len());
             }
             let Some((message, behind)) = body.split_at_checked(len) else { break };
             *self.lost(side) = false;

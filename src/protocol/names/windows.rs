@@ -1,11 +1,10 @@
 //! Which of the protocols of a Windows network is it?
 //!
-//! SMB (MS-SMB, MS-SMB2, behind RFC 1001 framing), DCE/RPC (C706, MS-RPCE), LDAP (RFC 4511), RDP (MS-RDPBCGR) and its
-//! UDP transport (MS-RDPEUDP).
+//! SMB (MS-SMB, MS-SMB2, behind RFC 1001 framing), DCE/RPC (C706, MS-RPCE), and the UDP transport of RDP (MS-RDPEUDP).
 
-use super::{BOTH, TCP, UDP, ber, claim, named};
+use super::{TCP, UDP, claim, named};
 use crate::model::bytes::{be16, be32};
-use crate::protocol::{Probe, Protocol, Transport, Verdict};
+use crate::protocol::{Probe, Protocol, Verdict};
 
 /// SMB.
 pub static SMB: Protocol = named(
@@ -54,71 +53,6 @@ pub static DCERPC: Protocol = named(
             _ => return Verdict::NotMine,
         };
         claim(*minor <= 1 && matches!(order, 0 | 0x10) && *float <= 3 && len >= least, 85)
-    },
-);
-
-/// LDAP.
-pub static LDAP: Protocol = named(
-    "ldap",
-    "LDAP and CLDAP (RFC 4511); told by a message in BER: sequence, message number, then an operation whose length fits inside.",
-    BOTH,
-    &[389, 3268],
-    |p| {
-        let d = if p.orig.is_empty() { p.resp } else { p.orig };
-        match ldap(d) {
-            Some(yes) => claim(yes, 85),
-            None if p.transport == Transport::Tcp => Verdict::NeedMore,
-            None => Verdict::NotMine,
-        }
-    },
-);
-
-fn ldap(d: &[u8]) -> Option<bool> {
-    let (tag, rest) = d.split_first()?;
-    if *tag != 0x30 {
-        return Some(false);
-    }
-    let (len, body) = ber(rest)?;
-    let (id_tag, rest) = body.split_first()?;
-    let (id_len, rest) = rest.split_first()?;
-    if *id_tag != 2 || !(1..=4).contains(id_len) {
-        return Some(false);
-    }
-    let rest = rest.get(usize::from(*id_len)..)?;
-    let (op, rest) = rest.split_first()?;
-    // Unbind, delete and abandon are primitive, everything else is constructed (RFC 4511 section 4.2 on).
-    let known =
-        matches!(op, 0x60 | 0x61 | 0x63..=0x69 | 0x6b..=0x6f | 0x73 | 0x77..=0x79 | 0x42 | 0x4a | 0x50);
-    let (inner, rest) = if known { ber(rest)? } else { return Some(false) };
-    // A bind begins with version 2 or 3; results begin with an enumerated code.
-    let start = match op {
-        0x60 => matches!(rest.first_chunk::<3>()?, [2, 1, 2 | 3]),
-        0x61 | 0x65 | 0x67 | 0x69 | 0x6b | 0x6d | 0x6f | 0x78 => rest.first_chunk::<2>()? == &[10, 1],
-        _ => true,
-    };
-    Some(start && inner < len)
-}
-
-/// RDP.
-pub static RDP: Protocol = named(
-    "rdp",
-    "Remote Desktop (MS-RDPBCGR); told by an X.224 connection request with a cookie or a negotiation request, or on its port.",
-    TCP,
-    &[3389],
-    |p| {
-        let Some([3, 0, high, low, indicator, code, 0, 0]) = p.orig.first_chunk::<8>() else {
-            let begins = [3, 0].starts_with(p.orig.get(..2).unwrap_or(p.orig)) && p.orig.len() < 8;
-            return if begins && p.resp.is_empty() { Verdict::NeedMore } else { Verdict::NotMine };
-        };
-        let len = usize::from(u16::from_be_bytes([*high, *low]));
-        if *code != 0xe0 || usize::from(*indicator) + 5 != len {
-            return Verdict::NotMine;
-        }
-        let Some(variable) = p.orig.get(11..len) else { return Verdict::NeedMore };
-        let cookie = variable.starts_with(b"Cookie: ");
-        let negotiation =
-            variable.windows(4).any(|w| w == [1, 0, 8, 0] || w == [1, 1, 8, 0] || w == [1, 8, 8, 0]);
-        claim(cookie || negotiation || p.on_port(&[3389]), 90)
     },
 );
 
