@@ -111,6 +111,13 @@ weirds! {
     DcerpcMalformed "dcerpc_malformed" Application "A DCE/RPC packet contradicts itself, or does not follow the one before.";
     NtlmMalformed "ntlm_malformed" Application "An NTLM message points outside of itself, or is of no known type.";
     StateFull "state_full" Application "More things open in one flow (files, shares, sessions, contexts) than are remembered; the oldest was forgotten.";
+    DhcpMalformed "dhcp_malformed" Application "A DHCP message ends early or contradicts itself.";
+    KerberosMalformed "kerberos_malformed" Application "A Kerberos message does not follow its ASN.1.";
+    LdapMalformed "ldap_malformed" Application "An LDAP message does not follow its ASN.1.";
+    RdpMalformed "rdp_malformed" Application "A packet of an RDP connection's beginning contradicts itself.";
+    SnmpMalformed "snmp_malformed" Application "An SNMP message does not follow its ASN.1.";
+    RadiusMalformed "radius_malformed" Application "A RADIUS message ends early or contradicts itself.";
+    TftpMalformed "tftp_malformed" Application "A TFTP packet of an unknown kind or an impossible length.";
     ParserBufferFull "parser_buffer_full" Application "A message exceeded the cap of its parser, which gave up the flow.";
     PendingFull "pending_full" Application "More unanswered requests in one flow than are remembered; the oldest was written without its answer.";
 }

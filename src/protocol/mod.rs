@@ -4,23 +4,33 @@
 //! content; a port is only a hint. Parsers take bytes and time, nothing else: no I/O, no clock, no knowledge of detectors
 //! or the database. To add one, copy `template.rs`.
 
+pub mod ber;
 pub mod clues;
 pub mod credentials;
 pub mod dcerpc;
+pub mod dhcp;
 pub mod dispatch;
 pub mod dns;
 pub mod files;
 pub mod ftp;
 pub mod http1;
+pub mod kerberos;
+pub mod ldap;
 pub mod names;
 pub mod ntlm;
 pub mod smb;
+pub mod ntp;
+pub mod radius;
+pub mod rdp;
 mod sniff;
 pub mod spnego;
+pub mod snmp;
 pub mod ssh;
+pub mod syslog;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tftp;
 pub mod tls;
 
 use self::clues::{Clue, HostClue};
@@ -119,6 +129,14 @@ impl std::fmt::Debug for Announced {
 }
 
 impl Output<'_> {
+    /// The host at this end of the flow.
+    pub fn host(&self, side: Side) -> Ip {
+        match side {
+            Side::Orig => self.flow.tuple.src,
+            Side::Resp => self.flow.tuple.dst,
+        }
+    }
+
     /// Hand on a record that began at `began`.
     pub fn record(&mut self, began: At, record: impl Record) {
         (self.emit)(Emitted::Record(began, Box::new(record)));
@@ -227,15 +245,15 @@ pub static ALL: &[&Protocol] = &[
     &ssh::PROTOCOL,
     &http1::PROTOCOL,
     &tls::PROTOCOL,
-    &names::infrastructure::DHCP,
-    &names::infrastructure::NTP,
-    &names::infrastructure::SNMP,
-    &names::infrastructure::SYSLOG,
+    &dhcp::v4::PROTOCOL,
+    &ntp::PROTOCOL,
+    &snmp::PROTOCOL,
+    &syslog::PROTOCOL,
     &names::infrastructure::SSDP,
     &names::infrastructure::STUN,
-    &names::infrastructure::RADIUS,
-    &names::infrastructure::TFTP,
-    &names::infrastructure::DHCPV6,
+    &radius::PROTOCOL,
+    &tftp::PROTOCOL,
+    &dhcp::v6::PROTOCOL,
     &names::infrastructure::NETFLOW,
     &names::infrastructure::IPFIX,
     &names::infrastructure::SFLOW,
@@ -267,9 +285,9 @@ pub static ALL: &[&Protocol] = &[
     &names::lines::GIT,
     &smb::PROTOCOL,
     &dcerpc::PROTOCOL,
-    &names::windows::KERBEROS,
-    &names::windows::LDAP,
-    &names::windows::RDP,
+    &kerberos::PROTOCOL,
+    &ldap::PROTOCOL,
+    &rdp::PROTOCOL,
     &names::windows::RDPEUDP,
     &names::databases::MYSQL,
     &names::databases::POSTGRESQL,

@@ -141,22 +141,6 @@ fn is_text(data: &[u8]) -> bool {
     data.iter().all(|b| matches!(b, b' '..=b'~' | b'\t'))
 }
 
-/// The content of a BER element with a definite length of up to three bytes, behind its tag: its claimed length and
-/// the bytes that are there.
-fn ber(data: &[u8]) -> Option<(usize, &[u8])> {
-    let (first, rest) = data.split_first()?;
-    let n = usize::from(first.checked_sub(0x80).unwrap_or(0));
-    if *first < 0x80 {
-        return Some((usize::from(*first), rest));
-    }
-    if !(1..=4).contains(&n) {
-        return None;
-    }
-    let (len, rest) = rest.split_at_checked(n)?;
-    let len = len.iter().try_fold(0_usize, |l, b| l.checked_mul(256)?.checked_add(usize::from(*b)))?;
-    (len < 1 << 24).then_some((len, rest))
-}
-
 #[cfg(test)]
 pub(super) mod samples;
 #[cfg(test)]

@@ -1,0 +1,680 @@
+//! Who got which IPv4 address, from whom, and what did the client say about itself?
+//!
+//! DHCP (RFC 2131) with the options of RFC 2132, FQDN (RFC 4702), relay information (RFC 3046), static routes (RFC 3442) and long
+//! options (RFC 3396); BOOTP (RFC 951) as far as it looks the same. The list of wanted options, in the client's order, is its
+//! fingerprint.
+//!
+//! Refuses authentication and vendor options: nobody joins on them. Refuses to pair messages: see [`super`].
+
+use super::{MAX_OPTIONS, dns_names, joined, v4_list};
+use crate::model::addr::{Ip, Mac};
+use crate::model::bytes::{Cursor, be32};
+use crate::model::flow::Side;
+use crate::model::record::Record;
+use crate::model::rows::Row;
+use crate::model::schema::{ColumnType as T, Table, col};
+use crate::model::text::{hex, printable};
+use crate::model::weird::{Detail, WeirdKind};
+use crate::protocol::clues::{Clue, HOST_CLUES};
+use crate::protocol::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
+use std::borrow::Cow;
+
+/// Behind the BOOTP header (RFC 2131 section 3).
+const COOKIE: u32 = 0x6382_5363;
+
+/// Bytes of the BOOTP header.
+const HEADER: usize = 236;
+
+/// Longest text of an option: one option's length byte.
+const MAX_TEXT: usize = 255;
+
+/// Routes of one message that are shown.
+const MAX_ROUTES: usize = 16;
+
+/// Ports of server and client.
+const PORTS: &[u16] = &[67, 68];
+
+/// The registry's entry.
+pub static PROTOCOL: Protocol = Protocol {
+    name: "dhcp",
+    about: "DHCP for IPv4 (RFC 2131) and BOOTP; told by the magic cookie behind the BOOTP header, or by that header on its ports.",
+    transports: &[Transport::Udp],
+    ports: PORTS,
+    tables: &[&TABLE, &HOST_CLUES],
+    buffer_cap: 1,
+    probe,
+    parser: Some(|| Box::<Dhcp>::default()),
+};
+
+fn probe(p: &Probe<'_>) -> Verdict {
+    let header = |d: &[u8]| matches!(d, [1 | 2, _, 0..=16, ..]);
+    let dhcp = |d: &[u8]| header(d) && be32(d, HEADER) == Some(COOKIE);
+    // BOOTP without the cookie: 300 bytes for Ethernet (RFC 951 section 3).
+    let bootp = |d: &[u8]| matches!(d, [1 | 2, 1, 6, 0..=16, ..]) && d.len() >= 300;
+    let d = if p.orig.is_empty() { p.resp } else { p.orig };
+    if dhcp(d) {
+        Verdict::Mine(95)
+    } else if bootp(d) && p.on_port(PORTS) {
+        Verdict::Mine(60)
+    } else {
+        Verdict::NotMine
+    }
+}
+
+/// Codes of the options that are read (RFC 2132 and the IANA registry).
+mod option {
+    pub(super) const SUBNET_MASK: u8 = 1;
+    pub(super) const ROUTER: u8 = 3;
+    pub(super) const DNS: u8 = 6;
+    pub(super) const HOST_NAME: u8 = 12;
+    pub(super) const DOMAIN: u8 = 15;
+    pub(super) const NTP: u8 = 42;
+    pub(super) const NETBIOS_SERVERS: u8 = 44;
+    pub(super) const REQUESTED: u8 = 50;
+    pub(super) const LEASE: u8 = 51;
+    pub(super) const OVERLOAD: u8 = 52;
+    pub(super) const MESSAGE_TYPE: u8 = 53;
+    pub(super) const SERVER_ID: u8 = 54;
+    pub(super) const WANTED: u8 = 55;
+    pub(super) const MESSAGE: u8 = 56;
+    pub(super) const VENDOR_CLASS: u8 = 60;
+    pub(super) const CLIENT_ID: u8 = 61;
+    pub(super) const TFTP_SERVER: u8 = 66;
+    pub(super) const BOOT_FILE: u8 = 67;
+    pub(super) const FQDN: u8 = 81;
+    pub(super) const RELAY: u8 = 82;
+    pub(super) const ROUTES: u8 = 121;
+    pub(super) const MICROSOFT_ROUTES: u8 = 249;
+    pub(super) const PROXY: u8 = 252;
+}
+
+/// Name of a message type (RFC 2132 section 9.6, RFC 3203, RFC 4388, RFC 6926).
+fn type_name(code: u8) -> Option<&'static str> {
+    Some(match code {
+        1 => "discover",
+        2 => "offer",
+        3 => "request",
+        4 => "decline",
+        5 => "ack",
+        6 => "nak",
+        7 => "release",
+        8 => "inform",
+        9 => "forcerenew",
+        10 => "leasequery",
+        11 => "leaseunassigned",
+        12 => "leaseunknown",
+        13 => "leaseactive",
+        14 => "bulkleasequery",
+        15 => "leasequerydone",
+        _ => return None,
+    })
+}
+
+/// One message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DhcpRecord {
+    /// Number of the message type; `None` for BOOTP.
+    pub message_type: Option<u8>,
+    /// From a server?
+    pub from_server: bool,
+    /// Transaction.
+    pub xid: u32,
+    /// The client's hardware address, when it is of the usual kind.
+    pub client_mac: Option<Mac>,
+    /// The client's identifier: an Ethernet address when it is one, else hexadecimal.
+    pub client_id: Option<String>,
+    /// Address that the client has and uses.
+    pub client_ip: Option<Ip>,
+    /// Address that the server gives.
+    pub assigned_ip: Option<Ip>,
+    /// Address that the client wants.
+    pub requested_ip: Option<Ip>,
+    /// Server's identifier.
+    pub server_id: Option<Ip>,
+    /// Next server of the boot process.
+    pub next_server: Option<Ip>,
+    /// Relay agent.
+    pub relay_ip: Option<Ip>,
+    /// Host name (option 12).
+    pub host_name: Option<String>,
+    /// Fully qualified name (option 81).
+    pub fqdn: Option<String>,
+    /// Domain for the client.
+    pub domain: Option<String>,
+    /// Subnet mask.
+    pub subnet_mask: Option<Ip>,
+    /// Routers.
+    pub routers: Vec<Ip>,
+    /// Name servers.
+    pub dns_servers: Vec<Ip>,
+    /// Time servers.
+    pub ntp_servers: Vec<Ip>,
+    /// NetBIOS name servers.
+    pub netbios_servers: Vec<Ip>,
+    /// Static routes as `net/len via router`.
+    pub routes: Vec<String>,
+    /// Where the proxy configuration lies.
+    pub proxy_url: Option<String>,
+    /// Lease, seconds.
+    pub lease: Option<u32>,
+    /// Vendor class.
+    pub vendor_class: Option<String>,
+    /// Options wanted, in order.
+    pub fingerprint: Option<String>,
+    /// Boot server's name.
+    pub boot_server: Option<String>,
+    /// Boot file.
+    pub boot_file: Option<String>,
+    /// What the server, or a declining client, says in words.
+    pub message: Option<String>,
+    /// Relay's circuit, printable or hexadecimal.
+    pub circuit_id: Option<String>,
+    /// Relay's name for the client's end.
+    pub remote_id: Option<String>,
+}
+
+/// Messages.
+pub static TABLE: Table = Table::record(
+    "dhcp",
+    "One row is one DHCP message for IPv4. Question and answer run over different flows; xid and client_mac join them.",
+    &[
+        col(
+            "message_type",
+            T::Text,
+            "",
+            "discover, offer, request, ack, nak, decline, release, inform …, or a number; NULL for BOOTP.",
+        ),
+        col("from_server", T::Bool, "", "Did a server send it?"),
+        col("xid", T::U32, "", "Transaction, chosen by the client."),
+        col(
+            "client_mac",
+            T::Text,
+            "",
+            "The client's hardware address; NULL when it is not of Ethernet's kind.",
+        ),
+        col(
+            "client_id",
+            T::Text,
+            "",
+            "The client's identifier (option 61): an Ethernet address, else hexadecimal; NULL without one.",
+        ),
+        col("client_ip", T::Text, "", "Address that the client already uses; NULL when it has none."),
+        col("assigned_ip", T::Text, "", "Address that the server offers or gives; NULL otherwise."),
+        col("requested_ip", T::Text, "", "Address that the client asks for (option 50); NULL without one."),
+        col("server_id", T::Text, "", "Server that answers or is addressed (option 54); NULL without one."),
+        col("next_server", T::Text, "", "Server of the next step of booting; NULL when not set."),
+        col("relay_ip", T::Text, "", "Relay agent that forwarded it; NULL when none did."),
+        col(
+            "host_name",
+            T::Text,
+            "",
+            "Name that the client gives itself, or the server gives it (option 12); NULL without one.",
+        ),
+        col("fqdn", T::Text, "", "Fully qualified name (option 81); NULL without one."),
+        col("domain", T::Text, "", "Domain for the client (option 15); NULL without one."),
+        col("subnet_mask", T::Text, "", "Subnet mask; NULL without one."),
+        col("routers", T::Text, "", "Routers, with commas; NULL without any."),
+        col("dns_servers", T::Text, "", "Name servers, with commas; NULL without any."),
+        col("ntp_servers", T::Text, "", "Time servers, with commas; NULL without any."),
+        col("netbios_servers", T::Text, "", "NetBIOS name servers, with commas; NULL without any."),
+        col(
+            "routes",
+            T::Text,
+            "",
+            "Static routes as net/len via router, with commas (options 121 and 249); NULL without any.",
+        ),
+        col(
+            "proxy_url",
+            T::Text,
+            "",
+            "Where the client shall find its proxy settings (option 252); NULL without one.",
+        ),
+        col("lease_s", T::U32, "seconds", "Lease wanted or given; 4294967295 is for ever; NULL without one."),
+        col("vendor_class", T::Text, "", "What the client is by its maker (option 60); NULL without one."),
+        col(
+            "fingerprint",
+            T::Text,
+            "",
+            "Numbers of the options wanted, in the client's order, with commas; NULL without them.",
+        ),
+        col(
+            "boot_server",
+            T::Text,
+            "",
+            "Name of the boot server (option 66 or the header); NULL without one.",
+        ),
+        col("boot_file", T::Text, "", "File to boot (option 67 or the header); NULL without one."),
+        col("message", T::Text, "", "Reason in words (option 56); NULL without one."),
+        col(
+            "circuit_id",
+            T::Text,
+            "",
+            "Where the relay heard it (option 82), text or hexadecimal; NULL without a relay that says so.",
+        ),
+        col(
+            "remote_id",
+            T::Text,
+            "",
+            "The relay's name for the far end (option 82), text or hexadecimal; NULL without one.",
+        ),
+    ],
+);
+
+impl Record for DhcpRecord {
+    fn table(&self) -> &'static Table {
+        &TABLE
+    }
+
+    fn write(&self, row: &mut Row<'_>) {
+        match self.message_type.map(|t| (t, type_name(t))) {
+            Some((_, Some(name))) => row.text(name),
+            Some((code, None)) => row.display(&code),
+            None => row.null(),
+        };
+        row.bool(self.from_server).u32(self.xid).mac(self.client_mac.unwrap_or(Mac::NONE));
+        row.opt_text(self.client_id.as_deref());
+        let addresses = [
+            self.client_ip,
+            self.assigned_ip,
+            self.requested_ip,
+            self.server_id,
+            self.next_server,
+            self.relay_ip,
+        ];
+        for address in addresses {
+            opt_ip(row, address);
+        }
+        row.opt_text(self.host_name.as_deref())
+            .opt_text(self.fqdn.as_deref())
+            .opt_text(self.domain.as_deref());
+        opt_ip(row, self.subnet_mask);
+        for list in [&self.routers, &self.dns_servers, &self.ntp_servers, &self.netbios_servers] {
+            row.opt_text(joined(list).as_deref());
+        }
+        row.opt_text(joined(&self.routes).as_deref())
+            .opt_text(self.proxy_url.as_deref())
+            .opt_u32(self.lease)
+            .opt_text(self.vendor_class.as_deref())
+            .opt_text(self.fingerprint.as_deref())
+            .opt_text(self.boot_server.as_deref())
+            .opt_text(self.boot_file.as_deref())
+            .opt_text(self.message.as_deref())
+            .opt_text(self.circuit_id.as_deref())
+            .opt_text(self.remote_id.as_deref());
+    }
+}
+
+fn opt_ip(row: &mut Row<'_>, ip: Option<Ip>) {
+    match ip {
+        Some(ip) => row.ip(ip),
+        None => row.null(),
+    };
+}
+
+/// The options of a message; parts of a long one are joined (RFC 3396).
+#[derive(Default)]
+struct Options<'a> {
+    list: Vec<(u8, Cow<'a, [u8]>)>,
+    /// Does an area end inside an option, or are there too many?
+    broken: bool,
+}
+
+impl<'a> Options<'a> {
+    /// Read one area: the options field, or a header field that holds options too (option 52).
+    fn area(&mut self, data: &'a [u8]) {
+        let mut c = Cursor::new(data);
+        while let Some(code) = c.u8() {
+            match code {
+                0 => continue,
+                255 => return,
+                _ => {}
+            }
+            let Some(value) = c.u8().and_then(|len| c.take(usize::from(len))) else {
+                self.broken = true;
+                return;
+            };
+            if let Some((_, known)) = self.list.iter_mut().find(|(k, _)| *k == code) {
+                known.to_mut().extend_from_slice(value);
+            } else if self.list.len() < MAX_OPTIONS {
+                self.list.push((code, Cow::Borrowed(value)));
+            } else {
+                self.broken = true;
+                return;
+            }
+        }
+    }
+
+    fn get(&self, code: u8) -> Option<&[u8]> {
+        self.list.iter().find(|(k, _)| *k == code).map(|(_, v)| v.as_ref())
+    }
+
+    fn ip(&self, code: u8) -> Option<Ip> {
+        self.get(code)?.first_chunk::<4>().map(|a| Ip::v4(*a))
+    }
+
+    fn ips(&self, code: u8) -> Vec<Ip> {
+        self.get(code).map(v4_list).unwrap_or_default()
+    }
+
+    /// Text without the zeros that some clients put behind it.
+    fn text(&self, code: u8) -> Option<String> {
+        self.get(code).and_then(text)
+    }
+}
+
+/// Printable, up to the first zero; `None` when nothing is left.
+fn text(value: &[u8]) -> Option<String> {
+    let end = value.iter().position(|b| *b == 0).unwrap_or(value.len());
+    let text = value.get(..end).unwrap_or(value);
+    (!text.is_empty()).then(|| printable(text, MAX_TEXT))
+}
+
+/// Text where it is text, else hexadecimal.
+fn text_or_hex(value: &[u8]) -> Option<String> {
+    let value = value.get(..MAX_TEXT).unwrap_or(value);
+    let is_text = value.iter().all(|b| matches!(b, b' '..=b'~'));
+    (!value.is_empty()).then(|| if is_text { printable(value, MAX_TEXT) } else { hex(value) })
+}
+
+/// Type 1 with six bytes is an Ethernet address (RFC 2132 section 9.14).
+fn client_id(value: &[u8]) -> Option<String> {
+    match value {
+        [1, mac @ ..] if mac.len() == 6 => mac.first_chunk::<6>().map(|m| Mac(*m).to_string()),
+        [] => None,
+        other => Some(hex(other.get(..MAX_TEXT).unwrap_or(other))),
+    }
+}
+
+/// Flags, two old result codes, then the name: in DNS's encoding when the E bit says so (RFC 4702 section 2).
+fn fqdn(value: &[u8]) -> Option<String> {
+    let (flags, name) = (value.first()?, value.get(3..)?);
+    if flags & 4 == 0 {
+        return text(name);
+    }
+    dns_names(name).into_iter().next()
+}
+
+/// Prefix length, as many bytes of the net as it needs, router (RFC 3442).
+fn routes(value: &[u8]) -> Vec<String> {
+    let (mut c, mut out) = (Cursor::new(value), Vec::new());
+    while let Some(len) = c.u8().filter(|l| *l <= 32 && out.len() < MAX_ROUTES) {
+        let mut net = [0; 4];
+        let Some(bytes) = c.take(usize::from(len).div_ceil(8)) else { break };
+        for (to, from) in net.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        let Some(router) = c.array::<4>() else { break };
+        out.push(format!("{}/{len} via {}", Ip::v4(net), Ip::v4(router)));
+    }
+    out
+}
+
+/// The value of a numbered part of the relay's option.
+fn relay_part(value: &[u8], wanted: u8) -> Option<&[u8]> {
+    let mut c = Cursor::new(value);
+    loop {
+        let (code, len) = (c.u8()?, c.u8()?);
+        let part = c.take(usize::from(len))?;
+        if code == wanted {
+            return Some(part);
+        }
+    }
+}
+
+impl DhcpRecord {
+    /// Read a message. `None` when its header is not whole; the flag says whether the options ended early.
+    fn read(d: &[u8]) -> Option<(Self, bool)> {
+        let mut c = Cursor::new(d);
+        let (op, kind, hardware_len, _) = (c.u8()?, c.u8()?, c.u8()?, c.u8()?);
+        let xid = c.u32()?;
+        c.skip(4)?;
+        let mut address = || c.array::<4>().map(|a| Some(Ip::v4(a)).filter(|_| a != [0; 4]));
+        let [client_ip, assigned_ip, next_server, relay_ip] =
+            [address()?, address()?, address()?, address()?];
+        let hardware = c.array::<16>()?;
+        let (server_name, file) = (c.take(64)?, c.take(128)?);
+        let mut options = Options::default();
+        if c.u32() == Some(COOKIE) {
+            options.area(c.rest());
+            let overload = options.get(option::OVERLOAD).and_then(|v| v.first()).copied().unwrap_or(0);
+            if overload & 1 != 0 {
+                options.area(file);
+            }
+            if overload & 2 != 0 {
+                options.area(server_name);
+            }
+        }
+        let overload = options.get(option::OVERLOAD).and_then(|v| v.first()).copied().unwrap_or(0);
+        let header_text = |bit: u8, field: &[u8]| if overload & bit == 0 { text(field) } else { None };
+        let client_mac = hardware.first_chunk::<6>().map(|m| Mac(*m));
+        let relay = options.get(option::RELAY);
+        let static_routes = options.get(option::ROUTES).or_else(|| options.get(option::MICROSOFT_ROUTES));
+        let record = Self {
+            message_type: options.get(option::MESSAGE_TYPE).and_then(|v| v.first()).copied(),
+            from_server: op == 2,
+            xid,
+            client_mac: client_mac.filter(|m| kind == 1 && hardware_len == 6 && m.is_some()),
+            client_id: options.get(option::CLIENT_ID).and_then(client_id),
+            client_ip,
+            assigned_ip,
+            requested_ip: options.ip(option::REQUESTED),
+            server_id: options.ip(option::SERVER_ID),
+            next_server,
+            relay_ip,
+            host_name: options.text(option::HOST_NAME),
+            fqdn: options.get(option::FQDN).and_then(fqdn),
+            domain: options.text(option::DOMAIN),
+            subnet_mask: options.ip(option::SUBNET_MASK),
+            routers: options.ips(option::ROUTER),
+            dns_servers: options.ips(option::DNS),
+            ntp_servers: options.ips(option::NTP),
+            netbios_servers: options.ips(option::NETBIOS_SERVERS),
+            routes: static_routes.map(routes).unwrap_or_default(),
+            proxy_url: options.text(option::PROXY),
+            lease: options.get(option::LEASE).and_then(|v| be32(v, 0)),
+            vendor_class: options.text(option::VENDOR_CLASS),
+            fingerprint: options.get(option::WANTED).and_then(|v| joined(v.get(..MAX_TEXT).unwrap_or(v))),
+            boot_server: options.text(option::TFTP_SERVER).or_else(|| header_text(2, server_name)),
+            boot_file: options.text(option::BOOT_FILE).or_else(|| header_text(1, file)),
+            message: options.text(option::MESSAGE),
+            circuit_id: relay.and_then(|r| relay_part(r, 1)).and_then(text_or_hex),
+            remote_id: relay.and_then(|r| relay_part(r, 2)).and_then(text_or_hex),
+        };
+        Some((record, options.broken))
+    }
+
+    /// What the message says about hosts. Wishes are no clues: only addresses in use, given, or confirmed by the client.
+    fn clues(&self, sender: Ip, out: &mut Output<'_>) {
+        const REQUEST: u8 = 3;
+        const OFFER: u8 = 2;
+        const ACK: u8 = 5;
+        const INFORM: u8 = 8;
+        match self.message_type {
+            Some(REQUEST | INFORM) if !self.from_server => {
+                // A client that asks for an address which it was offered, or had before, will have it unless the server objects.
+                if let Some(ip) = self.client_ip.or(self.requested_ip) {
+                    self.client_clues(ip, out);
+                    self.self_description(ip, out);
+                }
+            }
+            Some(kind @ (OFFER | ACK)) if self.from_server => {
+                if let Some(ip) = self.assigned_ip.or(self.client_ip).filter(|_| kind == ACK) {
+                    self.client_clues(ip, out);
+                    if let Some(domain) = &self.domain {
+                        out.clue(ip, Clue::Domain, domain, "dhcp.domain");
+                    }
+                }
+                // A relay's address is not the server's; the identifier is.
+                out.clue(self.server_id.unwrap_or(sender), Clue::Role, "dhcp_server", "dhcp");
+                let roles = [
+                    (&self.routers, "router", "dhcp.routers"),
+                    (&self.dns_servers, "resolver", "dhcp.dns_servers"),
+                    (&self.ntp_servers, "time_server", "dhcp.ntp_servers"),
+                ];
+                for (list, role, source) in roles {
+                    for ip in list {
+                        out.clue(*ip, Clue::Role, role, source);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn client_clues(&self, ip: Ip, out: &mut Output<'_>) {
+        if let Some(mac) = self.client_mac {
+            out.clue(ip, Clue::Mac, &mac.to_string(), "dhcp");
+        }
+        if let Some(name) = &self.host_name {
+            out.clue(ip, Clue::Name, name, "dhcp.host_name");
+        }
+        if let Some(name) = &self.fqdn {
+            out.clue(ip, Clue::Name, name, "dhcp.fqdn");
+        }
+    }
+
+    fn self_description(&self, ip: Ip, out: &mut Output<'_>) {
+        if let Some(class) = &self.vendor_class {
+            out.clue(ip, Clue::System, class, "dhcp.vendor_class");
+        }
+        if let Some(fingerprint) = &self.fingerprint {
+            out.clue(ip, Clue::Fingerprint, fingerprint, "dhcp.fingerprint");
+        }
+    }
+}
+
+/// A flow of DHCP has no state: each message speaks for itself.
+#[derive(Default)]
+struct Dhcp;
+
+impl Parser for Dhcp {
+    fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        match DhcpRecord::read(data) {
+            Some((record, broken)) => {
+                if broken {
+                    out.weird(
+                        WeirdKind::DhcpMalformed,
+                        Detail::Text("options end early or are too many".into()),
+                    );
+                }
+                record.clues(out.host(side), out);
+                out.record(out.at, record);
+            }
+            None => out.weird(WeirdKind::DhcpMalformed, Detail::Text("no whole header".into())),
+        }
+        Fed::Took(data.len())
+    }
+
+    fn gap(&mut self, _: Side, _: u64, _: &mut Output<'_>) -> Fed {
+        Fed::Took(0)
+    }
+
+    fn finish(&mut self, _: &mut Output<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::clues::HostClue;
+    use crate::protocol::testing::{Bench, Run, orig};
+
+    /// A message with these options behind the cookie.
+    fn message(op: u8, client: [u8; 4], given: [u8; 4], options: &[&[u8]]) -> Vec<u8> {
+        let mut d = vec![op, 1, 6, 0, 0, 0, 0x3d, 0x1d, 0, 0, 0, 0];
+        d.extend([client, given, [0; 4], [0; 4]].concat());
+        d.extend([0, 0x0b, 0x82, 1, 0xfc, 0x42]);
+        d.resize(HEADER, 0);
+        d.extend(COOKIE.to_be_bytes());
+        d.extend(options.concat());
+        d.push(255);
+        d
+    }
+
+    fn run(d: &[u8]) -> Run {
+        Bench::udp(67).only(&[&PROTOCOL]).run(&[orig(d)])
+    }
+
+    fn clues(run: &Run) -> Vec<String> {
+        run.records::<HostClue>().iter().map(|c| format!("{} {} {}", c.ip, c.clue.name(), c.value)).collect()
+    }
+
+    #[test]
+    fn a_client_says_who_it_is() {
+        let d = message(
+            1,
+            [0; 4],
+            [0; 4],
+            &[
+                &[53, 1, 3, 50, 4, 10, 0, 0, 9, 54, 4, 10, 0, 0, 1, 61, 7, 1, 0, 0x0b, 0x82, 1, 0xfc, 0x42],
+                b"\x0c\x05win10\x3c\x08MSFT 5.0\x37\x04\x01\x0f\x03\x06",
+                &[81, 11, 4, 0, 0, 5, b'w', b'i', b'n', b'1', b'0', 1, b'x'],
+            ],
+        );
+        let run = run(&d);
+        let r = run.records::<DhcpRecord>()[0];
+        assert_eq!((r.message_type, r.from_server, r.xid), (Some(3), false, 0x3d1d));
+        assert_eq!(r.client_mac.map(|m| m.to_string()).as_deref(), Some("00:0b:82:01:fc:42"));
+        assert_eq!(r.client_id.as_deref(), Some("00:0b:82:01:fc:42"));
+        assert_eq!((r.fingerprint.as_deref(), r.fqdn.as_deref()), (Some("1,15,3,6"), Some("win10.x")));
+        assert_eq!((run.service, run.faults, run.weirds.len()), (Some("dhcp"), 0, 0));
+        let said = clues(&run);
+        for want in ["10.0.0.9 name win10", "10.0.0.9 system MSFT 5.0", "10.0.0.9 fingerprint 1,15,3,6"] {
+            assert!(said.iter().any(|c| c == want), "{want} in {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_gives_and_names_the_others() {
+        let options: &[&[u8]] = &[
+            &[
+                53, 1, 5, 54, 4, 10, 0, 0, 1, 51, 4, 0, 0, 14, 16, 3, 4, 10, 0, 0, 254, 6, 8, 10, 0, 0, 53,
+                8, 8, 8, 8,
+            ],
+            b"\x0f\x07corp.ex",
+            &[121, 9, 24, 192, 168, 5, 10, 0, 0, 7, 0],
+            &[82, 9, 1, 4, b'e', b't', b'h', b'1', 2, 1, 0xff],
+        ];
+        let run = run(&message(2, [0; 4], [10, 0, 0, 9], options));
+        let r = run.records::<DhcpRecord>()[0];
+        assert_eq!((r.lease, r.assigned_ip), (Some(3600), Some(Ip::v4([10, 0, 0, 9]))));
+        assert_eq!(r.routes, ["192.168.5.0/24 via 10.0.0.7"], "the route without its router is left out");
+        assert_eq!((r.circuit_id.as_deref(), r.remote_id.as_deref()), (Some("eth1"), Some("ff")));
+        let said = clues(&run);
+        for want in [
+            "10.0.0.1 role dhcp_server",
+            "10.0.0.254 role router",
+            "8.8.8.8 role resolver",
+            "10.0.0.9 mac 00:0b:82:01:fc:42",
+            "10.0.0.9 domain corp.ex",
+        ] {
+            assert!(said.iter().any(|c| c == want), "{want} in {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_wish_is_no_clue() {
+        let discover = message(1, [0; 4], [0; 4], &[&[53, 1, 1, 50, 4, 10, 0, 0, 9], b"\x0c\x05win10"]);
+        assert_eq!(clues(&run(&discover)), [""; 0]);
+    }
+
+    #[test]
+    fn long_and_overloaded_options_are_joined() {
+        let mut d = message(2, [0; 4], [0; 4], &[&[53, 1, 2, 52, 1, 1], b"\x38\x02ab", b"\x38\x02cd"]);
+        d[108..114].copy_from_slice(b"\x38\x02ef\xff\0");
+        let run = run(&d);
+        let r = run.records::<DhcpRecord>()[0];
+        assert_eq!((r.message.as_deref(), r.boot_file.as_deref()), (Some("abcdef"), None));
+    }
+
+    #[test]
+    fn every_prefix_survives() {
+        let d = message(1, [0; 4], [0; 4], &[&[53, 1, 3], b"\x0c\x05win10\x3c\x08MSFT 5.0"]);
+        for end in 1..d.len() {
+            let run = run(&d[..end]);
+            let whole = end >= HEADER + 4;
+            assert_eq!((run.faults, run.service == Some("dhcp")), (0, whole), "at {end}");
+            assert_eq!(run.records::<DhcpRecord>().len(), usize::from(whole), "at {end}");
+        }
+        assert_eq!(run(&[1; 300]).weirds.len(), 0);
+    }
+}
