@@ -107,6 +107,8 @@ weirds! {
     TlsHandshakeTooLarge "tls_handshake_too_large" Application "A TLS handshake message exceeded its cap and was not parsed.";
     CertificateMalformed "certificate_malformed" Application "A certificate could not be parsed.";
     SshMalformed "ssh_malformed" Application "An SSH banner or key exchange contradicts itself.";
+    LineTooLong "line_too_long" Application "A line of a text protocol exceeded its cap; it was read up to there and the rest was skipped.";
+    TooManyCommands "too_many_commands" Application "A session had more commands than are recorded; later ones were followed but not kept.";
     ParserBufferFull "parser_buffer_full" Application "A message exceeded the cap of its parser, which gave up the flow.";
     PendingFull "pending_full" Application "More unanswered requests in one flow than are remembered; the oldest was written without its answer.";
 }

@@ -8,10 +8,17 @@ pub mod clues;
 pub mod credentials;
 pub mod dispatch;
 pub mod dns;
+mod encoding;
 pub mod files;
 pub mod ftp;
 pub mod http1;
+pub mod imap;
+mod lines;
+pub mod mime;
 pub mod names;
+pub mod pop3;
+mod sasl;
+pub mod smtp;
 mod sniff;
 pub mod ssh;
 pub mod template;
@@ -250,9 +257,10 @@ pub static ALL: &[&Protocol] = &[
     &names::peers::BITTORRENT,
     &names::peers::SOCKS,
     &ftp::PROTOCOL,
-    &names::lines::SMTP,
-    &names::lines::POP3,
-    &names::lines::IMAP,
+    &ftp::DATA,
+    &smtp::PROTOCOL,
+    &pop3::PROTOCOL,
+    &imap::PROTOCOL,
     &names::lines::NNTP,
     &names::lines::IRC,
     &names::lines::XMPP,
