@@ -370,7 +370,10 @@ impl ImapParser {
         if tag == b"*" {
             if !std::mem::replace(&mut self.greeted, true) && begins_with_word(word, &["OK", "PREAUTH"]) {
                 let server = out.flow.tuple.dst;
-                out.clue(server, Clue::Server, &printable(text, MAX_TEXT), "imap.banner");
+                // A code in brackets, such as the list of capabilities, is not the banner.
+                let behind = text.iter().position(|b| *b == b']').map_or(0, |i| i + 1);
+                let banner = if text.starts_with(b"[") { text.get(behind..).unwrap_or(&[]) } else { text };
+                out.clue(server, Clue::Server, &printable(banner, MAX_TEXT), "imap.banner");
                 out.clue(server, Clue::Role, "mail_server", "imap");
             }
             return false;

@@ -35,8 +35,8 @@ pub(super) enum Cut<'a> {
         text: &'a [u8],
         /// Bytes it took.
         taken: usize,
-        /// False: it goes on, the cap was reached before its end.
-        ended: bool,
+        /// CR LF or LF; empty: it goes on, the cap was reached before its end.
+        end: &'static [u8],
     },
     /// None: so many bytes can be dropped, the others must come again.
     Wait(usize),
@@ -54,11 +54,11 @@ impl<const CAP: usize> Lines<CAP> {
     /// The next line in `data`; a longer one than the cap is cut, and its rest is skipped.
     pub(super) fn next<'a>(&mut self, side: Side, data: &'a [u8], out: &mut Output<'_>) -> Cut<'a> {
         let cut = self.piece(side, data);
-        if let Cut::Line { text, ended: false, .. } = cut {
+        if let Cut::Line { text, end: b"", .. } = cut {
             self.half(side).skipping = true;
             out.weird(WeirdKind::LineTooLong, Detail::Number(text.len() as u64));
             // All of it is seen: it holds no line end.
-            return Cut::Line { text, taken: data.len(), ended: false };
+            return Cut::Line { text, taken: data.len(), end: b"" };
         }
         cut
     }
@@ -75,12 +75,11 @@ impl<const CAP: usize> Lines<CAP> {
         let rest = data.get(from..).unwrap_or(&[]);
         let seen = std::mem::take(&mut half.scanned);
         if let Some(lf) = memchr(b'\n', rest.get(seen..).unwrap_or(&[])) {
-            let end = seen + lf;
-            let text = rest.get(..end).unwrap_or(rest);
-            return Cut::Line {
-                text: text.strip_suffix(b"\r").unwrap_or(text),
-                taken: from + end + 1,
-                ended: true,
+            let taken = from + seen + lf + 1;
+            let text = rest.get(..seen + lf).unwrap_or(rest);
+            return match text.strip_suffix(b"\r") {
+                Some(text) => Cut::Line { text, taken, end: b"\r\n" },
+                None => Cut::Line { text, taken, end: b"\n" },
             };
         }
         if rest.len() < CAP {
@@ -89,7 +88,7 @@ impl<const CAP: usize> Lines<CAP> {
         }
         // A CR may be half of the line end to come.
         let end = rest.len() - usize::from(rest.ends_with(b"\r") && rest.len() > 1);
-        Cut::Line { text: rest.get(..end).unwrap_or(rest), taken: from + end, ended: false }
+        Cut::Line { text: rest.get(..end).unwrap_or(rest), taken: from + end, end: b"" }
     }
 
     /// Bytes of this side are lost: what comes next is taken for the start of a line, as senders put one into a packet.
@@ -195,12 +194,12 @@ pub(super) fn begins_like(data: &[u8], words: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    fn cut(lines: &mut Lines<8>, data: &[u8]) -> (Vec<(Vec<u8>, bool)>, usize) {
+    fn cut(lines: &mut Lines<8>, data: &[u8]) -> (Vec<(Vec<u8>, usize)>, usize) {
         let (mut got, mut at) = (Vec::new(), 0);
         loop {
             match lines.piece(Side::Orig, &data[at..]) {
-                Cut::Line { text, taken, ended } => {
-                    got.push((text.to_vec(), ended));
+                Cut::Line { text, taken, end } => {
+                    got.push((text.to_vec(), end.len()));
                     at += taken;
                 }
                 Cut::Wait(n) => return (got, at + n),
@@ -212,17 +211,17 @@ mod tests {
     fn lines_end_with_lf_and_one_cr_before_it() {
         let mut lines = Lines::<8>::default();
         let (got, taken) = cut(&mut lines, b"a\r\nb\nc\r\r\nrest");
-        assert_eq!(got, [(b"a".to_vec(), true), (b"b".to_vec(), true), (b"c\r".to_vec(), true)]);
+        assert_eq!(got, [(b"a".to_vec(), 2), (b"b".to_vec(), 1), (b"c\r".to_vec(), 2)]);
         assert_eq!(taken, 9, "the rest comes again");
-        assert_eq!(cut(&mut lines, b"rest\r\n").0, [(b"rest".to_vec(), true)]);
+        assert_eq!(cut(&mut lines, b"rest\r\n").0, [(b"rest".to_vec(), 2)]);
     }
 
     #[test]
     fn content_beyond_the_cap_comes_in_pieces() {
         let mut lines = Lines::<8>::default();
         let (got, taken) = cut(&mut lines, b"12345678\r");
-        assert_eq!((got, taken), (vec![(b"12345678".to_vec(), false)], 8), "the CR waits for its LF");
-        assert_eq!(cut(&mut lines, b"\r\nx\n").0, [(b"".to_vec(), true), (b"x".to_vec(), true)]);
+        assert_eq!((got, taken), (vec![(b"12345678".to_vec(), 0)], 8), "the CR waits for its LF");
+        assert_eq!(cut(&mut lines, b"\r\nx\n").0, [(b"".to_vec(), 2), (b"x".to_vec(), 1)]);
     }
 
     #[test]

@@ -140,13 +140,13 @@ impl Parser for Pop3Parser {
             let rest = data.get(at..).unwrap_or(&[]);
             let content = side == Side::Resp && matches!(self.server, Server::Lines(_));
             let cut = if content { self.lines.piece(side, rest) } else { self.lines.next(side, rest, out) };
-            let (text, taken, ended) = match cut {
+            let (text, taken, end) = match cut {
                 Cut::Wait(n) => return Fed::Took(at + n),
-                Cut::Line { text, taken, ended } => (text, taken, ended),
+                Cut::Line { text, taken, end } => (text, taken, end),
             };
             at += taken;
             if content {
-                self.content(text, ended, out);
+                self.content(text, end, out);
             } else if side == Side::Orig {
                 self.command(text, out);
             } else if self.reply(text, out) {
@@ -258,14 +258,14 @@ impl Pop3Parser {
     }
 
     /// A line, or a piece of one, of an answer of several lines.
-    fn content(&mut self, text: &[u8], ended: bool, out: &mut Output<'_>) {
-        let starts = !std::mem::replace(&mut self.mid_line, !ended);
-        if starts && ended && text == b"." {
+    fn content(&mut self, text: &[u8], end: &'static [u8], out: &mut Output<'_>) {
+        let starts = !std::mem::replace(&mut self.mid_line, end.is_empty());
+        if starts && !end.is_empty() && text == b"." {
             return self.end_lines(true, out);
         }
         if let Server::Lines(Some(message)) = &mut self.server {
             let text = text.strip_prefix(b".").filter(|_| starts).unwrap_or(text);
-            message.line(text, ended, out);
+            message.line(text, end, out);
         }
     }
 

@@ -148,7 +148,7 @@ fn between<'a>(text: &'a [u8], name: &[u8], end: u8) -> Option<&'a [u8]> {
 }
 
 /// `domain\user` of an NTLM AUTHENTICATE message ([MS-NLMP] section 2.2.1.3).
-fn ntlm_account(message: &[u8]) -> Option<String> {
+pub(super) fn ntlm_account(message: &[u8]) -> Option<String> {
     let mut c = Cursor::new(message);
     if c.take(8)? != b"NTLMSSP\0" || c.u32_le()? != 3 {
         return None;

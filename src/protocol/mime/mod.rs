@@ -43,7 +43,7 @@ struct Content {
     encoding: Encoding,
     base64: Base64,
     /// A line end that belongs to the content if a line follows, and to the boundary if that follows.
-    line_end: bool,
+    line_end: &'static [u8],
 }
 
 /// A message on its way.
@@ -99,9 +99,9 @@ impl Message {
         }
     }
 
-    /// The next line without its end, or a piece of one that is `ended` later.
-    pub(super) fn line(&mut self, text: &[u8], ended: bool, out: &mut Output<'_>) {
-        let starts = !std::mem::replace(&mut self.mid_line, !ended);
+    /// The next line and how it ends (CR LF or LF), or a piece of one that ends later.
+    pub(super) fn line(&mut self, text: &[u8], end: &'static [u8], out: &mut Output<'_>) {
+        let starts = !std::mem::replace(&mut self.mid_line, end.is_empty());
         if starts && self.boundary(text, out) {
             return;
         }
@@ -109,7 +109,7 @@ impl Message {
             Place::Header => self.header_line(text, starts, out),
             Place::Body => {
                 if let Some(content) = &mut self.content {
-                    content.line(text, ended, &mut self.decoded, out);
+                    content.line(text, end, &mut self.decoded, out);
                 }
             }
         }
@@ -218,8 +218,7 @@ impl Message {
         }
         let watch = FileWatch::new(self.source, self.sender, out.at, head.name).declared(head.mime, None);
         let encoding = head.encoding;
-        self.content =
-            Some(Box::new(Content { watch, encoding, base64: Base64::default(), line_end: false }));
+        self.content = Some(Box::new(Content { watch, encoding, base64: Base64::default(), line_end: b"" }));
     }
 
     fn end_content(&mut self, whole: bool, out: &mut Output<'_>) {
@@ -230,23 +229,22 @@ impl Message {
 }
 
 impl Content {
-    fn line(&mut self, text: &[u8], ended: bool, decoded: &mut Vec<u8>, out: &mut Output<'_>) {
+    fn line(&mut self, text: &[u8], end: &'static [u8], decoded: &mut Vec<u8>, out: &mut Output<'_>) {
         decoded.clear();
-        let due = std::mem::replace(&mut self.line_end, ended);
+        let due = std::mem::replace(&mut self.line_end, end);
         match self.encoding {
             Encoding::Base64 => self.base64.push(text, decoded),
             Encoding::Identity => {
-                if due {
-                    self.watch.data(out.at, b"\r\n");
+                if !due.is_empty() {
+                    self.watch.data(out.at, due);
                 }
                 return self.watch.data(out.at, text);
             }
             Encoding::QuotedPrintable => {
-                if due {
-                    decoded.extend_from_slice(b"\r\n");
+                decoded.extend_from_slice(due);
+                if quoted_printable(text, decoded) {
+                    self.line_end = b"";
                 }
-                let soft = quoted_printable(text, decoded);
-                self.line_end &= !soft;
             }
         }
         if !decoded.is_empty() {

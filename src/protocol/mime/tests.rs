@@ -25,7 +25,7 @@ fn read(text: &[u8], whole: bool) -> (Told, Vec<FileRecord>) {
     let mut out = Output { flow: &flow, at: At { ts: Timestamp(0), packet: 1 }, emit: &mut emit };
     let mut message = Message::new("smtp", Side::Orig);
     for line in text.split(|b| *b == b'\n') {
-        message.line(line, true, &mut out);
+        message.line(line, b"\r\n", &mut out);
     }
     let told = message.finish(whole, &mut out);
     (told, files)

@@ -162,8 +162,8 @@ impl Parser for Smtp {
                 (Side::Orig, Client::Chunk(left, last)) if left > 0 => self.chunk(rest, left, last, out),
                 (Side::Orig, Client::Asked | Client::Message) => match self.lines.piece(side, rest) {
                     Cut::Wait(n) => (n, false),
-                    Cut::Line { text, taken, ended } => {
-                        self.content(text, ended, taken, out);
+                    Cut::Line { text, taken, end } => {
+                        self.content(text, end, taken, out);
                         (taken, true)
                     }
                 },
@@ -354,24 +354,24 @@ impl Smtp {
     }
 
     /// A piece of the message that DATA announced; `taken` bytes on the wire.
-    fn content(&mut self, text: &[u8], ended: bool, taken: usize, out: &mut Output<'_>) {
+    fn content(&mut self, text: &[u8], end: &'static [u8], taken: usize, out: &mut Output<'_>) {
         self.client = Client::Message;
-        let starts = !std::mem::replace(&mut self.mid_line, !ended);
-        if starts && ended && text == b"." {
+        let starts = !std::mem::replace(&mut self.mid_line, end.is_empty());
+        if starts && !end.is_empty() && text == b"." {
             self.client = Client::Command;
             self.end_message(out);
             return self.push(Asked::Message);
         }
         let text = text.strip_prefix(b".").filter(|_| starts).unwrap_or(text);
-        self.message_piece(text, ended, taken, out);
+        self.message_piece(text, end, taken, out);
     }
 
-    fn message_piece(&mut self, text: &[u8], ended: bool, taken: usize, out: &mut Output<'_>) {
+    fn message_piece(&mut self, text: &[u8], end: &'static [u8], taken: usize, out: &mut Output<'_>) {
         let open = self.transaction(out.at);
         let bytes = open.row.message_bytes.get_or_insert(0);
         *bytes = bytes.saturating_add(taken as u64);
         let message = open.message.get_or_insert_with(|| Box::new(Message::new("smtp", Side::Orig)));
-        message.line(text, ended, out);
+        message.line(text, end, out);
     }
 
     /// BDAT: so many bytes of the message follow, whatever the server will say.
@@ -393,15 +393,15 @@ impl Smtp {
         let whole = here as u64 == left;
         let slice = rest.get(..here).unwrap_or(rest);
         let taken = match self.lines.piece(Side::Orig, slice) {
-            Cut::Line { text, taken, ended } => {
-                self.message_piece(text, ended, taken, out);
+            Cut::Line { text, taken, end } => {
+                self.message_piece(text, end, taken, out);
                 taken
             }
             Cut::Wait(n) if whole => {
                 // A chunk may end inside a line, which the next one continues.
                 self.lines.gap(Side::Orig);
                 let text = slice.get(n..).unwrap_or(&[]);
-                self.message_piece(text, false, text.len(), out);
+                self.message_piece(text, b"", text.len(), out);
                 here
             }
             Cut::Wait(n) => {
