@@ -13,6 +13,7 @@ pub mod files;
 pub mod ftp;
 pub mod http1;
 pub mod imap;
+pub mod irc;
 mod lines;
 pub mod mime;
 pub mod names;
@@ -20,7 +21,9 @@ pub mod pop3;
 mod sasl;
 pub mod smtp;
 mod sniff;
+pub mod socks;
 pub mod ssh;
+pub mod telnet;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -255,16 +258,16 @@ pub static ALL: &[&Protocol] = &[
     &names::peers::QUIC,
     &names::peers::DTLS,
     &names::peers::BITTORRENT,
-    &names::peers::SOCKS,
+    &socks::PROTOCOL,
     &ftp::PROTOCOL,
     &ftp::DATA,
     &smtp::PROTOCOL,
     &pop3::PROTOCOL,
     &imap::PROTOCOL,
     &names::lines::NNTP,
-    &names::lines::IRC,
+    &irc::PROTOCOL,
     &names::lines::XMPP,
-    &names::lines::TELNET,
+    &telnet::PROTOCOL,
     &names::lines::RSYNC,
     &names::lines::GIT,
     &names::windows::SMB,

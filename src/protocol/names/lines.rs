@@ -1,9 +1,9 @@
 //! Which protocol of text lines is it?
 //!
-//! NNTP (RFC 3977), IRC (RFC 1459), XMPP (RFC 6120), Telnet (RFC 854), rsync, git.
+//! NNTP (RFC 3977), XMPP (RFC 6120), rsync, git.
 //! Where the server's word is not enough, the client's first command decides.
 
-use super::{TCP, begins_with_word, contains_word, first_line, is_text, magic, named, surest};
+use super::{TCP, begins_with_word, contains_word, magic, named, surest};
 use crate::protocol::lines::begins_like;
 use crate::protocol::{Probe, Protocol, Verdict};
 
@@ -29,31 +29,6 @@ pub static NNTP: Protocol = named(
     },
 );
 
-/// IRC.
-pub static IRC: Protocol = named(
-    "irc",
-    "IRC (RFC 1459); told by the client's NICK and USER, a capability request, or the server's notices.",
-    TCP,
-    &[6667, 6660, 6666, 6669, 7000],
-    |p| {
-        let line = |data: &[u8], word: &str| {
-            data.split(|b| *b == b'\n').any(|l| begins_with_word(l, &[word]) && is_text(l.trim_ascii_end()))
-        };
-        let registers = line(p.orig, "NICK") && line(p.orig, "USER");
-        let negotiates = line(p.orig, "CAP LS") || line(p.orig, "CAP REQ");
-        let notice = p.resp.starts_with(b"NOTICE AUTH :")
-            || p.resp.starts_with(b"NOTICE * :")
-            || (p.resp.starts_with(b":")
-                && first_line(p.resp).splitn(3, |b| *b == b' ').nth(1).is_some_and(|w| w == b"NOTICE"));
-        if registers || negotiates || notice {
-            return Verdict::Mine(90);
-        }
-        let first = ["NICK", "USER", "PASS", "CAP"];
-        let text = p.resp.is_empty() || matches!(p.resp.first(), Some(b':' | b'N' | b'P'));
-        if text && begins_like(p.orig, &first) { Verdict::NeedMore } else { Verdict::NotMine }
-    },
-);
-
 /// XMPP.
 pub static XMPP: Protocol = named(
     "xmpp",
@@ -69,31 +44,6 @@ pub static XMPP: Protocol = named(
         let opens =
             [&b"<?xml"[..], b"<stream:stream"].iter().any(|w| w.starts_with(start) || start.starts_with(w));
         if opens { Verdict::NeedMore } else { Verdict::NotMine }
-    },
-);
-
-/// Telnet.
-pub static TELNET: Protocol = named(
-    "telnet",
-    "Telnet (RFC 854); told by option negotiation at the start of either side.",
-    TCP,
-    &[23],
-    |p| {
-        let negotiates = |d: &[u8]| {
-            let command = |c: &[u8]| matches!(c, [0xff, 0xfb..=0xfe, 0..=49 | 0xff]);
-            let commands = d.chunks(3).take_while(|c| command(c)).count();
-            commands >= 2 || (commands == 1 && (d.len() == 3 || p.on_port(&[23])))
-        };
-        let begins = |d: &[u8]| d.is_empty() || (d.len() < 3 && d.starts_with(&[0xff]));
-        if negotiates(p.orig) || negotiates(p.resp) {
-            Verdict::Mine(if p.on_port(&[23]) { 90 } else { 70 })
-        } else if (begins(p.orig) && begins(p.resp))
-            || (p.on_port(&[23]) && (p.orig.is_empty() || p.resp.is_empty()))
-        {
-            Verdict::NeedMore
-        } else {
-            Verdict::NotMine
-        }
     },
 );
 
