@@ -58,7 +58,7 @@ fn probe(p: &Probe<'_>) -> Verdict {
     if registers || negotiates || greets || relayed(first_line(p.orig)) {
         return Verdict::Mine(90);
     }
-    let first = ["NICK", "USER", "PASS", "CAP"];
+    let first = ["NICK", "USER", "PASS", "CAP", "STARTTLS"];
     let text = p.resp.is_empty() || matches!(p.resp.first(), Some(b':' | b'N' | b'P'));
     if text && lines::begins_like(p.orig, &first) { Verdict::NeedMore } else { Verdict::NotMine }
 }
@@ -71,7 +71,8 @@ fn relayed(line: &[u8]) -> bool {
     let person = prefix.contains(&b'!') && prefix.contains(&b'@');
     let words = ["PRIVMSG", "NOTICE", "JOIN", "PART", "QUIT", "NICK", "MODE", "KICK", "TOPIC"];
     let said = words.iter().any(|w| command == w.as_bytes());
-    let welcome = matches!(command, b"001" | b"020" | b"372" | b"375" | b"433") && rest.contains(&b' ');
+    let welcome = matches!(command, b"001" | b"020" | b"372" | b"375" | b"433" | b"670" | b"691")
+        && rest.contains(&b' ');
     !prefix.is_empty() && is_text(line) && ((person && said) || command == b"NOTICE" || welcome)
 }
 
@@ -538,6 +539,8 @@ mod tests {
             resp(b":s 670 joe :go\r\n"),
             orig(&[22; 64]),
         ]);
+        let first = [orig(b"STARTTLS\r\n"), resp(b":irc.example 670  :STARTTLS successful\r\n")];
+        assert_eq!(Bench::tcp(4242).run(&first).service, Some("irc"));
         let login = run.records::<Credential>()[0];
         assert_eq!(
             (login.account.as_deref(), login.mechanism, login.success),

@@ -33,7 +33,15 @@ pub(super) struct Body {
 #[derive(Debug)]
 enum Kind {
     File(FileWatch),
-    Form { message: Message, lines: Lines<LINE_CAP>, left: Vec<u8> },
+    Form(Box<Form>),
+}
+
+/// A form on its way: its parts, and the line at hand.
+#[derive(Debug)]
+struct Form {
+    message: Message,
+    lines: Lines<LINE_CAP>,
+    left: Vec<u8>,
 }
 
 impl Body {
@@ -49,7 +57,7 @@ impl Body {
                 let mut message = Message::new("http", side);
                 message.line(format!("Content-Type: {mime}").as_bytes(), b"\r\n", out);
                 message.line(b"", b"\r\n", out);
-                Kind::Form { message, lines: Lines::default(), left: Vec::new() }
+                Kind::Form(Box::new(Form { message, lines: Lines::default(), left: Vec::new() }))
             }
             // Parameters such as the character set are not part of the type.
             mime => {
@@ -66,7 +74,8 @@ impl Body {
     pub(super) fn data(&mut self, bytes: &[u8], out: &mut Output<'_>) {
         match &mut self.kind {
             Kind::File(watch) => watch.data(out.at, bytes),
-            Kind::Form { message, lines, left } => {
+            Kind::Form(form) => {
+                let Form { message, lines, left } = &mut **form;
                 let mut joined = std::mem::take(left);
                 let data = if joined.is_empty() {
                     bytes
@@ -95,7 +104,7 @@ impl Body {
     pub(super) fn is_curious(&self) -> bool {
         match &self.kind {
             Kind::File(watch) => watch.is_curious(),
-            Kind::Form { .. } => true,
+            Kind::Form(_) => true,
         }
     }
 
@@ -117,10 +126,10 @@ impl Body {
     pub(super) fn gap(&mut self, missing: u64) {
         match &mut self.kind {
             Kind::File(watch) => watch.gap(missing),
-            Kind::Form { message, lines, left } => {
-                left.clear();
-                lines.gap(Side::Orig);
-                message.gap(missing);
+            Kind::Form(form) => {
+                form.left.clear();
+                form.lines.gap(Side::Orig);
+                form.message.gap(missing);
             }
         }
     }
@@ -129,7 +138,8 @@ impl Body {
     pub(super) fn finish(self, whole: bool, out: &mut Output<'_>) {
         match self.kind {
             Kind::File(watch) => watch.finish(whole && !self.partial, out),
-            Kind::Form { mut message, left, .. } => {
+            Kind::Form(form) => {
+                let Form { mut message, left, .. } = *form;
                 message.line(&left, b"", out);
                 message.finish(whole, out);
             }

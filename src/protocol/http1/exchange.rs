@@ -213,8 +213,8 @@ impl Exchanges {
 
     /// What is said of the body that the client or the server sends now.
     pub(super) fn announced(&self, of_client: bool) -> Announced {
-        let over = |e: &&Box<Exchange>| if of_client { !e.request_over } else { !e.response_over };
-        let Some(exchange) = self.open.iter().find(over) else { return Announced::default() };
+        let at_hand = |e: &Exchange| if of_client { !e.request_over } else { !e.response_over };
+        let Some(exchange) = self.open.iter().find(|e| at_hand(e)) else { return Announced::default() };
         let tx = &exchange.tx;
         let content = if of_client { &tx.request } else { &tx.response };
         // What POST sends is not what its target names.

@@ -136,8 +136,8 @@ pub(super) fn look(data: &[u8]) -> Look {
 
 /// A request of HTTP/0.9, which is one line and no more: `GET`, one blank, and a path or an absolute target.
 pub(super) fn simple_request(data: &[u8]) -> Option<(&[u8], &[u8])> {
-    let line = data.strip_suffix(b"\n")?;
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // Some send an empty line behind it, as they would after a head.
+    let line = data.strip_suffix(b"\n")?.trim_ascii_end();
     let (method, target) = line.split_at_checked(3)?;
     let target = target.strip_prefix(b" ")?;
     let rooted = target.starts_with(b"/") || target.starts_with(b"http://");
@@ -335,6 +335,7 @@ mod tests {
     fn a_request_without_a_version_is_one_line() {
         assert_eq!(simple_request(b"GET /a\r\n"), Some((&b"GET"[..], &b"/a"[..])));
         assert_eq!(simple_request(b"GET /\n"), Some((&b"GET"[..], &b"/"[..])));
+        assert_eq!(simple_request(b"GET /\r\n\n\n"), Some((&b"GET"[..], &b"/"[..])));
         for other in [
             &b"GET /a HTTP/1.0\r\n"[..],
             b"GET /a\r\nHost: x\r\n",

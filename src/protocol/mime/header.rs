@@ -128,8 +128,11 @@ impl PartHead {
     }
 }
 
+/// Name and value.
+type Parameter = (Vec<u8>, Vec<u8>);
+
 /// The value before the first semicolon, and the parameters behind it with their names in lower case.
-fn parameters(value: &[u8]) -> (&[u8], Vec<(Vec<u8>, Vec<u8>)>) {
+fn parameters(value: &[u8]) -> (&[u8], Vec<Parameter>) {
     let (mut quoted, mut escaped) = (false, false);
     let mut parts = value.split(|b| {
         let ends = !quoted && *b == b';';
@@ -166,7 +169,7 @@ fn unquoted(value: &[u8]) -> Vec<u8> {
 }
 
 /// The file name in parameters: `name`, `name*=utf-8''%41`, or either in numbered pieces.
-fn named(parameters: &[(Vec<u8>, Vec<u8>)], name: &[u8]) -> Option<String> {
+fn named(parameters: &[Parameter], name: &[u8]) -> Option<String> {
     let get = |key: &[u8]| parameters.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_slice());
     let extended = |value: &[u8]| {
         let mut fields = value.splitn(3, |b| *b == b'\'');
