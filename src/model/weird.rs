@@ -118,6 +118,8 @@ weirds! {
     SnmpMalformed "snmp_malformed" Application "An SNMP message does not follow its ASN.1.";
     RadiusMalformed "radius_malformed" Application "A RADIUS message ends early or contradicts itself.";
     TftpMalformed "tftp_malformed" Application "A TFTP packet of an unknown kind or an impossible length.";
+    LineTooLong "line_too_long" Application "A line of a text protocol exceeded its cap; it was read up to there and the rest was skipped.";
+    TooManyCommands "too_many_commands" Application "A session had more commands than are recorded; later ones were followed but not kept.";
     ParserBufferFull "parser_buffer_full" Application "A message exceeded the cap of its parser, which gave up the flow.";
     PendingFull "pending_full" Application "More unanswered requests in one flow than are remembered; the oldest was written without its answer.";
 }

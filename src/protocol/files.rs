@@ -17,6 +17,10 @@ use sha2::{Digest, Sha256};
 /// Longest file name in input bytes: the longest path of the common systems is 4,096, names end at 255.
 pub const MAX_NAME: usize = 1_024;
 
+/// Bytes of one file that are hashed. Malware, documents and archives worth comparing are smaller; disk images and videos beyond it cost more
+/// time than their hash tells.
+pub const HASH_CAP: u64 = 32 << 20;
+
 /// One file.
 #[derive(Clone, Debug)]
 pub struct FileRecord {
@@ -36,7 +40,7 @@ pub struct FileRecord {
     pub declared_bytes: Option<u64>,
     /// Bytes known to be missing.
     pub missing_bytes: u64,
-    /// Of the whole file; `None` when part of it was not seen.
+    /// Of the whole file; `None` when part of it was not seen or it is larger than [`HASH_CAP`].
     pub sha256: Option<[u8; 32]>,
     /// From the first byte to the last, nanoseconds.
     pub duration: i64,
@@ -55,7 +59,12 @@ pub static FILES: Table = Table::record(
         col("seen_bytes", T::U64, "bytes", "Bytes of it that were seen, before decoding."),
         col("declared_bytes", T::U64, "bytes", "Size that the protocol declares; NULL without one."),
         col("missing_bytes", T::U64, "bytes", "Bytes of it known to be missing from the capture."),
-        col("sha256", T::Text, "", "SHA-256 of the whole file; NULL when a part of it was not seen."),
+        col(
+            "sha256",
+            T::Text,
+            "",
+            "SHA-256 of the whole file; NULL when a part of it was not seen, or when it is larger than 32 MiB.",
+        ),
         col("duration_s", T::F64, "seconds", "From its first byte to its last."),
     ],
 );
@@ -136,11 +145,29 @@ impl FileWatch {
             let room = SNIFF_LEN - self.head.len();
             self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         }
+        self.seen = self.seen.saturating_add(bytes.len() as u64);
+        self.whole &= self.seen <= HASH_CAP;
         if self.whole {
             self.hash.update(bytes);
         }
-        self.seen += bytes.len() as u64;
         self.last = at;
+    }
+
+    /// Do the next bytes still matter? If not, they may be passed by with [`Self::skipped`].
+    pub fn is_curious(&self) -> bool {
+        self.whole || (self.missing == 0 && self.head.len() < SNIFF_LEN)
+    }
+
+    /// The next `bytes` pass by unseen. They count as seen; [`Self::unskipped`] takes back what never comes.
+    pub fn skipped(&mut self, bytes: u64) {
+        self.seen = self.seen.saturating_add(bytes);
+        self.whole &= bytes == 0;
+    }
+
+    /// So many of the skipped bytes never came.
+    pub fn unskipped(&mut self, bytes: u64) {
+        self.seen = self.seen.saturating_sub(bytes);
+        self.missing = self.missing.saturating_add(bytes);
     }
 
     /// `missing` bytes of it will never come, or came out of order and were not looked at.
@@ -149,9 +176,19 @@ impl FileWatch {
         self.whole = false;
     }
 
+    /// Who sends it.
+    pub fn sender(&self) -> Side {
+        self.sender
+    }
+
     /// Bytes seen so far.
     pub fn seen(&self) -> u64 {
         self.seen
+    }
+
+    /// Type by content, as far as it was seen.
+    pub fn mime(&self) -> Option<&'static str> {
+        sniff(&self.head)
     }
 
     /// It ended. `whole`: the protocol says that its last byte was reached. An empty file that nobody named is no file.

@@ -11,22 +11,32 @@ pub mod dcerpc;
 pub mod dhcp;
 pub mod dispatch;
 pub mod dns;
+mod encoding;
 pub mod files;
 pub mod ftp;
 pub mod http1;
 pub mod kerberos;
 pub mod ldap;
+pub mod imap;
+pub mod irc;
+mod lines;
+pub mod mime;
 pub mod names;
 pub mod ntlm;
 pub mod smb;
 pub mod ntp;
 pub mod radius;
 pub mod rdp;
+pub mod pop3;
+mod sasl;
+pub mod smtp;
 mod sniff;
 pub mod spnego;
 pub mod snmp;
+pub mod socks;
 pub mod ssh;
 pub mod syslog;
+pub mod telnet;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -272,15 +282,16 @@ pub static ALL: &[&Protocol] = &[
     &names::peers::QUIC,
     &names::peers::DTLS,
     &names::peers::BITTORRENT,
-    &names::peers::SOCKS,
+    &socks::PROTOCOL,
     &ftp::PROTOCOL,
-    &names::lines::SMTP,
-    &names::lines::POP3,
-    &names::lines::IMAP,
+    &ftp::DATA,
+    &smtp::PROTOCOL,
+    &pop3::PROTOCOL,
+    &imap::PROTOCOL,
     &names::lines::NNTP,
-    &names::lines::IRC,
+    &irc::PROTOCOL,
     &names::lines::XMPP,
-    &names::lines::TELNET,
+    &telnet::PROTOCOL,
     &names::lines::RSYNC,
     &names::lines::GIT,
     &smb::PROTOCOL,

@@ -3,6 +3,7 @@
 //! RFC 9112 section 9.3: in order, so a queue is enough. An exchange is written when both its messages are over, in the
 //! order of the requests; what is left is written when the flow ends. Either message may be missing.
 
+use super::body::Announced;
 use super::fields;
 use super::head::{Body, Fields};
 use super::record::{Content, HttpTransaction};
@@ -10,6 +11,7 @@ use crate::flow::At;
 use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
 use crate::protocol::Output;
+use crate::protocol::credentials::{Credential, Secret};
 use std::collections::VecDeque;
 
 /// Requests of one flow that are remembered while they wait for their answers. Browsers that pipelined sent fewer than ten;
@@ -57,6 +59,8 @@ pub(super) struct Exchanges {
     begun: u32,
     /// Requests written without their answers, which are still to come.
     forgotten: u32,
+    /// Account of the last login that worked: clients send it again with every request.
+    known: Option<Box<str>>,
 }
 
 impl Exchanges {
@@ -86,7 +90,7 @@ impl Exchanges {
         {
             out.weird(WeirdKind::PendingFull, Detail::None);
             self.forgotten = self.forgotten.saturating_add(u32::from(!oldest.response_over));
-            write(*oldest, out);
+            self.write(*oldest, out);
         }
         let mut exchange = self.begin(began);
         let tx = &mut exchange.tx;
@@ -195,7 +199,7 @@ impl Exchanges {
     fn write_finished(&mut self, out: &mut Output<'_>) {
         while self.open.front().is_some_and(|e| e.request_over && e.response_over) {
             if let Some(exchange) = self.open.pop_front() {
-                write(*exchange, out);
+                self.write(*exchange, out);
             }
         }
     }
@@ -203,8 +207,56 @@ impl Exchanges {
     /// Write what is left.
     pub(super) fn finish(&mut self, out: &mut Output<'_>) {
         for exchange in std::mem::take(&mut self.open) {
-            write(*exchange, out);
+            self.write(*exchange, out);
         }
+    }
+
+    /// What is said of the body that the client or the server sends now.
+    pub(super) fn announced(&self, of_client: bool) -> Announced {
+        let at_hand = |e: &Exchange| if of_client { !e.request_over } else { !e.response_over };
+        let Some(exchange) = self.open.iter().find(|e| at_hand(e)) else { return Announced::default() };
+        let tx = &exchange.tx;
+        let content = if of_client { &tx.request } else { &tx.response };
+        // What POST sends is not what its target names.
+        let target = tx.uri.as_deref().filter(|_| !of_client || tx.method.as_deref() == Some("PUT"));
+        let name = content.file_name.as_deref().map(str::to_owned).or_else(|| fields::last_segment(target?));
+        let mime = content.content_type.as_deref().map(str::to_owned);
+        Announced { name, mime, partial: !of_client && tx.status_code == Some(206) }
+    }
+
+    fn write(&mut self, exchange: Exchange, out: &mut Output<'_>) {
+        let Exchange { began, request_over, response_over, cut, mut tx } = exchange;
+        let both = tx.method.is_some() && tx.status_code.is_some();
+        tx.complete = both && request_over && response_over && !cut;
+        self.login(began, &tx, out);
+        out.record(began, tx);
+    }
+
+    /// The account in a request, and whether the server took it.
+    fn login(&mut self, began: At, tx: &HttpTransaction, out: &mut Output<'_>) {
+        let Some(account) = tx.username.as_deref() else { return };
+        let is = |scheme: &str| tx.auth_scheme.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(scheme));
+        let (mechanism, secret) = match () {
+            () if is("basic") => ("basic", if tx.password_seen { Secret::Clear } else { Secret::None }),
+            () if is("digest") => ("digest", Secret::Hashed),
+            () if is("ntlm") || is("negotiate") => ("ntlm", Secret::Hashed),
+            () => return,
+        };
+        let success = match tx.status_code {
+            Some(200..=399 | 101) => Some(true),
+            Some(401 | 407) => Some(false),
+            _ => None,
+        };
+        // Once it worked, the same account again is no new attempt.
+        if success != Some(false) && self.known.as_deref() == Some(account) {
+            return;
+        }
+        if success == Some(true) {
+            self.known = Some(account.into());
+        }
+        let detail = tx.host.as_deref().map(str::to_owned);
+        let account = Some(account.to_owned());
+        out.record(began, Credential { service: "http", account, mechanism, secret, success, detail });
     }
 }
 
@@ -220,11 +272,4 @@ fn notice(told: &fields::Told, out: &mut Output<'_>) {
             Detail::Text("a header field that does not follow the grammar".into()),
         );
     }
-}
-
-fn write(exchange: Exchange, out: &mut Output<'_>) {
-    let Exchange { began, request_over, response_over, cut, mut tx } = exchange;
-    let both = tx.method.is_some() && tx.status_code.is_some();
-    tx.complete = both && request_over && response_over && !cut;
-    out.record(began, tx);
 }

@@ -6,6 +6,9 @@
 use super::head::{Fields, Framing};
 use super::record::{Content, HttpTransaction};
 use crate::model::text::printable;
+use crate::protocol::encoding::{base64, percent};
+use crate::protocol::files::MAX_NAME;
+use crate::protocol::sasl::ntlm_account;
 use std::net::IpAddr;
 
 /// Longest request target kept, bytes; RFC 9110 section 4.1 asks servers for at least 8000, of which the first half
@@ -17,6 +20,9 @@ const VALUE_CAP: usize = 1024;
 
 /// Longest Basic credential decoded, characters of base64: user names are short.
 const BASIC_CAP: usize = 1024;
+
+/// Longest NTLM message decoded, characters of base64: answers with target information stay below 1 KiB of bytes.
+const NTLM_CAP: usize = 4096;
 
 /// A value as stored: folded lines joined with one blank.
 pub(super) fn text(value: &[u8], cap: usize) -> Option<Box<str>> {
@@ -140,41 +146,25 @@ fn authorization(value: &[u8], tx: &mut HttpTransaction) {
         keep(&mut tx.auth_scheme, scheme);
     }
     if is(scheme, "basic") {
-        let decoded = base64(rest.trim_ascii());
+        let rest = rest.trim_ascii();
+        let decoded = base64(rest.get(..BASIC_CAP).unwrap_or(rest)).unwrap_or_default();
         let mut parts = decoded.splitn(2, |b| *b == b':');
         let user = parts.next().unwrap_or(&[]);
         if let Some(password) = parts.next() {
             keep(&mut tx.username, user);
             tx.password_seen |= !password.is_empty();
         }
+    } else if is(scheme, "ntlm") || is(scheme, "negotiate") {
+        let rest = rest.trim_ascii();
+        if let Some(account) = base64(rest.get(..NTLM_CAP).unwrap_or(rest)).as_deref().and_then(ntlm_account)
+        {
+            keep(&mut tx.username, account.as_bytes());
+        }
     } else if is(scheme, "digest")
         && let Some(user) = parameter(rest, b"username")
     {
         keep(&mut tx.username, user);
     }
-}
-
-/// RFC 4648 section 4, up to the first character that is not in its alphabet.
-fn base64(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let (mut bits, mut held) = (0u32, 0u32);
-    for c in text.iter().take(BASIC_CAP) {
-        let six = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => break,
-        };
-        bits = (bits << 6 | u32::from(six)) & 0xff_ffff;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held) as u8);
-        }
-    }
-    out
 }
 
 /// The value of `name=` in a list of parameters, with or without quotes. Parameters are told apart by `;` or `,`
@@ -198,34 +188,18 @@ fn parameter<'a>(list: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 fn file_name(value: &[u8]) -> Option<Box<str>> {
     if let Some(extended) = parameter(value, b"filename*") {
         let encoded = extended.splitn(3, |b| *b == b'\'').nth(2)?;
-        return text(&percent_decoded(encoded), VALUE_CAP);
+        return text(&percent(encoded), VALUE_CAP);
     }
     text(parameter(value, b"filename")?, VALUE_CAP)
 }
 
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
-    let nibble = |b: &u8| (*b as char).to_digit(16);
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, tail @ ..] = rest {
-        match tail {
-            [high, low, after @ ..] if *first == b'%' => match (nibble(high), nibble(low)) {
-                (Some(h), Some(l)) => {
-                    out.push((h * 16 + l) as u8);
-                    rest = after;
-                }
-                _ => {
-                    out.push(*first);
-                    rest = tail;
-                }
-            },
-            _ => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    out
+/// The last segment of a path: the name under which a browser would save it. `None` for a folder.
+pub(super) fn last_segment(target: &str) -> Option<String> {
+    let path = target.split(['?', '#']).next()?;
+    let path =
+        path.split_once("://").map_or(path, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+    let name = percent(path.rsplit('/').next()?.as_bytes());
+    (!name.is_empty() && target != "*").then(|| printable(&name, MAX_NAME))
 }
 
 /// The authority in a request target: of `http://host:port/…`, or the whole of CONNECT's.
@@ -292,7 +266,12 @@ mod tests {
         let both = b"attachment; filename=\"EURO rates\"; filename*=utf-8''%e2%82%ac%20rates";
         assert_eq!(file_name(both).as_deref(), Some("\u{20ac} rates"));
         assert_eq!(file_name(b"inline"), None);
-        assert_eq!(percent_decoded(b"%4"), b"%4");
+        assert_eq!(last_segment("/a/b%20c.exe?x=/y").as_deref(), Some("b c.exe"));
+        assert_eq!(last_segment("http://h.org/z").as_deref(), Some("z"));
+        assert_eq!(
+            (last_segment("/a/"), last_segment("http://h.org"), last_segment("*")),
+            (None, None, None)
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! RFC 9112 (syntax, sections 2 to 6), RFC 9110 (fields). Code of our own instead of `httparse`: that crate is right for a
 //! server, which must refuse folded lines, blanks before a colon, strange bytes in a value or more fields than its
 //! array holds; a witness must read on, because malware and scanners send just that. Nothing is allocated here.
-//! Refuses HTTP/0.9 (no version, so nothing tells it from other text) and HTTP/2.
+//! HTTP/0.9 is taken only where nothing else can be meant: a lone `GET` with a path. Refuses HTTP/2.
 
 use memchr::memchr;
 
@@ -132,6 +132,17 @@ pub(super) fn look(data: &[u8]) -> Look {
         _ if KNOWN.contains(&method) => Look::Request,
         _ => Look::Other,
     }
+}
+
+/// A request of HTTP/0.9, which is one line and no more: `GET`, one blank, and a path or an absolute target.
+pub(super) fn simple_request(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    // Some send an empty line behind it, as they would after a head.
+    let line = data.strip_suffix(b"\n")?.trim_ascii_end();
+    let (method, target) = line.split_at_checked(3)?;
+    let target = target.strip_prefix(b" ")?;
+    let rooted = target.starts_with(b"/") || target.starts_with(b"http://");
+    let visible = target.iter().all(u8::is_ascii_graphic);
+    (method == b"GET" && rooted && visible).then_some((method, target))
 }
 
 /// Where the head ends (behind its empty line), looking from `from` on; line ends may lack the CR, as browsers and
@@ -318,6 +329,23 @@ mod tests {
         let long = [&b"GET /"[..], &[b'a'; 300]].concat();
         assert_eq!(look(&long), Look::Request);
         assert_eq!(look(&[&b"HELLO /"[..], &[b'a'; 300]].concat()), Look::Other);
+    }
+
+    #[test]
+    fn a_request_without_a_version_is_one_line() {
+        assert_eq!(simple_request(b"GET /a\r\n"), Some((&b"GET"[..], &b"/a"[..])));
+        assert_eq!(simple_request(b"GET /\n"), Some((&b"GET"[..], &b"/"[..])));
+        assert_eq!(simple_request(b"GET /\r\n\n\n"), Some((&b"GET"[..], &b"/"[..])));
+        for other in [
+            &b"GET /a HTTP/1.0\r\n"[..],
+            b"GET /a\r\nHost: x\r\n",
+            b"GET key\r\n",
+            b"GET /a",
+            b"PUT /a\r\n",
+            b"",
+        ] {
+            assert_eq!(simple_request(other), None, "{:?}", String::from_utf8_lossy(other));
+        }
     }
 
     #[test]

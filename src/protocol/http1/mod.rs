@@ -1,12 +1,13 @@
 //! What was asked and answered over HTTP/1?
 //!
 //! RFC 9110 and RFC 9112. Requests and responses are paired in order, also pipelined, several to a flow; bodies are
-//! counted and stepped over, their first bytes name their type. Either side may be missing, and a flow may begin in
-//! the middle. Told by the first line of a message, on any port and from either end.
-//! Refuses: HTTP/0.9, HTTP/2 (its preface is not taken), decoding of bodies, and guessing where the next message
+//! counted and go to `files` as they pass. Either side may be missing, and a flow may begin in the middle. Told by the first line
+//! of a message, on any port and from either end; a lone `GET /` without a version is HTTP/0.9 and has a body for its answer.
+//! Refuses: HTTP/2 (its preface is not taken), decoding of bodies, and guessing where the next message
 //! begins after loss: it waits for a segment that starts with one.
-//! Read `head` (grammar), then `exchange` (pairing), then `fields` and `record` (what is kept).
+//! Read `head` (grammar), then `exchange` (pairing), then `fields` and `record` (what is kept), then `body` (files).
 
+mod body;
 mod exchange;
 mod fields;
 mod head;
@@ -14,6 +15,8 @@ mod record;
 
 pub use record::{Content, HTTP, HttpTransaction};
 
+use super::credentials::CREDENTIALS;
+use super::files::FILES;
 use super::sniff::{SNIFF_LEN, sniff};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
@@ -25,10 +28,10 @@ use head::{Body, Look, StartLine};
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {
     name: "http",
-    about: "HTTP/1 (RFC 9110, RFC 9112), by the first line of a request or a response.",
+    about: "HTTP/1 (RFC 9110, RFC 9112) and HTTP/0.9, by the first line of a request or a response.",
     transports: &[Transport::Tcp],
     ports: &[80, 8080, 8000, 8008, 8888, 3128],
-    tables: &[&HTTP],
+    tables: &[&HTTP, &FILES, &CREDENTIALS],
     buffer_cap: HEAD_CAP,
     probe,
     parser: Some(|| Box::new(Http1::default())),
@@ -50,6 +53,7 @@ fn probe(probe: &Probe<'_>) -> Verdict {
     match (orig, resp) {
         (Look::Request, _) | (_, Look::Request) => Verdict::Mine(95),
         (Look::Response, _) | (_, Look::Response) => Verdict::Mine(90),
+        _ if head::simple_request(probe.orig).is_some() => Verdict::Mine(70),
         (Look::Unclear, _) | (_, Look::Unclear) => Verdict::NeedMore,
         (Look::Other, Look::Other) => Verdict::NotMine,
     }
@@ -95,6 +99,10 @@ struct Half {
     sniffed: bool,
     /// Are bytes of the message at hand missing?
     missing: bool,
+    /// Bytes that the body at hand is said to have.
+    declared: Option<u64>,
+    /// The body at hand, from its first byte on.
+    file: Option<Box<body::Body>>,
 }
 
 /// The parser of one flow.
@@ -103,6 +111,8 @@ struct Http1 {
     halves: [Half; 2],
     /// Who sends requests; told by the first message.
     client: Option<Side>,
+    /// The client spoke HTTP/0.9: its answer is a body without a head.
+    simple: bool,
     exchanges: Exchanges,
 }
 
@@ -148,7 +158,9 @@ impl Parser for Http1 {
         half.missing = true;
         // A type told from the middle of a body would be a guess.
         half.sniffed |= half.sniff.is_empty();
-        if half.state == State::Body(0) {
+        let over = half.state == State::Body(0);
+        self.file(side, out).gap(missing);
+        if over {
             self.end_message(side, out);
         }
         Fed::Took(0)
@@ -157,6 +169,9 @@ impl Parser for Http1 {
     fn unskipped(&mut self, side: Side, bytes: u64) {
         let is_client = self.is_client(side);
         self.half(side).missing = true;
+        if let Some(file) = &mut self.half(side).file {
+            file.unskipped(bytes);
+        }
         if let Some(content) = self.exchanges.content(is_client) {
             content.body_len = content.body_len.saturating_sub(bytes);
         }
@@ -168,7 +183,10 @@ impl Parser for Http1 {
             match self.half(side).state {
                 // A skipped body ends here, a body without a length with its connection.
                 State::UntilClose | State::Body(0) => self.end_message(side, out),
-                _ => self.name_type(side),
+                _ => {
+                    self.name_type(side);
+                    self.end_file(side, false, out);
+                }
             }
         }
         self.exchanges.finish(out);
@@ -195,7 +213,7 @@ impl Http1 {
             State::Body(left) => self.body(side, rest, left, out),
             State::Chunk(left) => self.body(side, rest, left, out),
             State::UntilClose => {
-                self.content(side, rest, rest.len() as u64);
+                self.content(side, rest, rest.len() as u64, out);
                 Step::Took(rest.len())
             }
             State::ChunkLine => self.chunk_line(side, rest, out),
@@ -237,6 +255,19 @@ impl Http1 {
                 return Step::Took(blank);
             }
             if head::look(rest) == Look::Other {
+                if let Some((method, target)) =
+                    head::simple_request(rest).filter(|_| self.exchanges.is_untouched())
+                {
+                    self.client = Some(side);
+                    self.simple = true;
+                    self.exchanges.request(out.at, method, target, (0, 9), head::Fields::new(b""), out);
+                    self.begin_body(side, Body::None, out);
+                    return Step::All;
+                }
+                if self.simple && !self.is_client(side) {
+                    self.half(side).state = State::UntilClose;
+                    return Step::Took(0);
+                }
                 return self.not_a_message(side, out);
             }
         }
@@ -337,6 +368,7 @@ impl Http1 {
         let half = self.half(side);
         half.sniffed = false;
         half.sniff.clear();
+        half.declared = if let Body::Length(n) = body { Some(n) } else { None };
         half.state = match body {
             Body::None => return self.end_message(side, out),
             Body::Length(n) => State::Body(n),
@@ -349,7 +381,7 @@ impl Http1 {
     fn body(&mut self, side: Side, rest: &[u8], left: u64, out: &mut Output<'_>) -> Step {
         let chunked = matches!(self.half(side).state, State::Chunk(_));
         let here = left.min(rest.len() as u64);
-        self.content(side, rest.get(..here as usize).unwrap_or(rest), here);
+        self.content(side, rest.get(..here as usize).unwrap_or(rest), here, out);
         let left = left - here;
         if left == 0 {
             if chunked {
@@ -359,9 +391,14 @@ impl Http1 {
             }
             return Step::Took(here as usize);
         }
-        // Once its type is told, nothing in it is of interest; `unskipped` corrects the count if it does not come.
-        let skip = if self.half(side).sniffed { left } else { 0 };
-        self.content(side, &[], skip);
+        // Past what is hashed, nothing in it is of interest; `unskipped` corrects the count if it does not come.
+        let half = self.half(side);
+        let curious = !half.sniffed || half.file.as_ref().is_none_or(|f| f.is_curious());
+        let skip = if curious { 0 } else { left };
+        if let Some(file) = &mut half.file {
+            file.skipped(skip);
+        }
+        self.content(side, &[], skip, out);
         self.half(side).state = if chunked { State::Chunk(left - skip) } else { State::Body(left - skip) };
         if skip > 0 { Step::Return(Fed::Skip(skip)) } else { Step::All }
     }
@@ -393,9 +430,31 @@ impl Http1 {
         Step::Took(taken)
     }
 
-    /// Count body bytes; the first ones tell its type.
-    fn content(&mut self, side: Side, bytes: &[u8], len: u64) {
+    /// The body at hand, whose first byte may be this one.
+    fn file(&mut self, side: Side, out: &mut Output<'_>) -> &mut body::Body {
         let is_client = self.is_client(side);
+        let [orig, resp] = &mut self.halves;
+        let half = match side {
+            Side::Orig => orig,
+            Side::Resp => resp,
+        };
+        let declared = half.declared;
+        let exchanges = &self.exchanges;
+        half.file.get_or_insert_with(|| body::Body::new(side, exchanges.announced(is_client), declared, out))
+    }
+
+    fn end_file(&mut self, side: Side, whole: bool, out: &mut Output<'_>) {
+        if let Some(file) = self.half(side).file.take() {
+            file.finish(whole, out);
+        }
+    }
+
+    /// Count body bytes; the first ones tell its type.
+    fn content(&mut self, side: Side, bytes: &[u8], len: u64, out: &mut Output<'_>) {
+        let is_client = self.is_client(side);
+        if !bytes.is_empty() {
+            self.file(side, out).data(bytes, out);
+        }
         let half = self.half(side);
         if !half.sniffed {
             let room = SNIFF_LEN.saturating_sub(half.sniff.len());
@@ -424,6 +483,7 @@ impl Http1 {
     /// The message at hand is over.
     fn end_message(&mut self, side: Side, out: &mut Output<'_>) {
         self.name_type(side);
+        self.end_file(side, true, out);
         let half = std::mem::take(self.half(side));
         self.exchanges.end(self.is_client(side), !half.missing, out);
     }
@@ -454,6 +514,7 @@ impl Http1 {
         let is_client = self.is_client(side);
         let was_head = self.half(side).state == State::Head;
         self.name_type(side);
+        self.end_file(side, false, out);
         *self.half(side) = Half { state: State::Lost, ..Half::default() };
         if !was_head {
             self.exchanges.end(is_client, false, out);

@@ -97,7 +97,7 @@ pub static HTTP: Table = Table::record(
             "",
             "Scheme of the request's (Proxy-)Authorization, such as Basic; NULL without one.",
         ),
-        col("username", T::Text, "", "Account in Basic or Digest authorization; NULL without one."),
+        col("username", T::Text, "", "Account in Basic, Digest or NTLM authorization; NULL without one."),
         col(
             "password_seen",
             T::Bool,
@@ -182,7 +182,7 @@ pub struct HttpTransaction {
     pub server: Option<Box<str>>,
     /// Scheme of Authorization or Proxy-Authorization.
     pub auth_scheme: Option<Box<str>>,
-    /// Account in Basic or Digest authorization.
+    /// Account in Basic, Digest or NTLM authorization.
     pub username: Option<Box<str>>,
     /// Did Basic authorization carry a password?
     pub password_seen: bool,

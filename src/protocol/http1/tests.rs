@@ -6,6 +6,9 @@ use crate::model::flow::Tuple;
 use crate::model::ids::FlowId;
 use crate::model::time::Timestamp;
 use crate::protocol::Emitted;
+use crate::protocol::credentials::{Credential, Secret};
+use crate::protocol::files::{FileRecord, HASH_CAP};
+use sha2::{Digest, Sha256};
 
 /// A flow under test: what the parser emitted and what it said last.
 #[derive(Default)]
@@ -14,6 +17,8 @@ struct Flow {
     left: [Vec<u8>; 2],
     skip: [u64; 2],
     rows: Vec<HttpTransaction>,
+    files: Vec<FileRecord>,
+    logins: Vec<Credential>,
     weirds: Vec<WeirdKind>,
     host: Option<String>,
     last: Option<Fed>,
@@ -36,9 +41,12 @@ impl Flow {
         self.clock += 1_000_000;
         let at = At { ts: Timestamp(self.clock), packet: 1 };
         let (rows, weirds, host) = (&mut self.rows, &mut self.weirds, &mut self.host);
+        let (files, logins) = (&mut self.files, &mut self.logins);
         let mut emit = |emitted| match emitted {
             Emitted::Record(_, record) => {
-                rows.push(record.as_type::<HttpTransaction>().unwrap().clone());
+                rows.extend(record.as_type::<HttpTransaction>().cloned());
+                files.extend(record.as_type::<FileRecord>().cloned());
+                logins.extend(record.as_type::<Credential>().cloned());
             }
             Emitted::Weird(kind, _) => weirds.push(kind),
             Emitted::Hostname(name) => drop(host.get_or_insert(name.into())),
@@ -176,26 +184,108 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn bodies_are_skipped_and_counted_as_seen() {
+fn bodies_are_files() {
     let mut f = Flow::default();
-    f.ask(GET).answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+    f.ask(b"GET /dir/a%20b.bin?q=1 HTTP/1.1\r\n\r\n");
+    f.answer(b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        .answer(b"2\r\nde\r\n0\r\n\r\n");
+    f.ask(b"POST /up.php HTTP/1.1\r\nContent-Length: 3\r\n\r\nxyz").answer(
+        b"HTTP/1.1 206 Part\r\nContent-Disposition: attachment; filename=c\r\nContent-Length: 2\r\n\r\nhi",
+    );
+    let shown: Vec<_> =
+        f.files.iter().map(|r| (r.name.as_deref(), r.sender, r.seen_bytes, r.sha256)).collect();
+    let sha = |content: &[u8]| Some(Sha256::digest(content).into());
+    assert_eq!(
+        shown,
+        [
+            (Some("a b.bin"), Side::Resp, 5, sha(b"abcde")),
+            (None, Side::Orig, 3, sha(b"xyz")),
+            (Some("c"), Side::Resp, 2, None),
+        ]
+    );
+    assert_eq!(f.files[0].declared_mime.as_deref(), Some("text/html"));
+}
+
+#[test]
+fn a_form_is_as_many_files_as_it_carries() {
+    let body = b"--B\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\ntext\r\n--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.bin\"\r\nContent-Type: application/octet-stream\r\n\r\n\x01\n\x02\r\n\r\n--B--\r\n";
+    let head = format!(
+        "POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    for size in [1, 7, 1000] {
+        let mut f = Flow::default();
+        f.ask(head.as_bytes());
+        for piece in body.chunks(size) {
+            f.ask(piece);
+        }
+        f.end();
+        assert_eq!(f.files.len(), 1);
+        assert_eq!((f.files[0].name.as_deref(), f.files[0].seen_bytes), (Some("x.bin"), 5));
+        assert_eq!(f.files[0].sha256, Some(Sha256::digest(b"\x01\n\x02\r\n").into()));
+    }
+}
+
+#[test]
+fn logins_are_attempts() {
+    let ask = |f: &mut Flow, status: &str| {
+        f.ask(b"GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n");
+        f.answer(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n").as_bytes());
+    };
+    let mut f = Flow::default();
+    ["401", "401", "200", "304", "500"].iter().for_each(|status| ask(&mut f, status));
+    f.ask(b"GET / HTTP/1.1\r\nAuthorization: Bearer abc\r\n\r\n").answer(OK);
+    let shown: Vec<_> = f.logins.iter().map(|l| (l.account.as_deref(), l.secret, l.success)).collect();
+    let aladdin = |success| (Some("Aladdin"), Secret::Clear, success);
+    assert_eq!(shown, [aladdin(Some(false)), aladdin(Some(false)), aladdin(Some(true))]);
+}
+
+#[test]
+fn a_request_without_a_version_has_an_answer_without_a_head() {
+    let mut f = Flow::default();
+    f.ask(b"GET /old\r\n").answer(b"<html>").answer(b"old</html>").end();
+    let row = &f.rows[0];
+    assert_eq!((row.uri.as_deref(), row.version, row.response.body_len), (Some("/old"), (0, 9), 16));
+    assert_eq!((row.status_code, f.files[0].name.as_deref()), (None, Some("old")));
+    let mut f = Flow::default();
+    f.ask(b"GET /old\r\n").answer(OK).end();
+    assert_eq!(f.statuses(), [(Some("/old"), Some(200))]);
+}
+
+/// More of a body than is hashed, in pieces; what is left to come of `more` bytes.
+fn large(f: &mut Flow, more: u64) {
+    f.ask(GET).answer(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", HASH_CAP + more).as_bytes());
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..HASH_CAP >> 20 {
+        f.answer(&piece);
+    }
+}
+
+#[test]
+fn bodies_are_skipped_past_the_hash_and_counted_as_seen() {
+    let mut f = Flow::default();
+    large(&mut f, 1_000_000);
     f.answer(&[b'x'; 600]);
     assert_eq!(f.last, Some(Fed::Skip(1_000_000 - 600)));
     f.answer(&[b'x'; 400]).gap(Side::Resp, 1000).answer(&[b'x'; 1000]).end();
     let row = &f.rows[0];
-    assert_eq!((row.response.body_len, row.response.content_length), (2000, Some(1_000_000)));
+    assert_eq!(
+        (row.response.body_len, row.response.content_length),
+        (HASH_CAP + 2000, Some(HASH_CAP + 1_000_000))
+    );
     assert!(!row.complete);
+    let file = &f.files[0];
+    assert_eq!((file.seen_bytes, file.missing_bytes, file.sha256), (HASH_CAP + 2000, 998_000, None));
 }
 
 #[test]
 fn a_skipped_body_ends_where_it_should() {
     let mut f = Flow::default();
-    f.ask(GET)
-        .answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n")
-        .answer(&[b'x'; 500])
-        .answer(&[b'x'; 1500]);
+    large(&mut f, 2000);
+    f.answer(&[b'x'; 500]).answer(&[b'x'; 1500]);
     f.ask(GET).answer(OK);
-    assert_eq!((f.rows.len(), f.rows[0].response.body_len, f.rows[0].complete), (2, 2000, true));
+    assert_eq!((f.rows.len(), f.rows[0].response.body_len, f.rows[0].complete), (2, HASH_CAP + 2000, true));
+    assert_eq!((f.files[0].sha256, f.files[1].sha256), (None, Some(Sha256::digest(b"hello").into())));
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn surest(verdicts: &[Verdict]) -> Verdict {
 }
 
 /// Does the text begin with one of these words, whatever their case, with a space or line end behind it?
-fn begins_with_word(data: &[u8], words: &[&str]) -> bool {
+pub(super) fn begins_with_word(data: &[u8], words: &[&str]) -> bool {
     words.iter().any(|w| {
         data.get(..w.len()).is_some_and(|d| d.eq_ignore_ascii_case(w.as_bytes()))
             && matches!(data.get(w.len()), None | Some(b' ' | b'\r' | b'\n'))
@@ -121,12 +121,12 @@ fn begins_with_word(data: &[u8], words: &[&str]) -> bool {
 }
 
 /// Is `needle` (upper case) in the data, whatever the data's case?
-fn contains_word(data: &[u8], needle: &str) -> bool {
+pub(super) fn contains_word(data: &[u8], needle: &str) -> bool {
     data.windows(needle.len()).any(|w| w.eq_ignore_ascii_case(needle.as_bytes()))
 }
 
 /// The first line without its end; all of the data when there is no line end.
-fn first_line(data: &[u8]) -> &[u8] {
+pub(super) fn first_line(data: &[u8]) -> &[u8] {
     let end = data.iter().position(|b| *b == b'\n').unwrap_or(data.len());
     data.get(..end).unwrap_or(&[]).trim_ascii_end()
 }
@@ -137,7 +137,7 @@ fn counts_all(data: &[u8], at: usize, more: usize) -> bool {
 }
 
 /// Only visible ASCII and spaces?
-fn is_text(data: &[u8]) -> bool {
+pub(super) fn is_text(data: &[u8]) -> bool {
     data.iter().all(|b| matches!(b, b' '..=b'~' | b'\t'))
 }
 

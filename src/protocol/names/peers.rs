@@ -1,11 +1,11 @@
 //! Which peers, proxies or encrypted transports are it?
 //!
-//! BitTorrent (BEP 3, BEP 5, BEP 14, BEP 15, BEP 29), SOCKS (RFC 1928), QUIC (RFC 9000, RFC 9369), DTLS (RFC 9147).
+//! BitTorrent (BEP 3, BEP 5, BEP 14, BEP 15, BEP 29), QUIC (RFC 9000, RFC 9369), DTLS (RFC 9147).
 
 use super::sharing::{distributed_table, utp};
-use super::{TCP, UDP, any_side, claim, magic, named};
+use super::{UDP, any_side, claim, magic, named};
 use crate::model::bytes::{be16, be32};
-use crate::protocol::{Protocol, Verdict};
+use crate::protocol::Protocol;
 
 /// BitTorrent.
 pub static BITTORRENT: Protocol = named(
@@ -23,38 +23,6 @@ pub static BITTORRENT: Protocol = named(
         // BEP 14: in the local network.
         let search = |d: &[u8]| d.starts_with(b"BT-SEARCH * HTTP/1.1");
         claim(any_side(p, |d| distributed_table(d) || tracker(d) || search(d) || utp(d)), 90)
-    },
-);
-
-/// SOCKS.
-pub static SOCKS: Protocol = named(
-    "socks",
-    "SOCKS versions 4 and 5 (RFC 1928); told by the client's greeting and the server's matching choice.",
-    TCP,
-    &[1080],
-    |p| match (p.orig, p.resp) {
-        ([5, n, methods @ ..], resp) if *n > 0 => {
-            let offered = methods.get(..usize::from(*n)).unwrap_or(methods);
-            match resp {
-                [] | [5] if methods.len() <= usize::from(*n) => Verdict::NeedMore,
-                [5, 0xff] => Verdict::Mine(80),
-                [5, chosen, ..] => claim(offered.len() == usize::from(*n) && offered.contains(chosen), 85),
-                _ => Verdict::NotMine,
-            }
-        }
-        ([4, 1 | 2, rest @ ..], resp) => match resp {
-            [] => {
-                if rest.len() < 256 {
-                    Verdict::NeedMore
-                } else {
-                    Verdict::NotMine
-                }
-            }
-            [0, 90..=93, ..] => claim(rest.len() >= 7 && rest.ends_with(&[0]), 85),
-            _ => Verdict::NotMine,
-        },
-        ([] | [5], []) => Verdict::NeedMore,
-        _ => Verdict::NotMine,
     },
 );
 
