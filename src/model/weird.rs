@@ -106,6 +106,7 @@ weirds! {
     TlsMalformed "tls_malformed" Application "A TLS record or handshake message contradicts itself.";
     TlsHandshakeTooLarge "tls_handshake_too_large" Application "A TLS handshake message exceeded its cap and was not parsed.";
     CertificateMalformed "certificate_malformed" Application "A certificate could not be parsed.";
+    QuicMalformed "quic_malformed" Application "A packet of QUIC that could be read holds what it must not.";
     SshMalformed "ssh_malformed" Application "An SSH banner or key exchange contradicts itself.";
     ParserBufferFull "parser_buffer_full" Application "A message exceeded the cap of its parser, which gave up the flow.";
     PendingFull "pending_full" Application "More unanswered requests in one flow than are remembered; the oldest was written without its answer.";

@@ -8,10 +8,12 @@ pub mod clues;
 pub mod credentials;
 pub mod dispatch;
 pub mod dns;
+pub mod dtls;
 pub mod files;
 pub mod ftp;
 pub mod http1;
 pub mod names;
+pub mod quic;
 mod sniff;
 pub mod ssh;
 pub mod template;
@@ -245,8 +247,8 @@ pub static ALL: &[&Protocol] = &[
     &names::tunnels::OPENVPN,
     &names::tunnels::IKE,
     &names::tunnels::PPTP,
-    &names::peers::QUIC,
-    &names::peers::DTLS,
+    &quic::PROTOCOL,
+    &dtls::PROTOCOL,
     &names::peers::BITTORRENT,
     &names::peers::SOCKS,
     &ftp::PROTOCOL,

@@ -3,13 +3,15 @@
 //! RFC 8446 (1.3), RFC 5246 (1.2) and its forerunners down to SSL 2. Hellos may be spread over many records and segments.
 //! Either side may be missing. Once both sides sent encrypted data, the row is written and the flow is left alone, so
 //! that bulk data costs nothing. Told by a record header with a hello inside, on any port.
-//! Refuses: decryption, DTLS, and flows that are joined after their hellos.
+//! Refuses: decryption, and flows that are joined after their hellos.
+//! DTLS (`super::dtls`) and QUIC (`super::quic`) bring their handshakes here in records of their own.
 //! Read `hello` (what is offered), then `handshake` (what the parser knows), then `ja`, `record` and `x509`.
 
-mod handshake;
+pub(in crate::protocol) mod assembly;
+pub(in crate::protocol) mod handshake;
 pub(in crate::protocol) mod hello;
 pub(in crate::protocol) mod ja;
-mod names;
+pub(in crate::protocol) mod names;
 mod record;
 mod x509;
 
