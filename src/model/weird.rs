@@ -109,6 +109,8 @@ weirds! {
     QuicMalformed "quic_malformed" Application "A packet of QUIC that could be read holds what it must not.";
     SshMalformed "ssh_malformed" Application "An SSH banner or key exchange contradicts itself.";
     ParserBufferFull "parser_buffer_full" Application "A message exceeded the cap of its parser, which gave up the flow.";
+    DatabaseMalformed "database_malformed" Application "A message of a database or message broker contradicts itself.";
+    RecordsFull "records_full" Application "More commands in one flow than are recorded; the later ones are only counted by the flow.";
     PendingFull "pending_full" Application "More unanswered requests in one flow than are remembered; the oldest was written without its answer.";
 }
 

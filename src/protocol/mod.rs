@@ -12,10 +12,16 @@ pub mod dtls;
 pub mod files;
 pub mod ftp;
 pub mod http1;
+pub mod mongodb;
+pub mod mqtt;
+pub mod mysql;
 pub mod names;
+pub mod postgresql;
 pub mod quic;
+pub mod redis;
 mod sniff;
 pub mod ssh;
+pub mod tds;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -267,14 +273,14 @@ pub static ALL: &[&Protocol] = &[
     &names::windows::LDAP,
     &names::windows::RDP,
     &names::windows::RDPEUDP,
-    &names::databases::MYSQL,
-    &names::databases::POSTGRESQL,
-    &names::databases::TDS,
-    &names::databases::MONGODB,
-    &names::databases::REDIS,
+    &mysql::PROTOCOL,
+    &postgresql::PROTOCOL,
+    &tds::PROTOCOL,
+    &mongodb::PROTOCOL,
+    &redis::PROTOCOL,
     &names::databases::CASSANDRA,
     &names::databases::KAFKA,
-    &names::databases::MQTT,
+    &mqtt::PROTOCOL,
     &names::databases::AMQP,
     &names::databases::STOMP,
     &names::media::SIP,

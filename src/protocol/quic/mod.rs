@@ -77,6 +77,10 @@ fn looks(data: &[u8]) -> u8 {
         // Drafts and Google's versions with packed lengths: 32 bits of version are all there is to check.
         return if first & 0x40 != 0 || version.google().is_none() { 85 } else { 0 };
     }
+    // A server may clear the fixed bit (RFC 9287); with a version as small as 1 that is too little to go by.
+    if first & 0x40 == 0 && matches!(version.0, 1..=0xffff) {
+        return 0;
+    }
     match packet::long(&mut Cursor::new(data)) {
         Some(Long { body: Body::Negotiation(list), .. }) => {
             let known = list.chunks_exact(4).filter_map(|v| be32(v, 0)).any(|v| Version(v).known());
@@ -377,9 +381,18 @@ impl Quic {
         Some(())
     }
 
-    /// A datagram of Google's versions without the standard's header.
+    /// A datagram of Google's versions (and the oldest drafts) without the standard's header.
     fn google(&mut self, side: Side, version: Version, data: &[u8], out: &mut Output<'_>) {
         self.row.version = version.0;
+        // Q044 to Q049: lengths of the connection ids in one byte, each less 3 (0: none).
+        if let Some((&lengths, rest)) = data.get(5).zip(data.get(6..)).filter(|_| data.first() >= Some(&0x80)) {
+            let length = |n: u8| if n == 0 { 0 } else { usize::from(n) + 3 };
+            let (to, from) = (length(lengths >> 4), length(lengths & 15));
+            let id = if to > 0 { rest.get(..to) } else { rest.get(to..).and_then(|r| r.get(..from)) };
+            if let Some(id) = id.filter(|id| !id.is_empty() && self.is_client(side)) {
+                self.row.client_dcid.get_or_insert_with(|| hex(id).into());
+            }
+        }
         if self.google_hello(data, out) {
             self.client.get_or_insert(side);
         }

@@ -55,9 +55,7 @@ pub(super) fn long<'a>(c: &mut Cursor<'a>) -> Option<Long<'a>> {
         }
         Body::Negotiation(list)
     } else {
-        if first & 0xc0 != 0xc0 {
-            return None;
-        }
+        // The fixed bit is not asked for: the two may agree to send it at random (RFC 9287).
         match version.kind(first) {
             Kind::Retry => {
                 c.take(c.remaining()).filter(|rest| rest.len() >= 16)?;

@@ -1,0 +1,759 @@
+//! Who asks which MySQL server what, and how did it answer?
+//!
+//! MySQL client/server protocol (dev.mysql.com, "Client/Server Protocol") and MariaDB's (mariadb.com/kb, same name): greeting,
+//! login, commands with their results. TLS inside is followed by [`Fed::Switch`]. Told by the server's greeting.
+//! Refuses: compressed connections behind their login, values of result rows, parameters of prepared statements.
+
+use super::credentials::{CREDENTIALS, Credential, MAX_ACCOUNT, Secret};
+use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
+use crate::flow::At;
+use crate::model::bytes::Cursor;
+use crate::model::flow::Side;
+use crate::model::record::Record;
+use crate::model::rows::Row;
+use crate::model::schema::{ColumnType as T, Table, col};
+use crate::model::text::printable;
+use crate::model::weird::{Detail, WeirdKind};
+
+/// The registry's entry.
+pub static PROTOCOL: Protocol = Protocol {
+    name: "mysql",
+    about: "MySQL and MariaDB; told by the server's greeting: protocol 10 and a version in digits, or an error in its place.",
+    transports: &[Transport::Tcp],
+    ports: &[3306],
+    tables: &[&TABLE, &CREDENTIALS],
+    buffer_cap: KEEP + HEADER,
+    probe,
+    parser: Some(|| Box::<MySql>::default()),
+};
+
+/// Length and sequence number before each packet, bytes.
+const HEADER: usize = 4;
+
+/// Bytes of a packet that are looked at; queries are shown up to [`ARGUMENT_CAP`], logins are far below.
+const KEEP: usize = 8 << 10;
+
+/// Longest argument shown, bytes: enough for the queries that people and programs write, not for bulk inserts.
+const ARGUMENT_CAP: usize = 2_048;
+
+/// Longest name or message of the server, bytes; its own limit for messages is 512.
+const TEXT_CAP: usize = 512;
+
+/// Rows that one flow may write: an application server keeps its connections for days.
+const COMMANDS_CAP: u32 = 10_000;
+
+/// Capabilities (the client's say what is spoken).
+mod capability {
+    pub(super) const WITH_DATABASE: u32 = 1 << 3;
+    pub(super) const COMPRESS: u32 = 1 << 5;
+    pub(super) const PROTOCOL_41: u32 = 1 << 9;
+    pub(super) const TLS: u32 = 1 << 11;
+    pub(super) const SECURE_CONNECTION: u32 = 1 << 15;
+    pub(super) const PLUGIN: u32 = 1 << 19;
+    pub(super) const ATTRIBUTES: u32 = 1 << 20;
+    pub(super) const LONG_ANSWER: u32 = 1 << 21;
+    pub(super) const NO_EOF: u32 = 1 << 24;
+    pub(super) const QUERY_ATTRIBUTES: u32 = 1 << 27;
+}
+
+/// Commands by number.
+const COMMANDS: [&str; 32] = [
+    "sleep",
+    "quit",
+    "init_db",
+    "query",
+    "field_list",
+    "create_db",
+    "drop_db",
+    "refresh",
+    "shutdown",
+    "statistics",
+    "process_info",
+    "connect",
+    "process_kill",
+    "debug",
+    "ping",
+    "time",
+    "delayed_insert",
+    "change_user",
+    "binlog_dump",
+    "table_dump",
+    "connect_out",
+    "register_replica",
+    "stmt_prepare",
+    "stmt_execute",
+    "stmt_send_long_data",
+    "stmt_close",
+    "stmt_reset",
+    "set_option",
+    "stmt_fetch",
+    "daemon",
+    "binlog_dump_gtid",
+    "reset_connection",
+];
+
+fn probe(p: &Probe<'_>) -> Verdict {
+    let mut c = Cursor::new(p.resp);
+    let Some([a, b, high, sequence]) = c.array::<4>() else {
+        return if p.orig.is_empty() { Verdict::NeedMore } else { Verdict::NotMine };
+    };
+    let len = u32::from_le_bytes([a, b, high, 0]);
+    if sequence != 0 || !(8..=1024).contains(&len) {
+        return Verdict::NotMine;
+    }
+    match c.u8() {
+        Some(10) => {
+            let text = c.rest();
+            let Some(end) = text.iter().position(|b| *b == 0) else {
+                let fits = text.len() < 64 && text.iter().all(|b| matches!(b, b' '..=b'~'));
+                return if fits { Verdict::NeedMore } else { Verdict::NotMine };
+            };
+            let version = text.get(..end).unwrap_or(&[]);
+            let fits = version.first().is_some_and(u8::is_ascii_digit)
+                && version.len() < 64
+                && version.iter().all(|b| matches!(b, b' '..=b'~'));
+            if fits { Verdict::Mine(90) } else { Verdict::NotMine }
+        }
+        // An error instead of a greeting: 1040 too many connections, 1129 and 1130 host not allowed.
+        Some(255) if matches!(c.u16_le(), Some(1040 | 1129 | 1130)) => Verdict::Mine(85),
+        Some(_) => Verdict::NotMine,
+        None => Verdict::NeedMore,
+    }
+}
+
+/// A number in one to nine bytes ("length-encoded integer").
+fn number(c: &mut Cursor<'_>) -> Option<u64> {
+    Some(match c.u8()? {
+        n @ 0..=250 => u64::from(n),
+        252 => u64::from(c.u16_le()?),
+        253 => c.array::<3>().map(|[a, b, d]| u64::from(u32::from_le_bytes([a, b, d, 0])))?,
+        254 => u64::from_le_bytes(c.array()?),
+        _ => return None,
+    })
+}
+
+/// Text up to a zero, or to the end.
+fn zero_ended<'a>(c: &mut Cursor<'a>) -> &'a [u8] {
+    let rest = c.rest();
+    let end = rest.iter().position(|b| *b == 0).unwrap_or(rest.len());
+    let text = c.take(end).unwrap_or(&[]);
+    c.skip(1);
+    text
+}
+
+fn shown(text: &[u8]) -> Option<Box<str>> {
+    (!text.is_empty()).then(|| printable(text, TEXT_CAP).into())
+}
+
+/// One command, the login among them.
+#[derive(Clone, Debug, Default)]
+pub struct MySqlCommand {
+    /// Its name.
+    pub command: &'static str,
+    /// Its argument.
+    pub argument: Option<String>,
+    /// Account of the connection.
+    pub user: Option<Box<str>>,
+    /// Database that the login asked for.
+    pub database: Option<Box<str>>,
+    /// Did the server do it?
+    pub success: Option<bool>,
+    /// Rows of the result.
+    pub rows: Option<u64>,
+    /// Rows changed.
+    pub affected_rows: Option<u64>,
+    /// Error number.
+    pub error_code: Option<u16>,
+    /// Error text.
+    pub error: Option<Box<str>>,
+    /// Software of the server, of the first row of a flow.
+    pub server_version: Option<Box<str>>,
+    /// How the login was proved.
+    pub auth_plugin: Option<Box<str>>,
+    /// Program that the client names.
+    pub program: Option<Box<str>>,
+    /// Did TLS follow?
+    pub tls: bool,
+    /// From the command to the first answer, nanoseconds.
+    pub rtt: Option<i64>,
+}
+
+/// Commands.
+pub static TABLE: Table = Table::record(
+    "mysql",
+    "One row is one command of a MySQL client with its outcome; the first of a flow is its login.",
+    &[
+        col("command", T::Text, "", "login, query, stmt_prepare, init_db, quit and so on."),
+        col(
+            "argument",
+            T::Text,
+            "",
+            "Text of the query, name of the database or account; cut at 2048 bytes; NULL for commands without text.",
+        ),
+        col("user", T::Text, "", "Account of the connection; NULL when its login was not seen."),
+        col("database", T::Text, "", "Database that the login asked for; NULL without one."),
+        col("success", T::Bool, "", "Did the server do it? NULL when its answer was not seen or none is sent."),
+        col("rows", T::U64, "rows", "Rows of the result; NULL without a result or when its end was not seen."),
+        col("affected_rows", T::U64, "rows", "Rows that were changed; NULL unless the server said so."),
+        col("error_code", T::U16, "", "Error number of the server, such as 1045; NULL without an error."),
+        col("error", T::Text, "", "Error text of the server; NULL without an error."),
+        col("server_version", T::Text, "", "Version in the server's greeting; on the login only, else NULL."),
+        col("auth_plugin", T::Text, "", "How the account was proved; on the login only, else NULL."),
+        col("program", T::Text, "", "Program that the client names; on the login only, else NULL."),
+        col("tls", T::Bool, "", "Did the client change to TLS instead of logging in openly?"),
+        col("rtt_s", T::F64, "seconds", "From the command to the first answer; NULL when none was seen."),
+    ],
+);
+
+impl Record for MySqlCommand {
+    fn table(&self) -> &'static Table {
+        &TABLE
+    }
+
+    fn write(&self, row: &mut Row<'_>) {
+        row.text(self.command)
+            .opt_text(self.argument.as_deref())
+            .opt_text(self.user.as_deref())
+            .opt_text(self.database.as_deref())
+            .opt_bool(self.success)
+            .opt_u64(self.rows)
+            .opt_u64(self.affected_rows)
+            .opt_u16(self.error_code)
+            .opt_text(self.error.as_deref())
+            .opt_text(self.server_version.as_deref())
+            .opt_text(self.auth_plugin.as_deref())
+            .opt_text(self.program.as_deref())
+            .bool(self.tls)
+            .opt_f64(self.rtt.map(|ns| ns as f64 / 1e9));
+    }
+}
+
+/// What the server's next packet is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Expect {
+    #[default]
+    Greeting,
+    /// The end of the login, or another question.
+    Login,
+    /// The first packet of an answer.
+    Answer,
+    /// So many definitions of columns.
+    Columns(u64),
+    /// The mark behind them.
+    ColumnsEnd,
+    /// A row, or the end.
+    Rows,
+    /// Nothing that we know.
+    Nothing,
+}
+
+/// The state of one connection.
+#[derive(Default)]
+struct MySql {
+    expect: Expect,
+    capabilities: u32,
+    client_spoke: bool,
+    user: Option<Box<str>>,
+    database: Option<Box<str>>,
+    secret: Option<Secret>,
+    plugin: Option<Box<str>>,
+    server_version: Option<Box<str>>,
+    pending: Option<(At, Box<MySqlCommand>)>,
+    written: u32,
+    /// Where packets begin is unknown.
+    lost: [bool; 2],
+    /// Has the whole greeting been read?
+    logged_in: bool,
+}
+
+impl MySql {
+    /// One packet, of which `payload` may be the beginning only. `Some`: the flow goes another way.
+    fn packet(&mut self, side: Side, sequence: u8, len: usize, payload: &[u8], out: &mut Output<'_>) -> Option<Fed> {
+        match side {
+            Side::Orig if !self.client_spoke => return self.login(payload, out),
+            Side::Orig if !self.logged_in => {
+                // An answer to another question of the login; open when the plugin says so.
+                if self.plugin.as_deref() == Some("mysql_clear_password") && len > 1 {
+                    self.secret = Some(Secret::Clear);
+                }
+            }
+            Side::Orig if sequence == 0 => self.command(payload, out),
+            // More packets of a command, or a file that the server asked for.
+            Side::Orig => {}
+            Side::Resp => return self.answer(len, payload, out),
+        }
+        None
+    }
+
+    fn greeting(&mut self, payload: &[u8], out: &mut Output<'_>) {
+        let mut c = Cursor::new(payload);
+        if c.u8() == Some(0xff) {
+            let mut row = Box::new(MySqlCommand { command: "login", ..MySqlCommand::default() });
+            failed(&mut row, &mut c);
+            self.pending = Some((out.at, row));
+            self.write(out);
+            self.expect = Expect::Nothing;
+            return;
+        }
+        let version = printable(zero_ended(&mut c), TEXT_CAP);
+        out.clue(out.flow.tuple.dst, super::clues::Clue::Server, &format!("MySQL {version}"), "mysql");
+        self.server_version = Some(version.into());
+        // Thread, 8 bytes of a nonce, filler, capabilities, character set, status, capabilities, length, reserved, nonce.
+        c.skip(4 + 8 + 1 + 2 + 1 + 2 + 2);
+        let nonce = usize::from(c.u8().unwrap_or(0));
+        c.skip(10 + nonce.saturating_sub(8).max(13));
+        self.plugin = shown(zero_ended(&mut c));
+        self.expect = Expect::Login;
+    }
+
+    /// The client's first packet.
+    fn login(&mut self, payload: &[u8], out: &mut Output<'_>) -> Option<Fed> {
+        self.client_spoke = true;
+        let mut c = Cursor::new(payload);
+        let low = u32::from(c.u16_le()?);
+        let new = low & capability::PROTOCOL_41 != 0;
+        self.capabilities = if new { low | u32::from(c.u16_le()?) << 16 } else { low };
+        let mut row = Box::new(MySqlCommand { command: "login", ..MySqlCommand::default() });
+        row.server_version.clone_from(&self.server_version);
+        let fixed = if new { 28 } else { 3 };
+        if self.capabilities & capability::TLS != 0 && c.remaining() <= fixed {
+            row.tls = true;
+            self.pending = Some((out.at, row));
+            return Some(Fed::Switch(0));
+        }
+        c.skip(fixed);
+        let user = zero_ended(&mut c);
+        self.user = shown(user);
+        row.argument = (!user.is_empty()).then(|| printable(user, TEXT_CAP));
+        let has = |bit: u32| self.capabilities & bit != 0;
+        let length = if has(capability::LONG_ANSWER) {
+            number(&mut c).and_then(|n| usize::try_from(n).ok())
+        } else if has(capability::SECURE_CONNECTION) {
+            c.u8().map(usize::from)
+        } else {
+            let answer = zero_ended(&mut c);
+            self.secret = Some(if answer.is_empty() { Secret::None } else { Secret::Hashed });
+            None
+        };
+        if let Some(length) = length {
+            let clear = self.plugin.as_deref() == Some("mysql_clear_password");
+            self.secret = Some(match length {
+                0 => Secret::None,
+                _ if clear => Secret::Clear,
+                _ => Secret::Hashed,
+            });
+            c.skip(length);
+        }
+        if has(capability::WITH_DATABASE) {
+            self.database = shown(zero_ended(&mut c));
+        }
+        if has(capability::PLUGIN) {
+            self.plugin = shown(zero_ended(&mut c)).or(self.plugin.take());
+        }
+        if has(capability::ATTRIBUTES) {
+            row.program = attributes(&mut c);
+        }
+        self.pending = Some((out.at, row));
+        None
+    }
+
+    /// The server's answer to a login.
+    fn logged_in(&mut self, payload: &[u8], out: &mut Output<'_>) -> Option<Fed> {
+        let mut c = Cursor::new(payload);
+        let success = match c.u8()? {
+            0 => true,
+            0xff => false,
+            0xfe => {
+                // Another way to prove it; without a name it is the one from before version 4.1.
+                self.plugin = shown(zero_ended(&mut c)).or(Some("mysql_old_password".into()));
+                return None;
+            }
+            // More questions of the same plugin.
+            _ => return None,
+        };
+        self.logged_in = true;
+        self.expect = Expect::Nothing;
+        let (began, row) = self.pending.as_mut()?;
+        row.auth_plugin.clone_from(&self.plugin);
+        row.success = Some(success);
+        row.rtt = Some(out.at.ts.since(began.ts));
+        if !success {
+            failed(row, &mut c);
+        }
+        let error = row.error.clone();
+        self.credential(Some(success), error, out);
+        self.write(out);
+        (!success || self.capabilities & capability::COMPRESS != 0).then_some(Fed::Done)
+    }
+
+    fn credential(&mut self, success: Option<bool>, error: Option<Box<str>>, out: &mut Output<'_>) {
+        let Some((began, row)) = &self.pending else { return };
+        let Some(secret) = self.secret.take() else { return };
+        let mechanism = match self.plugin.as_deref() {
+            Some("caching_sha2_password") => "caching_sha2_password",
+            Some("sha256_password") => "sha256_password",
+            Some("mysql_clear_password") => "password",
+            Some("mysql_old_password") => "mysql_old_password",
+            Some("client_ed25519") => "ed25519",
+            Some("mysql_native_password") | None => "mysql_native_password",
+            Some(_) => "plugin",
+        };
+        let record = Credential {
+            service: "mysql",
+            account: row.argument.as_deref().map(|u| printable(u.as_bytes(), MAX_ACCOUNT)),
+            mechanism,
+            secret,
+            success,
+            detail: error.map(String::from).or(self.database.as_deref().map(|d| format!("database {d}"))),
+        };
+        out.record(*began, record);
+    }
+
+    fn command(&mut self, payload: &[u8], out: &mut Output<'_>) {
+        self.write(out);
+        let mut c = Cursor::new(payload);
+        let Some(command) = c.u8() else { return };
+        let Some(&name) = COMMANDS.get(usize::from(command)) else {
+            out.weird(WeirdKind::DatabaseMalformed, Detail::Text("no command of MySQL".into()));
+            return;
+        };
+        let argument = match name {
+            "query" if self.capabilities & capability::QUERY_ATTRIBUTES != 0 => {
+                let count = number(&mut c);
+                number(&mut c);
+                // Attributes have types of their own; a query behind them is not shown.
+                (count == Some(0)).then(|| c.rest())
+            }
+            "query" | "stmt_prepare" | "init_db" | "create_db" | "drop_db" => Some(c.rest()),
+            "change_user" | "field_list" => Some(zero_ended(&mut c)),
+            _ => None,
+        };
+        let argument = argument.filter(|a| !a.is_empty()).map(|a| printable(a, ARGUMENT_CAP));
+        if name == "change_user" {
+            self.user = argument.as_deref().map(Into::into);
+        }
+        self.pending = Some((out.at, Box::new(MySqlCommand { command: name, argument, ..MySqlCommand::default() })));
+        self.expect = Expect::Answer;
+        if matches!(name, "quit" | "stmt_close" | "stmt_send_long_data") {
+            self.write(out);
+            self.expect = Expect::Nothing;
+        }
+    }
+
+    /// A packet of the server.
+    fn answer(&mut self, len: usize, payload: &[u8], out: &mut Output<'_>) -> Option<Fed> {
+        match self.expect {
+            Expect::Greeting => self.greeting(payload, out),
+            Expect::Login => return self.logged_in(payload, out),
+            Expect::Answer => self.first_answer(payload, out),
+            Expect::Columns(n @ 2..) => self.expect = Expect::Columns(n - 1),
+            Expect::Columns(_) => {
+                let none = self.capabilities & capability::NO_EOF != 0;
+                self.expect = if none { Expect::Rows } else { Expect::ColumnsEnd };
+            }
+            Expect::ColumnsEnd => self.expect = Expect::Rows,
+            Expect::Rows => {
+                let Some((_, row)) = self.pending.as_mut() else {
+                    self.expect = Expect::Nothing;
+                    return None;
+                };
+                match payload.first() {
+                    // The end: EOF has five bytes, or it is an OK under EOF's number that no row is as short as.
+                    Some(0xfe) if len < 9 || self.capabilities & capability::NO_EOF != 0 => {
+                        row.success = Some(true);
+                        self.write(out);
+                    }
+                    Some(0xff) => {
+                        row.success = Some(false);
+                        failed(row, &mut Cursor::new(payload.get(1..).unwrap_or(&[])));
+                        self.write(out);
+                    }
+                    _ => row.rows = Some(row.rows.unwrap_or(0).saturating_add(1)),
+                }
+            }
+            Expect::Nothing => {}
+        }
+        None
+    }
+
+    fn first_answer(&mut self, payload: &[u8], out: &mut Output<'_>) {
+        let mut c = Cursor::new(payload);
+        let Some((began, row)) = self.pending.as_mut() else {
+            self.expect = Expect::Nothing;
+            return;
+        };
+        row.rtt = Some(out.at.ts.since(began.ts));
+        self.expect = Expect::Nothing;
+        match payload.first() {
+            Some(0) => {
+                c.skip(1);
+                row.success = Some(true);
+                if row.command != "stmt_prepare" {
+                    row.affected_rows = number(&mut c);
+                }
+            }
+            Some(0xff) => {
+                c.skip(1);
+                row.success = Some(false);
+                failed(row, &mut c);
+            }
+            // The server asks for a file of the client; its answer follows behind it.
+            Some(0xfb) => {
+                self.expect = Expect::Answer;
+                return;
+            }
+            Some(_) if matches!(row.command, "query" | "stmt_execute" | "process_info") => {
+                if let Some(columns @ 1..) = number(&mut c) {
+                    row.rows = Some(0);
+                    self.expect = Expect::Columns(columns);
+                    return;
+                }
+            }
+            Some(0xfe) => {
+                row.success = Some(true);
+            }
+            // Statistics are plain text; definitions of columns answer field_list.
+            _ => row.success = Some(true),
+        }
+        self.write(out);
+    }
+
+    /// Write the command at hand, whatever is known of it.
+    fn write(&mut self, out: &mut Output<'_>) {
+        self.expect = Expect::Nothing;
+        let Some((began, mut row)) = self.pending.take() else { return };
+        if row.success.is_none() {
+            row.rows = None;
+        }
+        row.user.clone_from(&self.user);
+        row.database.clone_from(&self.database);
+        if self.written == COMMANDS_CAP {
+            out.weird(WeirdKind::RecordsFull, Detail::Number(u64::from(COMMANDS_CAP)));
+        }
+        if self.written <= COMMANDS_CAP {
+            self.written += 1;
+        }
+        if self.written <= COMMANDS_CAP {
+            out.record(began, *row);
+        }
+    }
+
+    fn lost(&mut self, side: Side) -> &mut bool {
+        let [orig, resp] = &mut self.lost;
+        match side {
+            Side::Orig => orig,
+            Side::Resp => resp,
+        }
+    }
+}
+
+/// An error: number, state behind `#`, text.
+fn failed(row: &mut MySqlCommand, c: &mut Cursor<'_>) {
+    row.success = Some(false);
+    row.error_code = c.u16_le();
+    let text = c.rest();
+    let text = if text.first() == Some(&b'#') { text.get(6..).unwrap_or(&[]) } else { text };
+    row.error = shown(text);
+}
+
+/// Pairs of name and value; the program's name is kept.
+fn attributes(c: &mut Cursor<'_>) -> Option<Box<str>> {
+    let length = usize::try_from(number(c)?).ok()?;
+    let mut pairs = Cursor::new(c.take(length.min(c.remaining()))?);
+    let mut program = None;
+    while !pairs.is_empty() {
+        let n = usize::try_from(number(&mut pairs)?).ok()?;
+        let name = pairs.take(n)?;
+        let n = usize::try_from(number(&mut pairs)?).ok()?;
+        let value = pairs.take(n)?;
+        if name == b"program_name" || (name == b"_client_name" && program.is_none()) {
+            program = shown(value);
+        }
+    }
+    program
+}
+
+impl Parser for MySql {
+    fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        let mut at = 0;
+        while let Some(rest) = data.get(at..).filter(|r| !r.is_empty()) {
+            let mut c = Cursor::new(rest);
+            let Some([a, b, high, sequence]) = c.array::<4>() else { break };
+            let len = u32::from_le_bytes([a, b, high, 0]) as usize;
+            if *self.lost(side) {
+                // A command begins a segment and fills it; an answer has the number behind its command.
+                let begins = match side {
+                    Side::Orig => sequence == 0 && c.remaining() == len && rest.get(4).is_some_and(|b| *b < 32),
+                    Side::Resp => sequence == 1 && self.expect == Expect::Answer,
+                };
+                if !begins {
+                    return Fed::Took(data.len());
+                }
+                *self.lost(side) = false;
+            }
+            let want = len.min(KEEP);
+            let Some(payload) = c.rest().get(..want.max(len.min(c.remaining()))) else { break };
+            if let Some(fed) = self.packet(side, sequence, len, payload, out) {
+                return match fed {
+                    Fed::Switch(_) => Fed::Switch(at + HEADER + payload.len()),
+                    other => other,
+                };
+            }
+            if len > c.remaining() {
+                return Fed::Skip((len - c.remaining()) as u64);
+            }
+            at += HEADER + len;
+        }
+        Fed::Took(at)
+    }
+
+    fn gap(&mut self, side: Side, _: u64, out: &mut Output<'_>) -> Fed {
+        if !self.logged_in {
+            self.finish(out);
+            return Fed::Done;
+        }
+        self.write(out);
+        *self.lost(side) = true;
+        Fed::Took(0)
+    }
+
+    fn finish(&mut self, out: &mut Output<'_>) {
+        if !self.logged_in {
+            self.credential(None, None, out);
+            if self.pending.is_none() && self.server_version.is_some() {
+                // A greeting that nobody answered: a scanner, or a client that was refused by its own rules.
+                let mut row = Box::new(MySqlCommand { command: "greeting", ..MySqlCommand::default() });
+                row.server_version = self.server_version.take();
+                self.pending = Some((out.at, row));
+            }
+        }
+        self.write(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::testing::{Bench, Run, lost, orig, resp};
+
+    fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
+        let [a, b, c, _] = (payload.len() as u32).to_le_bytes();
+        [&[a, b, c, sequence][..], payload].concat()
+    }
+
+    fn greeting() -> Vec<u8> {
+        let body = [
+            &b"\x0a8.0.36\0\x08\0\0\0"[..],
+            b"abcdefgh\0\xff\xf7\x21\x02\0\xff\xdf\x15",
+            &[0; 10],
+            b"ijklmnopqrst\0caching_sha2_password\0",
+        ];
+        packet(0, &body.concat())
+    }
+
+    fn login() -> Vec<u8> {
+        let caps: u32 = 1 << 3 | 1 << 9 | 1 << 15 | 1 << 19 | 1 << 20 | 1 << 21;
+        let attributes = b"\x0cprogram_name\x05mysql";
+        let body = [
+            &caps.to_le_bytes()[..],
+            &[0, 0, 0, 1, 33],
+            &[0; 23],
+            b"root\0\x04\xaa\xbb\xcc\xddshop\0mysql_native_password\0",
+            &[attributes.len() as u8],
+            attributes,
+        ];
+        packet(1, &body.concat())
+    }
+
+    const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
+
+    fn run(sent: &[crate::protocol::testing::Sent<'_>]) -> Run {
+        let run = Bench::tcp(4242).run(sent);
+        assert_eq!(run.faults, 0);
+        run
+    }
+
+    #[test]
+    fn a_login_and_its_queries() {
+        let result = [
+            packet(1, &[1]),
+            packet(2, b"\x03def definition"),
+            packet(3, &[0xfe, 0, 0, 2, 0]),
+            packet(4, b"\x01a"),
+            packet(5, b"\x01b"),
+            packet(6, &[0xfe, 0, 0, 2, 0]),
+        ];
+        let refused = packet(1, b"\xff\x7a\x04#42S02no such table");
+        let run = run(&[
+            resp(&greeting()),
+            orig(&login()),
+            resp(&packet(2, OK)),
+            orig(&packet(0, b"\x03SELECT 1")),
+            resp(&result.concat()),
+            orig(&packet(0, b"\x03DELETE FROM t")),
+            resp(&packet(1, &[0, 7, 0, 2, 0, 0, 0])),
+            orig(&packet(0, b"\x03SELECT x")),
+            resp(&refused),
+            orig(&packet(0, b"\x01")),
+        ]);
+        let rows = run.records::<MySqlCommand>();
+        let facts: Vec<_> = rows.iter().map(|r| (r.command, r.argument.as_deref(), r.success, r.rows, r.affected_rows)).collect();
+        assert_eq!(
+            facts,
+            [
+                ("login", Some("root"), Some(true), None, None),
+                ("query", Some("SELECT 1"), Some(true), Some(2), None),
+                ("query", Some("DELETE FROM t"), Some(true), None, Some(7)),
+                ("query", Some("SELECT x"), Some(false), None, None),
+                ("quit", None, None, None, None),
+            ]
+        );
+        assert_eq!((rows[3].error_code, rows[3].error.as_deref()), (Some(1146), Some("no such table")));
+        assert_eq!((rows[0].server_version.as_deref(), rows[0].program.as_deref()), (Some("8.0.36"), Some("mysql")));
+        assert!(rows.iter().all(|r| r.user.as_deref() == Some("root") && r.database.as_deref() == Some("shop")));
+        let logins = run.records::<Credential>();
+        assert_eq!((logins[0].account.as_deref(), logins[0].success), (Some("root"), Some(true)));
+        assert_eq!((logins[0].secret, logins[0].mechanism), (Secret::Hashed, "mysql_native_password"));
+        assert_eq!((run.service, run.weirds.len()), (Some("mysql"), 0));
+    }
+
+    #[test]
+    fn refusals_and_tls() {
+        let refused = run(&[resp(&greeting()), orig(&login()), resp(&packet(2, b"\xff\x15\x04#28000Access denied"))]);
+        let row = refused.records::<MySqlCommand>()[0].clone();
+        assert_eq!((row.success, row.error_code), (Some(false), Some(1045)));
+        assert_eq!(refused.records::<Credential>()[0].success, Some(false));
+        let caps: u32 = 1 << 9 | 1 << 11;
+        let ask = packet(1, &[&caps.to_le_bytes()[..], &[0, 0, 0, 1, 33], &[0; 23]].concat());
+        let hello = b"\x16\x03\x01\0\x2f\x01\0\0\x2b\x03\x03";
+        let tls = run(&[resp(&greeting()), orig(&[&ask[..], hello, &[0; 41]].concat())]);
+        assert!(tls.records::<MySqlCommand>()[0].tls && tls.records::<Credential>().is_empty());
+        assert_eq!(tls.records::<crate::protocol::tls::TlsHandshake>().len(), 1);
+        let full = run(&[resp(&packet(0, b"\xff\x10\x04Too many connections"))]);
+        assert_eq!(full.records::<MySqlCommand>()[0].error_code, Some(1040));
+    }
+
+    #[test]
+    fn loss_and_prefixes_survive() {
+        let run1 = run(&[
+            resp(&greeting()),
+            orig(&login()),
+            resp(&packet(2, OK)),
+            orig(&packet(0, b"\x03SELECT 1")),
+            lost(Side::Resp, 500),
+            resp(b"rest"),
+            orig(&packet(0, b"\x03SELECT 2")),
+            resp(&packet(1, OK)),
+        ]);
+        let rows = run1.records::<MySqlCommand>();
+        assert_eq!((rows.len(), rows[1].success, rows[2].success), (3, None, Some(true)));
+        let (a, b) = ([greeting(), packet(2, OK)].concat(), [login(), packet(0, b"\x03SELECT 1")].concat());
+        for end in 0..a.len().max(b.len()) {
+            run(&[resp(&a[..end.min(a.len())]), orig(&b[..end.min(b.len())]), resp(&a)]);
+        }
+        let long = packet(0, &[&b"\x03"[..], &[b'x'; 100_000]].concat());
+        let run2 = run(&[resp(&greeting()), orig(&login()), resp(&packet(2, OK)), orig(&long[..5000]), orig(&long[5000..]), resp(&packet(1, OK))]);
+        let rows = run2.records::<MySqlCommand>();
+        assert_eq!((rows.len(), rows[1].success, rows[1].argument.as_ref().unwrap().chars().count()), (2, Some(true), ARGUMENT_CAP + 1));
+    }
+}
