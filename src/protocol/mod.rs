@@ -12,6 +12,7 @@ pub mod dtls;
 pub mod files;
 pub mod ftp;
 pub mod http1;
+pub mod http2;
 pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
@@ -26,6 +27,7 @@ pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
+pub mod websocket;
 
 use self::clues::{Clue, HostClue};
 use crate::flow::{At, FlowView};
@@ -96,6 +98,22 @@ pub enum Emitted {
     Hostname(Box<str>),
     /// A flow to this address and port will come.
     Expect(Announced),
+    /// What follows the switch that comes now is known.
+    Next(Next),
+}
+
+/// What follows a [`Fed::Switch`], when the parser that ends knows it (an upgrade that both sides agreed on).
+pub struct Next {
+    /// The protocol.
+    pub protocol: &'static Protocol,
+    /// Who reads it, from its first byte on both sides.
+    pub parser: Box<dyn Parser>,
+}
+
+impl std::fmt::Debug for Next {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Next").field("protocol", &self.protocol.name).finish()
+    }
 }
 
 /// A flow that another one announced (FTP's data, SIP's media). Both must run between the same two hosts.
@@ -148,6 +166,11 @@ impl Output<'_> {
         let parser = Some((protocol, parser));
         let service = protocol.name;
         (self.emit)(Emitted::Expect(Announced { address, port, service, parser }));
+    }
+
+    /// What follows is `protocol`, and `parser` reads it: nobody is asked. Right before [`Fed::Switch`].
+    pub fn next(&mut self, protocol: &'static Protocol, parser: Box<dyn Parser>) {
+        (self.emit)(Emitted::Next(Next { protocol, parser }));
     }
 
     /// Something was said about the host `ip`, now.
@@ -229,6 +252,8 @@ pub static ALL: &[&Protocol] = &[
     &dns::PROTOCOL,
     &ssh::PROTOCOL,
     &http1::PROTOCOL,
+    &http2::PROTOCOL,
+    &websocket::PROTOCOL,
     &tls::PROTOCOL,
     &names::infrastructure::DHCP,
     &names::infrastructure::NTP,

@@ -95,9 +95,11 @@ fn probe(p: &Probe<'_>) -> Verdict {
             _ => return Verdict::NeedMore,
         },
         operation::REPLY => p.orig.is_empty() && p.on_port(PROTOCOL.ports),
-        operation::UPDATE | operation::INSERT | operation::GET_MORE | operation::DELETE | operation::KILL_CURSORS => {
-            p.on_port(PROTOCOL.ports)
-        }
+        operation::UPDATE
+        | operation::INSERT
+        | operation::GET_MORE
+        | operation::DELETE
+        | operation::KILL_CURSORS => p.on_port(PROTOCOL.ports),
         _ => false,
     };
     if fits { Verdict::Mine(88) } else { Verdict::NotMine }
@@ -200,14 +202,34 @@ pub static TABLE: Table = Table::record(
     "mongodb",
     "One row is one command of a MongoDB client with its outcome.",
     &[
-        col("command", T::Text, "", "Name of the command, such as find or insert; NULL when it was compressed."),
+        col(
+            "command",
+            T::Text,
+            "",
+            "Name of the command, such as find or insert; NULL when it was compressed.",
+        ),
         col("database", T::Text, "", "Database it works on; NULL when none was named in what is kept."),
         col("collection", T::Text, "", "Collection it works on; NULL for commands without one."),
-        col("success", T::Bool, "", "Did the server do it? NULL when its answer was not seen or none is sent."),
+        col(
+            "success",
+            T::Bool,
+            "",
+            "Did the server do it? NULL when its answer was not seen or none is sent.",
+        ),
         col("error_code", T::I64, "", "Error number, such as 18 for a failed login; NULL without an error."),
         col("error", T::Text, "", "Error text of the server; NULL without an error."),
-        col("count", T::U64, "documents", "Documents that the answer says were found or changed; NULL when it does not say."),
-        col("client", T::Text, "", "Program or driver that the client names; on its greeting only, else NULL."),
+        col(
+            "count",
+            T::U64,
+            "documents",
+            "Documents that the answer says were found or changed; NULL when it does not say.",
+        ),
+        col(
+            "client",
+            T::Text,
+            "",
+            "Program or driver that the client names; on its greeting only, else NULL.",
+        ),
         col("rtt_s", T::F64, "seconds", "From the command to its answer; NULL when none was seen."),
     ],
 );
@@ -333,7 +355,10 @@ impl Mongo {
                 login = self.command(&mut row, document, out);
             }
         } else if op != operation::COMPRESSED {
-            out.weird(WeirdKind::DatabaseMalformed, Detail::Text("a message of MongoDB without its document".into()));
+            out.weird(
+                WeirdKind::DatabaseMalformed,
+                Detail::Text("a message of MongoDB without its document".into()),
+            );
             return;
         }
         if no_answer {
@@ -454,7 +479,10 @@ impl Mongo {
         let Some(login) = self.login.take() else { return };
         let detail = error.map(String::from).or(login.database.map(|d| format!("database {d}")));
         let (account, mechanism, secret) = (login.account, login.mechanism, login.secret);
-        out.record(login.began, Credential { service: "mongodb", account, mechanism, secret, success, detail });
+        out.record(
+            login.began,
+            Credential { service: "mongodb", account, mechanism, secret, success, detail },
+        );
     }
 
     fn write(&mut self, pending: Pending, out: &mut Output<'_>) {
@@ -506,11 +534,16 @@ impl Parser for Mongo {
         let mut at = 0;
         while let Some(rest) = data.get(at..).filter(|r| !r.is_empty()) {
             let mut c = Cursor::new(rest);
-            let (Some(len), Some(id), Some(reply_to), Some(op)) = (c.u32_le(), c.u32_le(), c.u32_le(), c.u32_le())
+            let (Some(len), Some(id), Some(reply_to), Some(op)) =
+                (c.u32_le(), c.u32_le(), c.u32_le(), c.u32_le())
             else {
                 break;
             };
-            let known = matches!(op, operation::REPLY | operation::UPDATE..=operation::KILL_CURSORS | operation::COMPRESSED | operation::MSG | 2010 | 2011);
+            let known = matches!(
+                op,
+                operation::REPLY | operation::UPDATE
+                    ..=operation::KILL_CURSORS | operation::COMPRESSED | operation::MSG | 2010 | 2011
+            );
             let valid = known && (HEADER as u32..=MESSAGE_CAP).contains(&len);
             if *self.lost(side) {
                 // Only the start of a segment can be the start of a message.
@@ -570,7 +603,8 @@ mod tests {
     }
 
     fn text(name: &str, value: &str) -> Vec<u8> {
-        [&[2][..], name.as_bytes(), &[0], &(value.len() as u32 + 1).to_le_bytes(), value.as_bytes(), &[0]].concat()
+        [&[2][..], name.as_bytes(), &[0], &(value.len() as u32 + 1).to_le_bytes(), value.as_bytes(), &[0]]
+            .concat()
     }
 
     fn document(elements: &[Vec<u8>]) -> Vec<u8> {
@@ -595,14 +629,20 @@ mod tests {
     fn start() -> Vec<u8> {
         let payload = b"n,,n=ann,r=nonce";
         let payload = [&b"\x05payload\0"[..], &(payload.len() as u32).to_le_bytes(), &[0], payload].concat();
-        document(&[b"\x10saslStart\0\x01\0\0\0".to_vec(), text("mechanism", "SCRAM-SHA-256"), payload, text("$db", "admin")])
+        document(&[
+            b"\x10saslStart\0\x01\0\0\0".to_vec(),
+            text("mechanism", "SCRAM-SHA-256"),
+            payload,
+            text("$db", "admin"),
+        ])
     }
 
     #[test]
     fn a_greeting_a_login_and_commands() {
         let driver = document(&[text("name", "nodejs"), text("version", "5.1")]);
         let client = document(&[inner("driver", &driver)]);
-        let hello = document(&[b"\x10hello\0\x01\0\0\0".to_vec(), inner("client", &client), text("$db", "admin")]);
+        let hello =
+            document(&[b"\x10hello\0\x01\0\0\0".to_vec(), inner("client", &client), text("$db", "admin")]);
         let find = document(&[text("find", "users"), inner("filter", &document(&[])), text("$db", "shop")]);
         let fails = document(&[ok(0.0), text("errmsg", "not allowed"), b"\x10code\0\x0d\0\0\0".to_vec()]);
         let run = run(&[
@@ -610,13 +650,20 @@ mod tests {
             resp(&message(50, 1, &document(&[ok(1.0)]))),
             orig(&message(2, 0, &start())),
             resp(&message(51, 2, &document(&[b"\x08done\0\x00".to_vec(), ok(1.0)]))),
-            orig(&message(3, 0, &document(&[b"\x10saslContinue\0\x01\0\0\0".to_vec(), text("$db", "admin")]))),
+            orig(&message(
+                3,
+                0,
+                &document(&[b"\x10saslContinue\0\x01\0\0\0".to_vec(), text("$db", "admin")]),
+            )),
             resp(&message(52, 3, &document(&[b"\x08done\0\x01".to_vec(), ok(1.0)]))),
             orig(&message(4, 0, &find)),
             resp(&message(53, 4, &fails)),
         ]);
         let rows = run.records::<MongoCommand>();
-        let facts: Vec<_> = rows.iter().map(|r| (r.command.as_deref(), r.collection.as_deref(), r.database.as_deref(), r.success)).collect();
+        let facts: Vec<_> = rows
+            .iter()
+            .map(|r| (r.command.as_deref(), r.collection.as_deref(), r.database.as_deref(), r.success))
+            .collect();
         assert_eq!(
             facts,
             [
@@ -629,8 +676,14 @@ mod tests {
         assert_eq!((rows[0].client.as_deref(), rows[3].error_code), (Some("nodejs 5.1"), Some(13)));
         assert_eq!((rows[3].error.as_deref(), rows[3].rtt), (Some("not allowed"), Some(1_000_000)));
         let login = run.records::<Credential>()[0].clone();
-        assert_eq!((login.account.as_deref(), login.mechanism, login.success), (Some("ann"), "scram-sha-256", Some(true)));
-        assert_eq!((login.detail.as_deref(), run.service, run.weirds.len()), (Some("database admin"), Some("mongodb"), 0));
+        assert_eq!(
+            (login.account.as_deref(), login.mechanism, login.success),
+            (Some("ann"), "scram-sha-256", Some(true))
+        );
+        assert_eq!(
+            (login.detail.as_deref(), run.service, run.weirds.len()),
+            (Some("database admin"), Some("mongodb"), 0)
+        );
     }
 
     #[test]
@@ -650,14 +703,26 @@ mod tests {
             resp(&reply(2, &document(&[]))),
         ]);
         let rows = run.records::<MongoCommand>();
-        assert_eq!((rows[0].command.as_deref(), rows[0].collection.as_deref(), rows[0].success), (Some("isMaster"), None, Some(true)));
-        assert_eq!((rows[1].command.as_deref(), rows[1].collection.as_deref(), rows[1].count), (Some("find"), Some("users"), Some(1)));
+        assert_eq!(
+            (rows[0].command.as_deref(), rows[0].collection.as_deref(), rows[0].success),
+            (Some("isMaster"), None, Some(true))
+        );
+        assert_eq!(
+            (rows[1].command.as_deref(), rows[1].collection.as_deref(), rows[1].count),
+            (Some("find"), Some("users"), Some(1))
+        );
     }
 
     #[test]
     fn loss_and_prefixes_survive() {
         let ask = |id| message(id, 0, &document(&[text("ping", "x")]));
-        let run1 = run(&[orig(&ask(1)), lost(Side::Resp, 7), resp(b"rest of a document"), orig(&ask(2)), resp(&message(9, 2, &document(&[ok(1.0)])))]);
+        let run1 = run(&[
+            orig(&ask(1)),
+            lost(Side::Resp, 7),
+            resp(b"rest of a document"),
+            orig(&ask(2)),
+            resp(&message(9, 2, &document(&[ok(1.0)]))),
+        ]);
         let mut successes: Vec<_> = run1.records::<MongoCommand>().into_iter().map(|r| r.success).collect();
         successes.sort();
         assert_eq!(successes, [None, Some(true)]);

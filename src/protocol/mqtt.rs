@@ -135,17 +135,57 @@ pub static TABLE: Table = Table::record(
     "One row is one connect, publication, subscribed topic, unsubscribed topic or disconnect of MQTT.",
     &[
         col("action", T::Text, "", "connect, publish, subscribe, unsubscribe or disconnect."),
-        col("from_client", T::Bool, "", "Did the client send it? Else the server (publications to a subscriber)."),
-        col("client_id", T::Text, "", "Name that the client gave itself; NULL when its connect was not seen or it has none."),
+        col(
+            "from_client",
+            T::Bool,
+            "",
+            "Did the client send it? Else the server (publications to a subscriber).",
+        ),
+        col(
+            "client_id",
+            T::Text,
+            "",
+            "Name that the client gave itself; NULL when its connect was not seen or it has none.",
+        ),
         col("username", T::Text, "", "Account of the client; NULL without one."),
-        col("version", T::Text, "", "Protocol version: 3.1, 3.1.1 or 5.0; NULL when the connect was not seen."),
-        col("keep_alive", T::U16, "seconds", "Longest silence that the client promises; on a connect only, else NULL."),
-        col("topic", T::Text, "", "Topic, or filter of topics; on a connect the topic of the client's will; NULL without one."),
-        col("qos", T::U8, "", "Quality of service: 0 at most once, 1 at least once, 2 exactly once; NULL where it means nothing."),
-        col("retain", T::Bool, "", "Is the server to keep the message for later subscribers? NULL for other actions."),
+        col(
+            "version",
+            T::Text,
+            "",
+            "Protocol version: 3.1, 3.1.1 or 5.0; NULL when the connect was not seen.",
+        ),
+        col(
+            "keep_alive",
+            T::U16,
+            "seconds",
+            "Longest silence that the client promises; on a connect only, else NULL.",
+        ),
+        col(
+            "topic",
+            T::Text,
+            "",
+            "Topic, or filter of topics; on a connect the topic of the client's will; NULL without one.",
+        ),
+        col(
+            "qos",
+            T::U8,
+            "",
+            "Quality of service: 0 at most once, 1 at least once, 2 exactly once; NULL where it means nothing.",
+        ),
+        col(
+            "retain",
+            T::Bool,
+            "",
+            "Is the server to keep the message for later subscribers? NULL for other actions.",
+        ),
         col("payload_len", T::U64, "bytes", "Length of the message; NULL for other actions."),
         col("code", T::U8, "", "Return or reason code; NULL when no acknowledgement was seen."),
-        col("success", T::Bool, "", "Did the other side accept it? NULL when no acknowledgement was seen or none is sent."),
+        col(
+            "success",
+            T::Bool,
+            "",
+            "Did the other side accept it? NULL when no acknowledgement was seen or none is sent.",
+        ),
         col("rtt_s", T::F64, "seconds", "From it to its acknowledgement; NULL without one."),
     ],
 );
@@ -243,7 +283,14 @@ impl Mqtt {
     }
 
     /// One packet; `payload` may be its beginning only. `None`: it contradicts itself.
-    fn packet(&mut self, side: Side, first: u8, len: usize, payload: &[u8], out: &mut Output<'_>) -> Option<()> {
+    fn packet(
+        &mut self,
+        side: Side,
+        first: u8,
+        len: usize,
+        payload: &[u8],
+        out: &mut Output<'_>,
+    ) -> Option<()> {
         let mut c = Cursor::new(payload);
         let from_client = side == Side::Orig;
         match first >> 4 {
@@ -308,7 +355,8 @@ impl Mqtt {
                 self.acknowledged(side, id, codes, out);
             }
             kind::DISCONNECT => {
-                let row = MqttMessage { action: "disconnect", from_client, code: c.u8(), ..MqttMessage::default() };
+                let row =
+                    MqttMessage { action: "disconnect", from_client, code: c.u8(), ..MqttMessage::default() };
                 self.emit(out.at, row, out);
             }
             _ => {}
@@ -332,7 +380,12 @@ impl Mqtt {
         self.properties(c)?;
         let id = text(c)?;
         self.client_id = (!id.is_empty()).then(|| printable(id, TEXT_CAP).into());
-        let mut row = MqttMessage { action: "connect", from_client: true, keep_alive: Some(keep_alive), ..MqttMessage::default() };
+        let mut row = MqttMessage {
+            action: "connect",
+            from_client: true,
+            keep_alive: Some(keep_alive),
+            ..MqttMessage::default()
+        };
         if flags & 0x04 != 0 {
             self.properties(c)?;
             row.topic = Some(printable(text(c)?, TEXT_CAP));
@@ -427,7 +480,10 @@ impl Parser for Mqtt {
             }
             let payload = c.rest().get(..len).unwrap_or(c.rest());
             if self.packet(side, first, len, payload, out).is_none() && payload.len() == len {
-                out.weird(WeirdKind::DatabaseMalformed, Detail::Text("a packet of MQTT that ends early".into()));
+                out.weird(
+                    WeirdKind::DatabaseMalformed,
+                    Detail::Text("a packet of MQTT that ends early".into()),
+                );
             }
             if len > c.remaining() {
                 return Fed::Skip((len - c.remaining()) as u64);
@@ -469,7 +525,14 @@ mod tests {
     fn connect(level: u8) -> Vec<u8> {
         let properties: &[u8] = if level == 5 { b"\x05\x11\0\0\0\x0a" } else { b"" };
         let will: &[u8] = if level == 5 { b"\0" } else { b"" };
-        let body = [&b"\0\x04MQTT"[..], &[level, 0xee, 0, 60], properties, b"\0\x03dev", will, b"\0\x04last\0\x03bye\0\x03ann\0\x06s3cret"];
+        let body = [
+            &b"\0\x04MQTT"[..],
+            &[level, 0xee, 0, 60],
+            properties,
+            b"\0\x03dev",
+            will,
+            b"\0\x04last\0\x03bye\0\x03ann\0\x06s3cret",
+        ];
         packet(0x10, &body.concat())
     }
 
@@ -507,10 +570,16 @@ mod tests {
                 ]
             );
             let rows = run.records::<MqttMessage>();
-            assert_eq!((rows[3].payload_len, rows[4].retain, rows[0].keep_alive), (Some(5), Some(true), Some(60)));
+            assert_eq!(
+                (rows[3].payload_len, rows[4].retain, rows[0].keep_alive),
+                (Some(5), Some(true), Some(60))
+            );
             assert!(rows.iter().all(|r| r.version == Some(version) && r.client_id.as_deref() == Some("dev")));
             let login = run.records::<Credential>()[0].clone();
-            assert_eq!((login.account.as_deref(), login.secret, login.success), (Some("ann"), Secret::Clear, Some(true)));
+            assert_eq!(
+                (login.account.as_deref(), login.secret, login.success),
+                (Some("ann"), Secret::Clear, Some(true))
+            );
             assert!(run.weirds.is_empty() && !format!("{rows:?}{login:?}").contains("s3cret"));
         }
     }
@@ -518,14 +587,27 @@ mod tests {
     #[test]
     fn a_refused_connect() {
         let run = run(&[orig(&connect(4)), resp(&packet(0x20, &[0, 5]))]);
-        assert_eq!((run.records::<MqttMessage>()[0].code, run.records::<Credential>()[0].success), (Some(5), Some(false)));
+        assert_eq!(
+            (run.records::<MqttMessage>()[0].code, run.records::<Credential>()[0].success),
+            (Some(5), Some(false))
+        );
     }
 
     #[test]
     fn loss_large_payloads_and_prefixes_survive() {
         let large = [&[0x30, 0xa0, 0x8d, 0x06][..], b"\0\x01t", &vec![0; 100_000 - 3]].concat();
-        let run1 = run(&[orig(&connect(4)), orig(&large[..50_000]), orig(&large[50_000..]), lost(Side::Orig, 9), orig(b"rest"), orig(&packet(0x30, b"\0\x01uv"))]);
-        assert_eq!(facts(&run1)[..2], [("publish", true, Some("t"), Some(0), None), ("publish", true, Some("u"), Some(0), None)]);
+        let run1 = run(&[
+            orig(&connect(4)),
+            orig(&large[..50_000]),
+            orig(&large[50_000..]),
+            lost(Side::Orig, 9),
+            orig(b"rest"),
+            orig(&packet(0x30, b"\0\x01uv")),
+        ]);
+        assert_eq!(
+            facts(&run1)[..2],
+            [("publish", true, Some("t"), Some(0), None), ("publish", true, Some("u"), Some(0), None)]
+        );
         assert_eq!(run1.records::<MqttMessage>()[0].payload_len, Some(99_997));
         let talk = [connect(5), packet(0x82, b"\0\x07\0\0\x03a/#\x01"), packet(0x30, b"\0\x01t\0x")].concat();
         for end in 0..talk.len() {

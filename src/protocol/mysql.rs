@@ -192,8 +192,18 @@ pub static TABLE: Table = Table::record(
         ),
         col("user", T::Text, "", "Account of the connection; NULL when its login was not seen."),
         col("database", T::Text, "", "Database that the login asked for; NULL without one."),
-        col("success", T::Bool, "", "Did the server do it? NULL when its answer was not seen or none is sent."),
-        col("rows", T::U64, "rows", "Rows of the result; NULL without a result or when its end was not seen."),
+        col(
+            "success",
+            T::Bool,
+            "",
+            "Did the server do it? NULL when its answer was not seen or none is sent.",
+        ),
+        col(
+            "rows",
+            T::U64,
+            "rows",
+            "Rows of the result; NULL without a result or when its end was not seen.",
+        ),
         col("affected_rows", T::U64, "rows", "Rows that were changed; NULL unless the server said so."),
         col("error_code", T::U16, "", "Error number of the server, such as 1045; NULL without an error."),
         col("error", T::Text, "", "Error text of the server; NULL without an error."),
@@ -268,7 +278,14 @@ struct MySql {
 
 impl MySql {
     /// One packet, of which `payload` may be the beginning only. `Some`: the flow goes another way.
-    fn packet(&mut self, side: Side, sequence: u8, len: usize, payload: &[u8], out: &mut Output<'_>) -> Option<Fed> {
+    fn packet(
+        &mut self,
+        side: Side,
+        sequence: u8,
+        len: usize,
+        payload: &[u8],
+        out: &mut Output<'_>,
+    ) -> Option<Fed> {
         match side {
             Side::Orig if !self.client_spoke => return self.login(payload, out),
             Side::Orig if !self.logged_in => {
@@ -432,7 +449,8 @@ impl MySql {
         if name == "change_user" {
             self.user = argument.as_deref().map(Into::into);
         }
-        self.pending = Some((out.at, Box::new(MySqlCommand { command: name, argument, ..MySqlCommand::default() })));
+        self.pending =
+            Some((out.at, Box::new(MySqlCommand { command: name, argument, ..MySqlCommand::default() })));
         self.expect = Expect::Answer;
         if matches!(name, "quit" | "stmt_close" | "stmt_send_long_data") {
             self.write(out);
@@ -583,7 +601,9 @@ impl Parser for MySql {
             if *self.lost(side) {
                 // A command begins a segment and fills it; an answer has the number behind its command.
                 let begins = match side {
-                    Side::Orig => sequence == 0 && c.remaining() == len && rest.get(4).is_some_and(|b| *b < 32),
+                    Side::Orig => {
+                        sequence == 0 && c.remaining() == len && rest.get(4).is_some_and(|b| *b < 32)
+                    }
                     Side::Resp => sequence == 1 && self.expect == Expect::Answer,
                 };
                 if !begins {
@@ -697,7 +717,10 @@ mod tests {
             orig(&packet(0, b"\x01")),
         ]);
         let rows = run.records::<MySqlCommand>();
-        let facts: Vec<_> = rows.iter().map(|r| (r.command, r.argument.as_deref(), r.success, r.rows, r.affected_rows)).collect();
+        let facts: Vec<_> = rows
+            .iter()
+            .map(|r| (r.command, r.argument.as_deref(), r.success, r.rows, r.affected_rows))
+            .collect();
         assert_eq!(
             facts,
             [
@@ -709,8 +732,13 @@ mod tests {
             ]
         );
         assert_eq!((rows[3].error_code, rows[3].error.as_deref()), (Some(1146), Some("no such table")));
-        assert_eq!((rows[0].server_version.as_deref(), rows[0].program.as_deref()), (Some("8.0.36"), Some("mysql")));
-        assert!(rows.iter().all(|r| r.user.as_deref() == Some("root") && r.database.as_deref() == Some("shop")));
+        assert_eq!(
+            (rows[0].server_version.as_deref(), rows[0].program.as_deref()),
+            (Some("8.0.36"), Some("mysql"))
+        );
+        assert!(
+            rows.iter().all(|r| r.user.as_deref() == Some("root") && r.database.as_deref() == Some("shop"))
+        );
         let logins = run.records::<Credential>();
         assert_eq!((logins[0].account.as_deref(), logins[0].success), (Some("root"), Some(true)));
         assert_eq!((logins[0].secret, logins[0].mechanism), (Secret::Hashed, "mysql_native_password"));
@@ -719,7 +747,8 @@ mod tests {
 
     #[test]
     fn refusals_and_tls() {
-        let refused = run(&[resp(&greeting()), orig(&login()), resp(&packet(2, b"\xff\x15\x04#28000Access denied"))]);
+        let refused =
+            run(&[resp(&greeting()), orig(&login()), resp(&packet(2, b"\xff\x15\x04#28000Access denied"))]);
         let row = refused.records::<MySqlCommand>()[0].clone();
         assert_eq!((row.success, row.error_code), (Some(false), Some(1045)));
         assert_eq!(refused.records::<Credential>()[0].success, Some(false));
@@ -752,8 +781,18 @@ mod tests {
             run(&[resp(&a[..end.min(a.len())]), orig(&b[..end.min(b.len())]), resp(&a)]);
         }
         let long = packet(0, &[&b"\x03"[..], &[b'x'; 100_000]].concat());
-        let run2 = run(&[resp(&greeting()), orig(&login()), resp(&packet(2, OK)), orig(&long[..5000]), orig(&long[5000..]), resp(&packet(1, OK))]);
+        let run2 = run(&[
+            resp(&greeting()),
+            orig(&login()),
+            resp(&packet(2, OK)),
+            orig(&long[..5000]),
+            orig(&long[5000..]),
+            resp(&packet(1, OK)),
+        ]);
         let rows = run2.records::<MySqlCommand>();
-        assert_eq!((rows.len(), rows[1].success, rows[1].argument.as_ref().unwrap().chars().count()), (2, Some(true), ARGUMENT_CAP + 1));
+        assert_eq!(
+            (rows.len(), rows[1].success, rows[1].argument.as_ref().unwrap().chars().count()),
+            (2, Some(true), ARGUMENT_CAP + 1)
+        );
     }
 }

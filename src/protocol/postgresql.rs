@@ -64,7 +64,14 @@ fn probe(p: &Probe<'_>) -> Verdict {
         (Some(9..=10_000), Some(code::V3_0 | code::V3_2)) => {
             // Parameters may come in any order; user and database lead in every client.
             let name = p.orig.get(8..).unwrap_or(&[]);
-            let known = [&b"user\0"[..], b"database\0", b"application_name\0", b"client_encoding\0", b"replication\0", b"options\0"];
+            let known = [
+                &b"user\0"[..],
+                b"database\0",
+                b"application_name\0",
+                b"client_encoding\0",
+                b"replication\0",
+                b"options\0",
+            ];
             if known.iter().any(|k| name.starts_with(k)) {
                 Verdict::Mine(90)
             } else if known.iter().any(|k| k.starts_with(name)) {
@@ -128,7 +135,12 @@ pub static TABLE: Table = Table::record(
     "postgresql",
     "One row is one command of a PostgreSQL client with its outcome; the first of a flow is its login or what it asked instead.",
     &[
-        col("command", T::Text, "", "login, query, parse (a prepared query), execute (of one prepared before), copy, tls, gss, cancel or terminate."),
+        col(
+            "command",
+            T::Text,
+            "",
+            "login, query, parse (a prepared query), execute (of one prepared before), copy, tls, gss, cancel or terminate.",
+        ),
         col(
             "argument",
             T::Text,
@@ -138,12 +150,22 @@ pub static TABLE: Table = Table::record(
         col("user", T::Text, "", "Account of the connection; NULL when its start was not seen."),
         col("database", T::Text, "", "Database of the connection; NULL when none was named."),
         col("application", T::Text, "", "Program that the client names; NULL when it names none."),
-        col("success", T::Bool, "", "Did the server do it? NULL when its answer was not seen or none is sent."),
+        col(
+            "success",
+            T::Bool,
+            "",
+            "Did the server do it? NULL when its answer was not seen or none is sent.",
+        ),
         col("rows", T::U64, "rows", "Rows of the result that were sent; NULL without a result."),
         col("tag", T::Text, "", "What the server says it did, such as SELECT 5; NULL when it said nothing."),
         col("error_code", T::Text, "", "SQLSTATE of the error, such as 28P01; NULL without an error."),
         col("error", T::Text, "", "Error text of the server; NULL without an error."),
-        col("auth", T::Text, "", "How the account was proved: trust, password, md5, scram-sha-256, gss …; on the login only, else NULL."),
+        col(
+            "auth",
+            T::Text,
+            "",
+            "How the account was proved: trust, password, md5, scram-sha-256, gss …; on the login only, else NULL.",
+        ),
         col("server_version", T::Text, "", "Version that the server names; on the login only, else NULL."),
         col("rtt_s", T::F64, "seconds", "From the command to the first answer; NULL when none was seen."),
     ],
@@ -222,7 +244,12 @@ impl Postgres {
             }
         }
         let row = Box::new(PostgresCommand { command, argument, ..PostgresCommand::default() });
-        self.pending.push_back(Pending { began: out.at, batch: self.sent, executed: command != "parse", row });
+        self.pending.push_back(Pending {
+            began: out.at,
+            batch: self.sent,
+            executed: command != "parse",
+            row,
+        });
     }
 
     fn write(&mut self, mut pending: Pending, out: &mut Output<'_>) {
@@ -333,7 +360,12 @@ impl Postgres {
                 if name == b"server_version" {
                     self.server_version = shown(value);
                     let version = printable(value, TEXT_CAP);
-                    out.clue(out.flow.tuple.dst, super::clues::Clue::Server, &format!("PostgreSQL {version}"), "postgresql");
+                    out.clue(
+                        out.flow.tuple.dst,
+                        super::clues::Clue::Server,
+                        &format!("PostgreSQL {version}"),
+                        "postgresql",
+                    );
                 }
             }
             b'E' => {
@@ -375,7 +407,9 @@ impl Postgres {
                 }
             }
             b'1' => {
-                if let Some(front) = self.pending.iter_mut().find(|p| p.row.command == "parse" && p.row.success.is_none()) {
+                if let Some(front) =
+                    self.pending.iter_mut().find(|p| p.row.command == "parse" && p.row.success.is_none())
+                {
                     front.row.success = Some(true);
                 }
             }
@@ -442,7 +476,10 @@ impl Postgres {
         let detail = login.row.error.as_deref().map(String::from);
         let detail = detail.or_else(|| self.database.as_deref().map(|d| format!("database {d}")));
         let success = login.row.success;
-        out.record(login.began, Credential { service: "postgresql", account, mechanism, secret, success, detail });
+        out.record(
+            login.began,
+            Credential { service: "postgresql", account, mechanism, secret, success, detail },
+        );
     }
 
     /// Fields of a letter and text each (chapter "Error and Notice Message Fields").
@@ -628,7 +665,13 @@ mod tests {
 
     #[test]
     fn a_login_and_simple_queries() {
-        let result = [message(b'T', b"\0\x01"), message(b'D', b"\0\x01"), message(b'D', b"\0\x01"), message(b'C', b"SELECT 2\0"), message(b'Z', b"I")];
+        let result = [
+            message(b'T', b"\0\x01"),
+            message(b'D', b"\0\x01"),
+            message(b'D', b"\0\x01"),
+            message(b'C', b"SELECT 2\0"),
+            message(b'Z', b"I"),
+        ];
         let failed = [message(b'E', b"SERROR\0C42P01\0Mno such table\0\0"), message(b'Z', b"I")];
         let run = run(&[
             orig(TLS),
@@ -655,10 +698,19 @@ mod tests {
         );
         let rows = run.records::<PostgresCommand>();
         assert_eq!((rows[1].auth, rows[1].server_version.as_deref()), (Some("md5"), Some("16.1")));
-        assert_eq!((rows[3].error_code.as_deref(), rows[3].error.as_deref()), (Some("42P01"), Some("no such table")));
-        assert_eq!((rows[2].database.as_deref(), rows[2].application.as_deref()), (Some("shop"), Some("psql")));
+        assert_eq!(
+            (rows[3].error_code.as_deref(), rows[3].error.as_deref()),
+            (Some("42P01"), Some("no such table"))
+        );
+        assert_eq!(
+            (rows[2].database.as_deref(), rows[2].application.as_deref()),
+            (Some("shop"), Some("psql"))
+        );
         let login = run.records::<Credential>()[0].clone();
-        assert_eq!((login.account.as_deref(), login.mechanism, login.secret, login.success), (Some("ann"), "md5", Secret::Hashed, Some(true)));
+        assert_eq!(
+            (login.account.as_deref(), login.mechanism, login.secret, login.success),
+            (Some("ann"), "md5", Secret::Hashed, Some(true))
+        );
     }
 
     #[test]
@@ -719,7 +771,13 @@ mod tests {
             orig(&message(b'Q', b"SELECT 2\0")),
             resp(&done),
         ]);
-        assert_eq!(facts(&run1)[1..], [("query", Some("SELECT 1"), None, None, None), ("query", Some("SELECT 2"), Some(true), None, Some("SELECT 0"))]);
+        assert_eq!(
+            facts(&run1)[1..],
+            [
+                ("query", Some("SELECT 1"), None, None, None),
+                ("query", Some("SELECT 2"), Some(true), None, Some("SELECT 0"))
+            ]
+        );
         let (a, b) = ([start(), message(b'Q', b"SELECT 1\0")].concat(), [welcome(), done].concat());
         for end in 0..a.len().max(b.len()) {
             run(&[orig(&a[..end.min(a.len())]), resp(&b[..end.min(b.len())]), orig(&a)]);

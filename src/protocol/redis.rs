@@ -90,7 +90,8 @@ fn inline(p: &Probe<'_>) -> Verdict {
         if upper.starts_with(ask) && p.resp.is_empty() {
             return Verdict::NeedMore;
         }
-        let info = ask != b"INFO\r\n" || p.resp.windows(8).any(|w| w == b"# Server") || p.resp.starts_with(b"-");
+        let info =
+            ask != b"INFO\r\n" || p.resp.windows(8).any(|w| w == b"# Server") || p.resp.starts_with(b"-");
         let weak = ask != b"AUTH " || p.resp.starts_with(b"-W") || p.on_port(PROTOCOL.ports);
         if upper.starts_with(ask) && info && weak && answers.iter().any(|a| p.resp.starts_with(a)) {
             return Verdict::Mine(80);
@@ -124,11 +125,21 @@ pub static TABLE: Table = Table::record(
     "One row is one command of a Redis client with the kind of its answer.",
     &[
         col("command", T::Text, "", "Name of the command, upper case."),
-        col("argument", T::Text, "", "Its first argument, most often a key; cut at 256 bytes; NULL without one, and for AUTH and HELLO."),
+        col(
+            "argument",
+            T::Text,
+            "",
+            "Its first argument, most often a key; cut at 256 bytes; NULL without one, and for AUTH and HELLO.",
+        ),
         col("arguments", T::U32, "", "Arguments in all, without the name."),
         col("success", T::Bool, "", "Was the answer no error? NULL when it was not seen."),
         col("error", T::Text, "", "Error text of the server; NULL without an error."),
-        col("reply", T::Text, "", "Kind of the answer: string, error, integer, bulk, null, array, map and so on; NULL when it was not seen."),
+        col(
+            "reply",
+            T::Text,
+            "",
+            "Kind of the answer: string, error, integer, bulk, null, array, map and so on; NULL when it was not seen.",
+        ),
         col("rtt_s", T::F64, "seconds", "From the command to its answer; NULL when none was seen."),
     ],
 );
@@ -280,14 +291,22 @@ impl Redis {
         };
         let open = !matches!(command.as_str(), "AUTH" | "HELLO");
         let argument = arguments.next().filter(|_| open).map(|a| printable(a, TEXT_CAP));
-        self.pushing |= matches!(command.as_str(), "SUBSCRIBE" | "PSUBSCRIBE" | "SSUBSCRIBE" | "MONITOR" | "SYNC" | "PSYNC");
+        self.pushing |= matches!(
+            command.as_str(),
+            "SUBSCRIBE" | "PSUBSCRIBE" | "SSUBSCRIBE" | "MONITOR" | "SYNC" | "PSYNC"
+        );
         if self.pending.len() >= PENDING_CAP {
             out.weird(WeirdKind::PendingFull, Detail::Number(PENDING_CAP as u64));
             if let Some(oldest) = self.pending.pop_front() {
                 self.write(oldest, out);
             }
         }
-        let row = RedisCommand { command, argument, arguments: request.count.saturating_sub(1), ..RedisCommand::default() };
+        let row = RedisCommand {
+            command,
+            argument,
+            arguments: request.count.saturating_sub(1),
+            ..RedisCommand::default()
+        };
         let began = request.began.unwrap_or(out.at);
         self.pending.push_back(Pending { began, row, login });
     }
@@ -353,7 +372,17 @@ impl Redis {
         if let Some(account) = login {
             let detail = row.error.as_deref().map(String::from);
             let success = row.success;
-            out.record(began, Credential { service: "redis", account, mechanism: "password", secret: Secret::Clear, success, detail });
+            out.record(
+                began,
+                Credential {
+                    service: "redis",
+                    account,
+                    mechanism: "password",
+                    secret: Secret::Clear,
+                    success,
+                    detail,
+                },
+            );
         }
         if self.written == COMMANDS_CAP {
             out.weird(WeirdKind::RecordsFull, Detail::Number(u64::from(COMMANDS_CAP)));
@@ -477,15 +506,24 @@ mod tests {
             orig(b"*5\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nAUTH\r\n$3\r\nbob\r\n$6\r\ns3cret\r\n"),
             resp(b"%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n"),
         ]);
-        let logins: Vec<_> = run.records::<Credential>().into_iter().map(|c| (c.account.as_deref(), c.success)).collect();
+        let logins: Vec<_> =
+            run.records::<Credential>().into_iter().map(|c| (c.account.as_deref(), c.success)).collect();
         assert_eq!(logins, [(None, Some(false)), (Some("ann"), Some(true)), (Some("bob"), Some(true))]);
-        assert!(!format!("{:?}{:?}", run.records::<RedisCommand>(), run.records::<Credential>()).contains("s3cret"));
+        assert!(
+            !format!("{:?}{:?}", run.records::<RedisCommand>(), run.records::<Credential>())
+                .contains("s3cret")
+        );
     }
 
     #[test]
     fn large_values_are_stepped_over() {
         let head = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$900000\r\n";
-        let run = run(&[orig(&[&head[..], &[b'x'; 600]].concat()), orig(&vec![b'x'; 900_000 - 600]), orig(b"\r\n*1\r\n$4\r\nPING\r\n"), resp(b"+OK\r\n+PONG\r\n")]);
+        let run = run(&[
+            orig(&[&head[..], &[b'x'; 600]].concat()),
+            orig(&vec![b'x'; 900_000 - 600]),
+            orig(b"\r\n*1\r\n$4\r\nPING\r\n"),
+            resp(b"+OK\r\n+PONG\r\n"),
+        ]);
         assert_eq!(facts(&run), [("SET", Some("k"), 2, Some("string")), ("PING", None, 0, Some("string"))]);
         assert!(run.most_buffered < 1 << 10);
     }

@@ -96,7 +96,8 @@ fn header(d: &[u8]) -> Option<(u8, u8, usize)> {
     );
     let length = usize::from(be16(d, 2)?);
     let window = *d.get(7)?;
-    (known && status & 0xe4 == 0 && window == 0 && (HEADER..=32_768).contains(&length)).then_some((kind, status, length))
+    (known && status & 0xe4 == 0 && window == 0 && (HEADER..=32_768).contains(&length))
+        .then_some((kind, status, length))
 }
 
 /// Options of a pre-login: number, place, length; ended by 255. All must lie inside.
@@ -132,7 +133,8 @@ fn probe(p: &Probe<'_>) -> Verdict {
     // Joined in the middle, or a client without pre-login: both sides fit, or one does on the port.
     let other = if p.orig.is_empty() { p.orig } else { p.resp };
     let answered = header(other).is_some_and(|(kind, ..)| kind == packet::ANSWER);
-    let asked = matches!(kind, packet::BATCH | packet::RPC | packet::TRANSACTION | packet::LOGIN7 | packet::ANSWER);
+    let asked =
+        matches!(kind, packet::BATCH | packet::RPC | packet::TRANSACTION | packet::LOGIN7 | packet::ANSWER);
     if !asked {
         return Verdict::NotMine;
     }
@@ -148,7 +150,8 @@ fn probe(p: &Probe<'_>) -> Verdict {
 /// UTF-16, little endian, as printable text.
 fn wide(bytes: &[u8], cap: usize) -> Option<String> {
     let shown = bytes.get(..cap).unwrap_or(bytes);
-    let units: Vec<u16> = shown.chunks_exact(2).filter_map(|p| p.try_into().ok().map(u16::from_le_bytes)).collect();
+    let units: Vec<u16> =
+        shown.chunks_exact(2).filter_map(|p| p.try_into().ok().map(u16::from_le_bytes)).collect();
     let mut text = printable(String::from_utf16_lossy(&units).as_bytes(), usize::MAX);
     if shown.len() < bytes.len() {
         text.push(crate::model::text::CUT_MARK);
@@ -197,19 +200,44 @@ pub static TABLE: Table = Table::record(
     "One row is one command of a client of Microsoft SQL Server with its outcome: pre-login, login, SQL batch, procedure call.",
     &[
         col("command", T::Text, "", "prelogin, login, batch, rpc, bulk or transaction."),
-        col("argument", T::Text, "", "Text of the query, cut at 2048 characters; of a login the account; NULL without one."),
+        col(
+            "argument",
+            T::Text,
+            "",
+            "Text of the query, cut at 2048 characters; of a login the account; NULL without one.",
+        ),
         col("procedure", T::Text, "", "Procedure that is called; NULL for other commands."),
-        col("success", T::Bool, "", "Did the server do it? NULL when its answer was not seen or does not tell."),
-        col("rows", T::U64, "rows", "Rows of the last result, or changed; NULL when the answer does not say."),
+        col(
+            "success",
+            T::Bool,
+            "",
+            "Did the server do it? NULL when its answer was not seen or does not tell.",
+        ),
+        col(
+            "rows",
+            T::U64,
+            "rows",
+            "Rows of the last result, or changed; NULL when the answer does not say.",
+        ),
         col("error_code", T::U32, "", "Error number of the server, such as 18456; NULL without an error."),
         col("error", T::Text, "", "Error text of the server; NULL without an error."),
-        col("user", T::Text, "", "Account of the connection; NULL when its login was not seen in clear or is the system's own."),
+        col(
+            "user",
+            T::Text,
+            "",
+            "Account of the connection; NULL when its login was not seen in clear or is the system's own.",
+        ),
         col("database", T::Text, "", "Database that the login asked for; NULL without one."),
         col("client_host", T::Text, "", "Name of the client's computer; on the login only, else NULL."),
         col("application", T::Text, "", "Program that the client names; on the login only, else NULL."),
         col("server", T::Text, "", "Name of the server as the client says it; on the login only, else NULL."),
         col("server_version", T::Text, "", "Version of the server; on pre-login and login, else NULL."),
-        col("encryption", T::Text, "", "What the server says about encryption: off (login only), on, unsupported, required; on pre-login only, else NULL."),
+        col(
+            "encryption",
+            T::Text,
+            "",
+            "What the server says about encryption: off (login only), on, unsupported, required; on pre-login only, else NULL.",
+        ),
         col("rtt_s", T::F64, "seconds", "From the command to the first answer; NULL when none was seen."),
     ],
 );
@@ -300,7 +328,11 @@ impl Tds {
             }
             (Side::Orig, packet::BATCH) => {
                 let text = without_headers(&half.head);
-                let row = TdsCommand { command: "batch", argument: wide(text, ARGUMENT_CAP), ..TdsCommand::default() };
+                let row = TdsCommand {
+                    command: "batch",
+                    argument: wide(text, ARGUMENT_CAP),
+                    ..TdsCommand::default()
+                };
                 self.push(began, row, out);
             }
             (Side::Orig, packet::RPC) => {
@@ -581,9 +613,11 @@ fn tokens(head: &[u8]) -> Tokens {
                         b.skip(5);
                         let name = b.u8().and_then(|n| b.take(usize::from(n).saturating_mul(2)));
                         let version = b.array::<4>();
-                        found.program = name.and_then(|n| wide(n, TEXT_CAP)).map(|_| ()).and(
-                            version.map(|[major, minor, high, low]| format!("{major}.{minor}.{}", u16::from_be_bytes([high, low]))),
-                        );
+                        found.program = name.and_then(|n| wide(n, TEXT_CAP)).map(|_| ()).and(version.map(
+                            |[major, minor, high, low]| {
+                                format!("{major}.{minor}.{}", u16::from_be_bytes([high, low]))
+                            },
+                        ));
                     }
                     _ => {}
                 }
@@ -635,7 +669,8 @@ impl Parser for Tds {
             half.began.get_or_insert(at_ts);
             let room = KEEP.saturating_sub(half.head.len());
             half.head.extend_from_slice(payload.get(..room).unwrap_or(payload));
-            half.tail.extend_from_slice(payload.get(payload.len().saturating_sub(DONE_LEN)..).unwrap_or(payload));
+            half.tail
+                .extend_from_slice(payload.get(payload.len().saturating_sub(DONE_LEN)..).unwrap_or(payload));
             let over = half.tail.len().saturating_sub(DONE_LEN);
             half.tail.drain(..over);
             self.seen = true;
@@ -704,7 +739,9 @@ mod tests {
 
     fn error(number: u32, text: &str) -> Vec<u8> {
         let text_16 = utf16(text);
-        let body = [&number.to_le_bytes()[..], &[1, 14], &(text.len() as u16).to_le_bytes(), &text_16, &[0; 6]].concat();
+        let body =
+            [&number.to_le_bytes()[..], &[1, 14], &(text.len() as u16).to_le_bytes(), &text_16, &[0; 6]]
+                .concat();
         [&[0xaa][..], &(body.len() as u16).to_le_bytes(), &body].concat()
     }
 
@@ -720,7 +757,12 @@ mod tests {
         let batch = packet(1, &[&headers[..], &utf16("SELECT 1")].concat());
         let rows = packet(4, &[&[0x81, 1, 0, 9, 9, 9][..], &done(0x10, 3)].concat());
         let text = utf16("DELETE FROM t");
-        let parameter = [&[0, 0, 0, 0, 0xe7, 0x40, 0x1f, 9, 4, 0xd0, 0, 0x34][..], &(text.len() as u16).to_le_bytes(), &text].concat();
+        let parameter = [
+            &[0, 0, 0, 0, 0xe7, 0x40, 0x1f, 9, 4, 0xd0, 0, 0x34][..],
+            &(text.len() as u16).to_le_bytes(),
+            &text,
+        ]
+        .concat();
         let call = packet(3, &[&headers[..], &[0xff, 0xff, 10, 0], &parameter].concat());
         let run = run(&[
             orig(&prelogin(0)),
@@ -733,7 +775,10 @@ mod tests {
             resp(&packet(4, &[error(208, "Invalid object"), done(2, 0)].concat())),
         ]);
         let rows = run.records::<TdsCommand>();
-        let facts: Vec<_> = rows.iter().map(|r| (r.command, r.argument.as_deref(), r.success, r.rows, r.error_code)).collect();
+        let facts: Vec<_> = rows
+            .iter()
+            .map(|r| (r.command, r.argument.as_deref(), r.success, r.rows, r.error_code))
+            .collect();
         assert_eq!(
             facts,
             [
@@ -743,18 +788,31 @@ mod tests {
                 ("rpc", Some("DELETE FROM t"), Some(false), None, Some(208)),
             ]
         );
-        assert_eq!((rows[0].encryption, rows[0].server_version.as_deref()), (Some("unsupported"), Some("15.0.2000")));
-        assert_eq!((rows[1].client_host.as_deref(), rows[1].application.as_deref()), (Some("PC7"), Some("sqlcmd")));
-        assert_eq!((rows[3].procedure.as_deref(), rows[3].error.as_deref()), (Some("sp_executesql"), Some("Invalid object")));
+        assert_eq!(
+            (rows[0].encryption, rows[0].server_version.as_deref()),
+            (Some("unsupported"), Some("15.0.2000"))
+        );
+        assert_eq!(
+            (rows[1].client_host.as_deref(), rows[1].application.as_deref()),
+            (Some("PC7"), Some("sqlcmd"))
+        );
+        assert_eq!(
+            (rows[3].procedure.as_deref(), rows[3].error.as_deref()),
+            (Some("sp_executesql"), Some("Invalid object"))
+        );
         assert_eq!((rows[2].user.as_deref(), rows[2].database.as_deref()), (Some("sa"), Some("shop")));
         let login = run.records::<Credential>()[0].clone();
-        assert_eq!((login.account.as_deref(), login.secret, login.success), (Some("sa"), Secret::Clear, Some(true)));
+        assert_eq!(
+            (login.account.as_deref(), login.secret, login.success),
+            (Some("sa"), Secret::Clear, Some(true))
+        );
         assert!(!format!("{rows:?}").contains("secret") && run.service == Some("tds"));
     }
 
     #[test]
     fn a_refused_login_and_encryption() {
-        let refused = run(&[orig(&login()), resp(&packet(4, &[error(18456, "Login failed"), done(2, 0)].concat()))]);
+        let refused =
+            run(&[orig(&login()), resp(&packet(4, &[error(18456, "Login failed"), done(2, 0)].concat()))]);
         assert_eq!(refused.records::<TdsCommand>()[0].error_code, Some(18456));
         assert_eq!(refused.records::<Credential>()[0].success, Some(false));
         let hello = packet(18, b"\x16\x03\x01\0\x2f\x01\0\0\x2b\x03\x03");
@@ -765,10 +823,19 @@ mod tests {
     #[test]
     fn loss_and_prefixes_survive() {
         let batch = packet(1, &utf16("SELECT 2"));
-        let run1 = run(&[orig(&batch), lost(Side::Resp, 999), resp(b"rest of a row"), orig(&batch), resp(&packet(4, &done(0, 0)))]);
+        let run1 = run(&[
+            orig(&batch),
+            lost(Side::Resp, 999),
+            resp(b"rest of a row"),
+            orig(&batch),
+            resp(&packet(4, &done(0, 0))),
+        ]);
         let successes: Vec<_> = run1.records::<TdsCommand>().into_iter().map(|r| r.success).collect();
         assert_eq!(successes, [None, Some(true)]);
-        let (a, b) = ([prelogin(0), login(), batch].concat(), [packet(4, &prelogin(2)[HEADER..]), packet(4, &login_ack())].concat());
+        let (a, b) = (
+            [prelogin(0), login(), batch].concat(),
+            [packet(4, &prelogin(2)[HEADER..]), packet(4, &login_ack())].concat(),
+        );
         for end in 0..a.len().max(b.len()) {
             run(&[orig(&a[..end.min(a.len())]), resp(&b[..end.min(b.len())]), orig(&a)]);
         }
@@ -776,7 +843,9 @@ mod tests {
 
     #[test]
     fn other_streams_are_not_mine() {
-        let verdict = |orig: &[u8], resp: &[u8], port| probe(&Probe { orig, resp, transport: Transport::Tcp, ports: (1, port) });
+        let verdict = |orig: &[u8], resp: &[u8], port| {
+            probe(&Probe { orig, resp, transport: Transport::Tcp, ports: (1, port) })
+        };
         assert_eq!(verdict(&prelogin(0), b"", 4242), Verdict::Mine(90));
         assert_eq!(verdict(&packet(1, b"x\0"), b"", 4242), Verdict::NeedMore);
         assert_eq!(verdict(&packet(1, b"x\0"), b"HTTP/1.1 200 OK", 4242), Verdict::NotMine);

@@ -385,7 +385,8 @@ impl Quic {
     fn google(&mut self, side: Side, version: Version, data: &[u8], out: &mut Output<'_>) {
         self.row.version = version.0;
         // Q044 to Q049: lengths of the connection ids in one byte, each less 3 (0: none).
-        if let Some((&lengths, rest)) = data.get(5).zip(data.get(6..)).filter(|_| data.first() >= Some(&0x80)) {
+        if let Some((&lengths, rest)) = data.get(5).zip(data.get(6..)).filter(|_| data.first() >= Some(&0x80))
+        {
             let length = |n: u8| if n == 0 { 0 } else { usize::from(n) + 3 };
             let (to, from) = (length(lengths >> 4), length(lengths & 15));
             let id = if to > 0 { rest.get(..to) } else { rest.get(to..).and_then(|r| r.get(..from)) };
