@@ -536,7 +536,10 @@ mod tests {
         packet(0x10, &body.concat())
     }
 
-    fn facts(run: &Run) -> Vec<(&str, bool, Option<&str>, Option<u8>, Option<bool>)> {
+    /// Action, from the client, topic, quality of service, success.
+    type Facts<'a> = (&'a str, bool, Option<&'a str>, Option<u8>, Option<bool>);
+
+    fn facts(run: &Run) -> Vec<Facts<'_>> {
         let rows = run.records::<MqttMessage>().into_iter();
         rows.map(|r| (r.action, r.from_client, r.topic.as_deref(), r.qos, r.success)).collect()
     }

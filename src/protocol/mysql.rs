@@ -312,7 +312,10 @@ impl MySql {
             self.expect = Expect::Nothing;
             return;
         }
-        let version = printable(zero_ended(&mut c), TEXT_CAP);
+        let version = zero_ended(&mut c);
+        // MariaDB from 10 on says 5.5.5 first, for the sake of old replicas.
+        let version = version.strip_prefix(b"5.5.5-").filter(|v| v.starts_with(b"1")).unwrap_or(version);
+        let version = printable(version, TEXT_CAP);
         out.clue(out.flow.tuple.dst, super::clues::Clue::Server, &format!("MySQL {version}"), "mysql");
         self.server_version = Some(version.into());
         // Thread, 8 bytes of a nonce, filler, capabilities, character set, status, capabilities, length, reserved, nonce.
@@ -448,6 +451,12 @@ impl MySql {
         let argument = argument.filter(|a| !a.is_empty()).map(|a| printable(a, ARGUMENT_CAP));
         if name == "change_user" {
             self.user = argument.as_deref().map(Into::into);
+            let answer = c.u8().unwrap_or(0);
+            self.secret = Some(if answer == 0 { Secret::None } else { Secret::Hashed });
+            c.skip(usize::from(answer));
+            self.database = shown(zero_ended(&mut c));
+            c.skip(2);
+            self.plugin = shown(zero_ended(&mut c)).or(self.plugin.take());
         }
         self.pending =
             Some((out.at, Box::new(MySqlCommand { command: name, argument, ..MySqlCommand::default() })));
@@ -520,6 +529,11 @@ impl MySql {
                 self.expect = Expect::Answer;
                 return;
             }
+            // A change of user goes on as a login does.
+            Some(1 | 0xfe) if row.command == "change_user" => {
+                self.expect = Expect::Answer;
+                return;
+            }
             Some(_) if matches!(row.command, "query" | "stmt_execute" | "process_info") => {
                 if let Some(columns @ 1..) = number(&mut c) {
                     row.rows = Some(0);
@@ -532,6 +546,10 @@ impl MySql {
             }
             // Statistics are plain text; definitions of columns answer field_list.
             _ => row.success = Some(true),
+        }
+        if row.command == "change_user" {
+            let (success, error) = (row.success, row.error.clone());
+            self.credential(success, error, out);
         }
         self.write(out);
     }

@@ -658,7 +658,10 @@ mod tests {
         run
     }
 
-    fn facts(run: &Run) -> Vec<(&str, Option<&str>, Option<bool>, Option<u64>, Option<&str>)> {
+    /// Command, argument, success, rows, tag.
+    type Facts<'a> = (&'a str, Option<&'a str>, Option<bool>, Option<u64>, Option<&'a str>);
+
+    fn facts(run: &Run) -> Vec<Facts<'_>> {
         let rows = run.records::<PostgresCommand>().into_iter();
         rows.map(|r| (r.command, r.argument.as_deref(), r.success, r.rows, r.tag.as_deref())).collect()
     }

@@ -85,17 +85,21 @@ fn inline(p: &Probe<'_>) -> Verdict {
         (b"COMMAND\r\n", &[b"*", b"-NOAUTH "]),
         (b"AUTH ", &[b"+OK\r\n", b"-WRONGPASS ", b"-ERR "]),
     ];
-    let upper: Vec<u8> = p.orig.iter().take(9).map(u8::to_ascii_uppercase).collect();
-    for (ask, answers) in known {
-        if upper.starts_with(ask) && p.resp.is_empty() {
-            return Verdict::NeedMore;
-        }
-        let info =
-            ask != b"INFO\r\n" || p.resp.windows(8).any(|w| w == b"# Server") || p.resp.starts_with(b"-");
-        let weak = ask != b"AUTH " || p.resp.starts_with(b"-W") || p.on_port(PROTOCOL.ports);
-        if upper.starts_with(ask) && info && weak && answers.iter().any(|a| p.resp.starts_with(a)) {
-            return Verdict::Mine(80);
-        }
+    let begins = |ask: &[u8]| p.orig.get(..ask.len()).is_some_and(|o| o.eq_ignore_ascii_case(ask));
+    let Some((ask, answers)) = known.into_iter().find(|(ask, _)| begins(ask)) else {
+        return Verdict::NotMine;
+    };
+    if p.resp.is_empty() {
+        return Verdict::NeedMore;
+    }
+    let fits = match ask {
+        b"INFO\r\n" => p.resp.starts_with(b"-") || p.resp.windows(8).any(|w| w == b"# Server"),
+        // Mail servers know AUTH too.
+        b"AUTH " => p.resp.starts_with(b"-W") || p.on_port(PROTOCOL.ports),
+        _ => true,
+    };
+    if fits && answers.iter().any(|a| p.resp.starts_with(a)) {
+        return Verdict::Mine(80);
     }
     Verdict::NotMine
 }

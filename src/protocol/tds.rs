@@ -419,7 +419,7 @@ impl Tds {
                 row.server_version = self.server_version.clone().or(tokens.program.map(Into::into));
             }
             let tail: Option<&[u8; DONE_LEN]> = half.tail.as_slice().try_into().ok();
-            let done = tokens.done.or_else(|| tail.and_then(|t| done(t)));
+            let done = tokens.done.or_else(|| tail.and_then(done));
             if let Some((status, rows)) = done {
                 // Bit 1: error. Bit 4: the number of rows is valid.
                 row.success = row.success.or(Some(status & 2 == 0));

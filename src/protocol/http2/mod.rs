@@ -199,9 +199,15 @@ impl Http2 {
                 block.bytes.extend_from_slice(payload);
             }
             frame::RST_STREAM => {
-                if let Some(mut stream) = self.streams.remove(&number) {
+                let by_client = self.is_client(side);
+                if let Some(stream) = self.streams.get_mut(&number) {
                     stream.cut = true;
-                    write(stream, out);
+                    // What the server had sent before it heard of it may still come.
+                    if by_client && stream.tx.status_code.is_none() {
+                        stream.request_over = true;
+                    } else if let Some(stream) = self.streams.remove(&number) {
+                        write(stream, out);
+                    }
                 }
                 return true;
             }
@@ -223,6 +229,10 @@ impl Http2 {
         let pseudo = |name: &[u8]| list.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice());
         let text = lines(list);
         let at = out.at;
+        if !is_request && !self.streams.contains_key(&block.stream) {
+            // An answer to a stream that was reset, or that never began.
+            return;
+        }
         let stream = self.stream(block.stream, out);
         let tx = &mut *stream.tx;
         if is_request {
