@@ -5,16 +5,19 @@
 //! fits and a known operation with a document in its place.
 //! Refuses: documents, of which only the first names are read, and compressed messages but for their presence.
 
+mod bson;
+mod record;
+
+pub use record::{MongoCommand, TABLE};
+
 use super::credentials::{CREDENTIALS, Credential, MAX_ACCOUNT, Secret};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
 use crate::model::bytes::Cursor;
 use crate::model::flow::Side;
-use crate::model::record::Record;
-use crate::model::rows::Row;
-use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
+use bson::{Value, elements, zero_ended};
 use std::collections::VecDeque;
 
 /// The registry's entry.
@@ -40,9 +43,6 @@ const MESSAGE_CAP: u32 = 48_000_000;
 
 /// Longest name or error text shown, bytes; names of databases with collections end at 255.
 const TEXT_CAP: usize = 256;
-
-/// Elements of one document that are walked.
-const ELEMENTS_CAP: usize = 64;
 
 /// Commands that wait for their answers.
 const PENDING_CAP: usize = 64;
@@ -105,151 +105,8 @@ fn probe(p: &Probe<'_>) -> Verdict {
     if fits { Verdict::Mine(88) } else { Verdict::NotMine }
 }
 
-/// A value of a document, as far as it is read.
-#[derive(Clone, Copy, Debug)]
-enum Value<'a> {
-    Number(f64),
-    Text(&'a [u8]),
-    Bytes(&'a [u8]),
-    Document(&'a [u8]),
-    Bool(bool),
-    Other,
-}
-
-/// The elements of a document, or as many as are there.
-fn elements(document: &[u8]) -> impl Iterator<Item = (&[u8], Value<'_>)> {
-    let mut c = Cursor::new(document);
-    c.skip(4);
-    std::iter::from_fn(move || element(&mut c)).take(ELEMENTS_CAP)
-}
-
-fn element<'a>(c: &mut Cursor<'a>) -> Option<(&'a [u8], Value<'a>)> {
-    let kind = c.u8().filter(|k| *k != 0)?;
-    let name = zero_ended(c)?;
-    let value = match kind {
-        0x01 => Value::Number(f64::from_bits(u64::from_le_bytes(c.array()?))),
-        0x02 | 0x0d | 0x0e => {
-            let length = c.u32_le()? as usize;
-            let text = c.take(length)?;
-            Value::Text(text.strip_suffix(&[0]).unwrap_or(text))
-        }
-        0x03 | 0x04 => {
-            let rest = c.rest();
-            let length = c.u32_le()? as usize;
-            // A document may be cut at what is kept of the message.
-            let whole = rest.get(..length);
-            c.skip(length.checked_sub(4)?.min(c.remaining()))?;
-            Value::Document(whole.unwrap_or(rest))
-        }
-        0x05 => {
-            let length = c.u32_le()? as usize;
-            c.skip(1)?;
-            Value::Bytes(c.take(length)?)
-        }
-        0x06 | 0x0a | 0x7f | 0xff => Value::Other,
-        0x07 => c.skip(12).map(|()| Value::Other)?,
-        0x08 => Value::Bool(c.u8()? != 0),
-        0x09 | 0x11 => c.skip(8).map(|()| Value::Other)?,
-        0x12 => Value::Number(i64::from_le_bytes(c.array()?) as f64),
-        0x0b => {
-            zero_ended(c)?;
-            zero_ended(c)?;
-            Value::Other
-        }
-        0x10 => Value::Number(f64::from(i32::from_le_bytes(c.array()?))),
-        0x13 => c.skip(16).map(|()| Value::Other)?,
-        _ => return None,
-    };
-    Some((name, value))
-}
-
-fn zero_ended<'a>(c: &mut Cursor<'a>) -> Option<&'a [u8]> {
-    let end = c.rest().iter().position(|b| *b == 0)?;
-    let text = c.take(end)?;
-    c.skip(1)?;
-    Some(text)
-}
-
 fn shown(text: &[u8]) -> Option<Box<str>> {
     (!text.is_empty()).then(|| printable(text, TEXT_CAP).into())
-}
-
-/// One command.
-#[derive(Clone, Debug, Default)]
-pub struct MongoCommand {
-    /// Its name.
-    pub command: Option<Box<str>>,
-    /// Database it works on.
-    pub database: Option<Box<str>>,
-    /// Collection it works on.
-    pub collection: Option<Box<str>>,
-    /// Did the server do it?
-    pub success: Option<bool>,
-    /// Error number.
-    pub error_code: Option<i64>,
-    /// Error text.
-    pub error: Option<Box<str>>,
-    /// Documents in the answer, or changed.
-    pub count: Option<u64>,
-    /// Program and driver that the client names.
-    pub client: Option<Box<str>>,
-    /// From the command to its answer, nanoseconds.
-    pub rtt: Option<i64>,
-}
-
-/// Commands.
-pub static TABLE: Table = Table::record(
-    "mongodb",
-    "One row is one command of a MongoDB client with its outcome.",
-    &[
-        col(
-            "command",
-            T::Text,
-            "",
-            "Name of the command, such as find or insert; NULL when it was compressed.",
-        ),
-        col("database", T::Text, "", "Database it works on; NULL when none was named in what is kept."),
-        col("collection", T::Text, "", "Collection it works on; NULL for commands without one."),
-        col(
-            "success",
-            T::Bool,
-            "",
-            "Did the server do it? NULL when its answer was not seen or none is sent.",
-        ),
-        col("error_code", T::I64, "", "Error number, such as 18 for a failed login; NULL without an error."),
-        col("error", T::Text, "", "Error text of the server; NULL without an error."),
-        col(
-            "count",
-            T::U64,
-            "documents",
-            "Documents that the answer says were found or changed; NULL when it does not say.",
-        ),
-        col(
-            "client",
-            T::Text,
-            "",
-            "Program or driver that the client names; on its greeting only, else NULL.",
-        ),
-        col("rtt_s", T::F64, "seconds", "From the command to its answer; NULL when none was seen."),
-    ],
-);
-
-impl Record for MongoCommand {
-    fn table(&self) -> &'static Table {
-        &TABLE
-    }
-
-    fn write(&self, row: &mut Row<'_>) {
-        row.opt_text(self.command.as_deref())
-            .opt_text(self.database.as_deref())
-            .opt_text(self.collection.as_deref())
-            .opt_bool(self.success)
-            .opt_i64(self.error_code)
-            .opt_text(self.error.as_deref())
-            .opt_u64(self.count)
-            .opt_text(self.client.as_deref())
-            .opt_f64(self.rtt.map(|ns| ns as f64 / 1e9));
-    }
 }
 
 /// A command that waits for its answer.
@@ -592,148 +449,4 @@ impl Parser for Mongo {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::testing::{Bench, Run, Sent, lost, orig, resp};
-
-    fn run(sent: &[Sent<'_>]) -> Run {
-        let run = Bench::tcp(4242).run(sent);
-        assert_eq!(run.faults, 0);
-        run
-    }
-
-    fn text(name: &str, value: &str) -> Vec<u8> {
-        [&[2][..], name.as_bytes(), &[0], &(value.len() as u32 + 1).to_le_bytes(), value.as_bytes(), &[0]]
-            .concat()
-    }
-
-    fn document(elements: &[Vec<u8>]) -> Vec<u8> {
-        let body = elements.concat();
-        [&(body.len() as u32 + 5).to_le_bytes()[..], &body, &[0]].concat()
-    }
-
-    fn inner(name: &str, value: &[u8]) -> Vec<u8> {
-        [&[3][..], name.as_bytes(), &[0], value].concat()
-    }
-
-    fn ok(value: f64) -> Vec<u8> {
-        [&b"\x01ok\0"[..], &value.to_le_bytes()].concat()
-    }
-
-    fn message(id: u32, reply_to: u32, document: &[u8]) -> Vec<u8> {
-        let len = (HEADER + 5 + document.len()) as u32;
-        let head = [len, id, reply_to, 2013, 0].map(u32::to_le_bytes).concat();
-        [&head[..], &[0], document].concat()
-    }
-
-    fn start() -> Vec<u8> {
-        let payload = b"n,,n=ann,r=nonce";
-        let payload = [&b"\x05payload\0"[..], &(payload.len() as u32).to_le_bytes(), &[0], payload].concat();
-        document(&[
-            b"\x10saslStart\0\x01\0\0\0".to_vec(),
-            text("mechanism", "SCRAM-SHA-256"),
-            payload,
-            text("$db", "admin"),
-        ])
-    }
-
-    #[test]
-    fn a_greeting_a_login_and_commands() {
-        let driver = document(&[text("name", "nodejs"), text("version", "5.1")]);
-        let client = document(&[inner("driver", &driver)]);
-        let hello =
-            document(&[b"\x10hello\0\x01\0\0\0".to_vec(), inner("client", &client), text("$db", "admin")]);
-        let find = document(&[text("find", "users"), inner("filter", &document(&[])), text("$db", "shop")]);
-        let fails = document(&[ok(0.0), text("errmsg", "not allowed"), b"\x10code\0\x0d\0\0\0".to_vec()]);
-        let run = run(&[
-            orig(&message(1, 0, &hello)),
-            resp(&message(50, 1, &document(&[ok(1.0)]))),
-            orig(&message(2, 0, &start())),
-            resp(&message(51, 2, &document(&[b"\x08done\0\x00".to_vec(), ok(1.0)]))),
-            orig(&message(
-                3,
-                0,
-                &document(&[b"\x10saslContinue\0\x01\0\0\0".to_vec(), text("$db", "admin")]),
-            )),
-            resp(&message(52, 3, &document(&[b"\x08done\0\x01".to_vec(), ok(1.0)]))),
-            orig(&message(4, 0, &find)),
-            resp(&message(53, 4, &fails)),
-        ]);
-        let rows = run.records::<MongoCommand>();
-        let facts: Vec<_> = rows
-            .iter()
-            .map(|r| (r.command.as_deref(), r.collection.as_deref(), r.database.as_deref(), r.success))
-            .collect();
-        assert_eq!(
-            facts,
-            [
-                (Some("hello"), None, Some("admin"), Some(true)),
-                (Some("saslStart"), None, Some("admin"), Some(true)),
-                (Some("saslContinue"), None, Some("admin"), Some(true)),
-                (Some("find"), Some("users"), Some("shop"), Some(false)),
-            ]
-        );
-        assert_eq!((rows[0].client.as_deref(), rows[3].error_code), (Some("nodejs 5.1"), Some(13)));
-        assert_eq!((rows[3].error.as_deref(), rows[3].rtt), (Some("not allowed"), Some(1_000_000)));
-        let login = run.records::<Credential>()[0].clone();
-        assert_eq!(
-            (login.account.as_deref(), login.mechanism, login.success),
-            (Some("ann"), "scram-sha-256", Some(true))
-        );
-        assert_eq!(
-            (login.detail.as_deref(), run.service, run.weirds.len()),
-            (Some("database admin"), Some("mongodb"), 0)
-        );
-    }
-
-    #[test]
-    fn the_older_messages() {
-        let query = |id: u32, name: &[u8], document: &[u8]| {
-            let body = [&[0; 4][..], name, &[0; 8], document].concat();
-            [&[(HEADER + body.len()) as u32, id, 0, 2004].map(u32::to_le_bytes).concat()[..], &body].concat()
-        };
-        let reply = |to: u32, document: &[u8]| {
-            let body = [&[0; 16][..], &1_u32.to_le_bytes(), document].concat();
-            [&[(HEADER + body.len()) as u32, 9, to, 1].map(u32::to_le_bytes).concat()[..], &body].concat()
-        };
-        let run = run(&[
-            orig(&query(1, b"admin.$cmd\0", &document(&[b"\x10isMaster\0\x01\0\0\0".to_vec()]))),
-            resp(&reply(1, &document(&[ok(1.0)]))),
-            orig(&query(2, b"shop.users\0", &document(&[]))),
-            resp(&reply(2, &document(&[]))),
-        ]);
-        let rows = run.records::<MongoCommand>();
-        assert_eq!(
-            (rows[0].command.as_deref(), rows[0].collection.as_deref(), rows[0].success),
-            (Some("isMaster"), None, Some(true))
-        );
-        assert_eq!(
-            (rows[1].command.as_deref(), rows[1].collection.as_deref(), rows[1].count),
-            (Some("find"), Some("users"), Some(1))
-        );
-    }
-
-    #[test]
-    fn loss_and_prefixes_survive() {
-        let ask = |id| message(id, 0, &document(&[text("ping", "x")]));
-        let run1 = run(&[
-            orig(&ask(1)),
-            lost(Side::Resp, 7),
-            resp(b"rest of a document"),
-            orig(&ask(2)),
-            resp(&message(9, 2, &document(&[ok(1.0)]))),
-        ]);
-        let mut successes: Vec<_> = run1.records::<MongoCommand>().into_iter().map(|r| r.success).collect();
-        successes.sort();
-        assert_eq!(successes, [None, Some(true)]);
-        let talk = [message(1, 0, &start()), ask(2)].concat();
-        for end in 0..talk.len() {
-            run(&[orig(&talk[..end]), resp(&talk[end..])]);
-        }
-        for bit in 0..talk.len() * 8 {
-            let mut bad = talk.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            run(&[orig(&bad), resp(&bad)]);
-        }
-    }
-}
+mod tests;

@@ -4,16 +4,19 @@
 //! login, commands with their results. TLS inside is followed by [`Fed::Switch`]. Told by the server's greeting.
 //! Refuses: compressed connections behind their login, values of result rows, parameters of prepared statements.
 
+mod record;
+mod wire;
+
+pub use record::{MySqlCommand, TABLE};
+
 use super::credentials::{CREDENTIALS, Credential, MAX_ACCOUNT, Secret};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
 use crate::model::bytes::Cursor;
 use crate::model::flow::Side;
-use crate::model::record::Record;
-use crate::model::rows::Row;
-use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
+use wire::{COMMANDS, attributes, capability, number, shown, zero_ended};
 
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {
@@ -42,56 +45,6 @@ const TEXT_CAP: usize = 512;
 /// Rows that one flow may write: an application server keeps its connections for days.
 const COMMANDS_CAP: u32 = 10_000;
 
-/// Capabilities (the client's say what is spoken).
-mod capability {
-    pub(super) const WITH_DATABASE: u32 = 1 << 3;
-    pub(super) const COMPRESS: u32 = 1 << 5;
-    pub(super) const PROTOCOL_41: u32 = 1 << 9;
-    pub(super) const TLS: u32 = 1 << 11;
-    pub(super) const SECURE_CONNECTION: u32 = 1 << 15;
-    pub(super) const PLUGIN: u32 = 1 << 19;
-    pub(super) const ATTRIBUTES: u32 = 1 << 20;
-    pub(super) const LONG_ANSWER: u32 = 1 << 21;
-    pub(super) const NO_EOF: u32 = 1 << 24;
-    pub(super) const QUERY_ATTRIBUTES: u32 = 1 << 27;
-}
-
-/// Commands by number.
-const COMMANDS: [&str; 32] = [
-    "sleep",
-    "quit",
-    "init_db",
-    "query",
-    "field_list",
-    "create_db",
-    "drop_db",
-    "refresh",
-    "shutdown",
-    "statistics",
-    "process_info",
-    "connect",
-    "process_kill",
-    "debug",
-    "ping",
-    "time",
-    "delayed_insert",
-    "change_user",
-    "binlog_dump",
-    "table_dump",
-    "connect_out",
-    "register_replica",
-    "stmt_prepare",
-    "stmt_execute",
-    "stmt_send_long_data",
-    "stmt_close",
-    "stmt_reset",
-    "set_option",
-    "stmt_fetch",
-    "daemon",
-    "binlog_dump_gtid",
-    "reset_connection",
-];
-
 fn probe(p: &Probe<'_>) -> Verdict {
     let mut c = Cursor::new(p.resp);
     let Some([a, b, high, sequence]) = c.array::<4>() else {
@@ -118,123 +71,6 @@ fn probe(p: &Probe<'_>) -> Verdict {
         Some(255) if matches!(c.u16_le(), Some(1040 | 1129 | 1130)) => Verdict::Mine(85),
         Some(_) => Verdict::NotMine,
         None => Verdict::NeedMore,
-    }
-}
-
-/// A number in one to nine bytes ("length-encoded integer").
-fn number(c: &mut Cursor<'_>) -> Option<u64> {
-    Some(match c.u8()? {
-        n @ 0..=250 => u64::from(n),
-        252 => u64::from(c.u16_le()?),
-        253 => c.array::<3>().map(|[a, b, d]| u64::from(u32::from_le_bytes([a, b, d, 0])))?,
-        254 => u64::from_le_bytes(c.array()?),
-        _ => return None,
-    })
-}
-
-/// Text up to a zero, or to the end.
-fn zero_ended<'a>(c: &mut Cursor<'a>) -> &'a [u8] {
-    let rest = c.rest();
-    let end = rest.iter().position(|b| *b == 0).unwrap_or(rest.len());
-    let text = c.take(end).unwrap_or(&[]);
-    c.skip(1);
-    text
-}
-
-fn shown(text: &[u8]) -> Option<Box<str>> {
-    (!text.is_empty()).then(|| printable(text, TEXT_CAP).into())
-}
-
-/// One command, the login among them.
-#[derive(Clone, Debug, Default)]
-pub struct MySqlCommand {
-    /// Its name.
-    pub command: &'static str,
-    /// Its argument.
-    pub argument: Option<String>,
-    /// Account of the connection.
-    pub user: Option<Box<str>>,
-    /// Database that the login asked for.
-    pub database: Option<Box<str>>,
-    /// Did the server do it?
-    pub success: Option<bool>,
-    /// Rows of the result.
-    pub rows: Option<u64>,
-    /// Rows changed.
-    pub affected_rows: Option<u64>,
-    /// Error number.
-    pub error_code: Option<u16>,
-    /// Error text.
-    pub error: Option<Box<str>>,
-    /// Software of the server, of the first row of a flow.
-    pub server_version: Option<Box<str>>,
-    /// How the login was proved.
-    pub auth_plugin: Option<Box<str>>,
-    /// Program that the client names.
-    pub program: Option<Box<str>>,
-    /// Did TLS follow?
-    pub tls: bool,
-    /// From the command to the first answer, nanoseconds.
-    pub rtt: Option<i64>,
-}
-
-/// Commands.
-pub static TABLE: Table = Table::record(
-    "mysql",
-    "One row is one command of a MySQL client with its outcome; the first of a flow is its login.",
-    &[
-        col("command", T::Text, "", "login, query, stmt_prepare, init_db, quit and so on."),
-        col(
-            "argument",
-            T::Text,
-            "",
-            "Text of the query, name of the database or account; cut at 2048 bytes; NULL for commands without text.",
-        ),
-        col("user", T::Text, "", "Account of the connection; NULL when its login was not seen."),
-        col("database", T::Text, "", "Database that the login asked for; NULL without one."),
-        col(
-            "success",
-            T::Bool,
-            "",
-            "Did the server do it? NULL when its answer was not seen or none is sent.",
-        ),
-        col(
-            "rows",
-            T::U64,
-            "rows",
-            "Rows of the result; NULL without a result or when its end was not seen.",
-        ),
-        col("affected_rows", T::U64, "rows", "Rows that were changed; NULL unless the server said so."),
-        col("error_code", T::U16, "", "Error number of the server, such as 1045; NULL without an error."),
-        col("error", T::Text, "", "Error text of the server; NULL without an error."),
-        col("server_version", T::Text, "", "Version in the server's greeting; on the login only, else NULL."),
-        col("auth_plugin", T::Text, "", "How the account was proved; on the login only, else NULL."),
-        col("program", T::Text, "", "Program that the client names; on the login only, else NULL."),
-        col("tls", T::Bool, "", "Did the client change to TLS instead of logging in openly?"),
-        col("rtt_s", T::F64, "seconds", "From the command to the first answer; NULL when none was seen."),
-    ],
-);
-
-impl Record for MySqlCommand {
-    fn table(&self) -> &'static Table {
-        &TABLE
-    }
-
-    fn write(&self, row: &mut Row<'_>) {
-        row.text(self.command)
-            .opt_text(self.argument.as_deref())
-            .opt_text(self.user.as_deref())
-            .opt_text(self.database.as_deref())
-            .opt_bool(self.success)
-            .opt_u64(self.rows)
-            .opt_u64(self.affected_rows)
-            .opt_u16(self.error_code)
-            .opt_text(self.error.as_deref())
-            .opt_text(self.server_version.as_deref())
-            .opt_text(self.auth_plugin.as_deref())
-            .opt_text(self.program.as_deref())
-            .bool(self.tls)
-            .opt_f64(self.rtt.map(|ns| ns as f64 / 1e9));
     }
 }
 
@@ -592,23 +428,6 @@ fn failed(row: &mut MySqlCommand, c: &mut Cursor<'_>) {
     row.error = shown(text);
 }
 
-/// Pairs of name and value; the program's name is kept.
-fn attributes(c: &mut Cursor<'_>) -> Option<Box<str>> {
-    let length = usize::try_from(number(c)?).ok()?;
-    let mut pairs = Cursor::new(c.take(length.min(c.remaining()))?);
-    let mut program = None;
-    while !pairs.is_empty() {
-        let n = usize::try_from(number(&mut pairs)?).ok()?;
-        let name = pairs.take(n)?;
-        let n = usize::try_from(number(&mut pairs)?).ok()?;
-        let value = pairs.take(n)?;
-        if name == b"program_name" || (name == b"_client_name" && program.is_none()) {
-            program = shown(value);
-        }
-    }
-    program
-}
-
 impl Parser for MySql {
     fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
         let mut at = 0;
@@ -670,147 +489,4 @@ impl Parser for MySql {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::testing::{Bench, Run, lost, orig, resp};
-
-    fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
-        let [a, b, c, _] = (payload.len() as u32).to_le_bytes();
-        [&[a, b, c, sequence][..], payload].concat()
-    }
-
-    fn greeting() -> Vec<u8> {
-        let body = [
-            &b"\x0a8.0.36\0\x08\0\0\0"[..],
-            b"abcdefgh\0\xff\xf7\x21\x02\0\xff\xdf\x15",
-            &[0; 10],
-            b"ijklmnopqrst\0caching_sha2_password\0",
-        ];
-        packet(0, &body.concat())
-    }
-
-    fn login() -> Vec<u8> {
-        let caps: u32 = 1 << 3 | 1 << 9 | 1 << 15 | 1 << 19 | 1 << 20 | 1 << 21;
-        let attributes = b"\x0cprogram_name\x05mysql";
-        let body = [
-            &caps.to_le_bytes()[..],
-            &[0, 0, 0, 1, 33],
-            &[0; 23],
-            b"root\0\x04\xaa\xbb\xcc\xddshop\0mysql_native_password\0",
-            &[attributes.len() as u8],
-            attributes,
-        ];
-        packet(1, &body.concat())
-    }
-
-    const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
-
-    fn run(sent: &[crate::protocol::testing::Sent<'_>]) -> Run {
-        let run = Bench::tcp(4242).run(sent);
-        assert_eq!(run.faults, 0);
-        run
-    }
-
-    #[test]
-    fn a_login_and_its_queries() {
-        let result = [
-            packet(1, &[1]),
-            packet(2, b"\x03def definition"),
-            packet(3, &[0xfe, 0, 0, 2, 0]),
-            packet(4, b"\x01a"),
-            packet(5, b"\x01b"),
-            packet(6, &[0xfe, 0, 0, 2, 0]),
-        ];
-        let refused = packet(1, b"\xff\x7a\x04#42S02no such table");
-        let run = run(&[
-            resp(&greeting()),
-            orig(&login()),
-            resp(&packet(2, OK)),
-            orig(&packet(0, b"\x03SELECT 1")),
-            resp(&result.concat()),
-            orig(&packet(0, b"\x03DELETE FROM t")),
-            resp(&packet(1, &[0, 7, 0, 2, 0, 0, 0])),
-            orig(&packet(0, b"\x03SELECT x")),
-            resp(&refused),
-            orig(&packet(0, b"\x01")),
-        ]);
-        let rows = run.records::<MySqlCommand>();
-        let facts: Vec<_> = rows
-            .iter()
-            .map(|r| (r.command, r.argument.as_deref(), r.success, r.rows, r.affected_rows))
-            .collect();
-        assert_eq!(
-            facts,
-            [
-                ("login", Some("root"), Some(true), None, None),
-                ("query", Some("SELECT 1"), Some(true), Some(2), None),
-                ("query", Some("DELETE FROM t"), Some(true), None, Some(7)),
-                ("query", Some("SELECT x"), Some(false), None, None),
-                ("quit", None, None, None, None),
-            ]
-        );
-        assert_eq!((rows[3].error_code, rows[3].error.as_deref()), (Some(1146), Some("no such table")));
-        assert_eq!(
-            (rows[0].server_version.as_deref(), rows[0].program.as_deref()),
-            (Some("8.0.36"), Some("mysql"))
-        );
-        assert!(
-            rows.iter().all(|r| r.user.as_deref() == Some("root") && r.database.as_deref() == Some("shop"))
-        );
-        let logins = run.records::<Credential>();
-        assert_eq!((logins[0].account.as_deref(), logins[0].success), (Some("root"), Some(true)));
-        assert_eq!((logins[0].secret, logins[0].mechanism), (Secret::Hashed, "mysql_native_password"));
-        assert_eq!((run.service, run.weirds.len()), (Some("mysql"), 0));
-    }
-
-    #[test]
-    fn refusals_and_tls() {
-        let refused =
-            run(&[resp(&greeting()), orig(&login()), resp(&packet(2, b"\xff\x15\x04#28000Access denied"))]);
-        let row = refused.records::<MySqlCommand>()[0].clone();
-        assert_eq!((row.success, row.error_code), (Some(false), Some(1045)));
-        assert_eq!(refused.records::<Credential>()[0].success, Some(false));
-        let caps: u32 = 1 << 9 | 1 << 11;
-        let ask = packet(1, &[&caps.to_le_bytes()[..], &[0, 0, 0, 1, 33], &[0; 23]].concat());
-        let hello = b"\x16\x03\x01\0\x2f\x01\0\0\x2b\x03\x03";
-        let tls = run(&[resp(&greeting()), orig(&[&ask[..], hello, &[0; 41]].concat())]);
-        assert!(tls.records::<MySqlCommand>()[0].tls && tls.records::<Credential>().is_empty());
-        assert_eq!(tls.records::<crate::protocol::tls::TlsHandshake>().len(), 1);
-        let full = run(&[resp(&packet(0, b"\xff\x10\x04Too many connections"))]);
-        assert_eq!(full.records::<MySqlCommand>()[0].error_code, Some(1040));
-    }
-
-    #[test]
-    fn loss_and_prefixes_survive() {
-        let run1 = run(&[
-            resp(&greeting()),
-            orig(&login()),
-            resp(&packet(2, OK)),
-            orig(&packet(0, b"\x03SELECT 1")),
-            lost(Side::Resp, 500),
-            resp(b"rest"),
-            orig(&packet(0, b"\x03SELECT 2")),
-            resp(&packet(1, OK)),
-        ]);
-        let rows = run1.records::<MySqlCommand>();
-        assert_eq!((rows.len(), rows[1].success, rows[2].success), (3, None, Some(true)));
-        let (a, b) = ([greeting(), packet(2, OK)].concat(), [login(), packet(0, b"\x03SELECT 1")].concat());
-        for end in 0..a.len().max(b.len()) {
-            run(&[resp(&a[..end.min(a.len())]), orig(&b[..end.min(b.len())]), resp(&a)]);
-        }
-        let long = packet(0, &[&b"\x03"[..], &[b'x'; 100_000]].concat());
-        let run2 = run(&[
-            resp(&greeting()),
-            orig(&login()),
-            resp(&packet(2, OK)),
-            orig(&long[..5000]),
-            orig(&long[5000..]),
-            resp(&packet(1, OK)),
-        ]);
-        let rows = run2.records::<MySqlCommand>();
-        assert_eq!(
-            (rows.len(), rows[1].success, rows[1].argument.as_ref().unwrap().chars().count()),
-            (2, Some(true), ARGUMENT_CAP + 1)
-        );
-    }
-}
+mod tests;

@@ -3,14 +3,15 @@
 //! MQTT 3.1, 3.1.1 and 5.0 (OASIS): connects with their outcome, publications, subscriptions. Told by the protocol name in the client's
 //! CONNECT. Refuses: payloads of publications, of which only the length is kept, and MQTT-SN.
 
+mod record;
+
+pub use record::{MqttMessage, TABLE};
+
 use super::credentials::{CREDENTIALS, Credential, MAX_ACCOUNT, Secret};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
 use crate::model::bytes::Cursor;
 use crate::model::flow::Side;
-use crate::model::record::Record;
-use crate::model::rows::Row;
-use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
 use std::collections::VecDeque;
@@ -96,120 +97,6 @@ fn probe(p: &Probe<'_>) -> Verdict {
         }
     }
     best
-}
-
-/// One thing that a client or the server did.
-#[derive(Clone, Debug, Default)]
-pub struct MqttMessage {
-    /// What it was.
-    pub action: &'static str,
-    /// Did the client send it?
-    pub from_client: bool,
-    /// Name of the client.
-    pub client_id: Option<Box<str>>,
-    /// Account of the client.
-    pub username: Option<Box<str>>,
-    /// Protocol version.
-    pub version: Option<&'static str>,
-    /// Seconds.
-    pub keep_alive: Option<u16>,
-    /// Topic or filter.
-    pub topic: Option<String>,
-    /// Asked quality of service, 0 to 2.
-    pub qos: Option<u8>,
-    /// Is the server to keep it?
-    pub retain: Option<bool>,
-    /// Bytes of the payload.
-    pub payload_len: Option<u64>,
-    /// Reason or return code.
-    pub code: Option<u8>,
-    /// Did the other side accept it?
-    pub success: Option<bool>,
-    /// From it to its acknowledgement, nanoseconds.
-    pub rtt: Option<i64>,
-}
-
-/// What was done.
-pub static TABLE: Table = Table::record(
-    "mqtt",
-    "One row is one connect, publication, subscribed topic, unsubscribed topic or disconnect of MQTT.",
-    &[
-        col("action", T::Text, "", "connect, publish, subscribe, unsubscribe or disconnect."),
-        col(
-            "from_client",
-            T::Bool,
-            "",
-            "Did the client send it? Else the server (publications to a subscriber).",
-        ),
-        col(
-            "client_id",
-            T::Text,
-            "",
-            "Name that the client gave itself; NULL when its connect was not seen or it has none.",
-        ),
-        col("username", T::Text, "", "Account of the client; NULL without one."),
-        col(
-            "version",
-            T::Text,
-            "",
-            "Protocol version: 3.1, 3.1.1 or 5.0; NULL when the connect was not seen.",
-        ),
-        col(
-            "keep_alive",
-            T::U16,
-            "seconds",
-            "Longest silence that the client promises; on a connect only, else NULL.",
-        ),
-        col(
-            "topic",
-            T::Text,
-            "",
-            "Topic, or filter of topics; on a connect the topic of the client's will; NULL without one.",
-        ),
-        col(
-            "qos",
-            T::U8,
-            "",
-            "Quality of service: 0 at most once, 1 at least once, 2 exactly once; NULL where it means nothing.",
-        ),
-        col(
-            "retain",
-            T::Bool,
-            "",
-            "Is the server to keep the message for later subscribers? NULL for other actions.",
-        ),
-        col("payload_len", T::U64, "bytes", "Length of the message; NULL for other actions."),
-        col("code", T::U8, "", "Return or reason code; NULL when no acknowledgement was seen."),
-        col(
-            "success",
-            T::Bool,
-            "",
-            "Did the other side accept it? NULL when no acknowledgement was seen or none is sent.",
-        ),
-        col("rtt_s", T::F64, "seconds", "From it to its acknowledgement; NULL without one."),
-    ],
-);
-
-impl Record for MqttMessage {
-    fn table(&self) -> &'static Table {
-        &TABLE
-    }
-
-    fn write(&self, row: &mut Row<'_>) {
-        row.text(self.action)
-            .bool(self.from_client)
-            .opt_text(self.client_id.as_deref())
-            .opt_text(self.username.as_deref())
-            .opt_text(self.version)
-            .opt_u16(self.keep_alive)
-            .opt_text(self.topic.as_deref())
-            .opt_u8(self.qos)
-            .opt_bool(self.retain)
-            .opt_u64(self.payload_len)
-            .opt_u8(self.code)
-            .opt_bool(self.success)
-            .opt_f64(self.rtt.map(|ns| ns as f64 / 1e9));
-    }
 }
 
 /// Something that waits for its acknowledgement.
@@ -507,114 +394,4 @@ impl Parser for Mqtt {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::testing::{Bench, Run, Sent, lost, orig, resp};
-
-    fn run(sent: &[Sent<'_>]) -> Run {
-        let run = Bench::tcp(4242).run(sent);
-        assert_eq!(run.faults, 0);
-        run
-    }
-
-    fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-        assert!(body.len() < 128);
-        [&[first, body.len() as u8][..], body].concat()
-    }
-
-    fn connect(level: u8) -> Vec<u8> {
-        let properties: &[u8] = if level == 5 { b"\x05\x11\0\0\0\x0a" } else { b"" };
-        let will: &[u8] = if level == 5 { b"\0" } else { b"" };
-        let body = [
-            &b"\0\x04MQTT"[..],
-            &[level, 0xee, 0, 60],
-            properties,
-            b"\0\x03dev",
-            will,
-            b"\0\x04last\0\x03bye\0\x03ann\0\x06s3cret",
-        ];
-        packet(0x10, &body.concat())
-    }
-
-    /// Action, from the client, topic, quality of service, success.
-    type Facts<'a> = (&'a str, bool, Option<&'a str>, Option<u8>, Option<bool>);
-
-    fn facts(run: &Run) -> Vec<Facts<'_>> {
-        let rows = run.records::<MqttMessage>().into_iter();
-        rows.map(|r| (r.action, r.from_client, r.topic.as_deref(), r.qos, r.success)).collect()
-    }
-
-    #[test]
-    fn a_session_of_both_versions() {
-        for (level, version, p) in [(4, "3.1.1", &b""[..]), (5, "5.0", b"\0")] {
-            let connack = packet(0x20, &[&[0, 0][..], p].concat());
-            let subscribe = packet(0x82, &[b"\0\x07", p, b"\0\x03a/#\x01\0\x01b\x00"].concat());
-            let suback = packet(0x90, &[b"\0\x07", p, b"\x01\x80"].concat());
-            let publish = packet(0x34, &[b"\0\x03a/b\0\x09", p, b"hello"].concat());
-            let run = run(&[
-                orig(&connect(level)),
-                resp(&connack),
-                orig(&subscribe),
-                resp(&suback),
-                orig(&publish),
-                resp(&packet(0x50, b"\0\x09")),
-                resp(&packet(0x31, &[b"\0\x03a/b", p, b"kept"].concat())),
-                orig(&packet(0xe0, b"")),
-            ]);
-            assert_eq!(
-                facts(&run),
-                [
-                    ("connect", true, Some("last"), Some(1), Some(true)),
-                    ("subscribe", true, Some("a/#"), Some(1), Some(true)),
-                    ("subscribe", true, Some("b"), Some(0), Some(false)),
-                    ("publish", true, Some("a/b"), Some(2), Some(true)),
-                    ("publish", false, Some("a/b"), Some(0), None),
-                    ("disconnect", true, None, None, None),
-                ]
-            );
-            let rows = run.records::<MqttMessage>();
-            assert_eq!(
-                (rows[3].payload_len, rows[4].retain, rows[0].keep_alive),
-                (Some(5), Some(true), Some(60))
-            );
-            assert!(rows.iter().all(|r| r.version == Some(version) && r.client_id.as_deref() == Some("dev")));
-            let login = run.records::<Credential>()[0].clone();
-            assert_eq!(
-                (login.account.as_deref(), login.secret, login.success),
-                (Some("ann"), Secret::Clear, Some(true))
-            );
-            assert!(run.weirds.is_empty() && !format!("{rows:?}{login:?}").contains("s3cret"));
-        }
-    }
-
-    #[test]
-    fn a_refused_connect() {
-        let run = run(&[orig(&connect(4)), resp(&packet(0x20, &[0, 5]))]);
-        assert_eq!(
-            (run.records::<MqttMessage>()[0].code, run.records::<Credential>()[0].success),
-            (Some(5), Some(false))
-        );
-    }
-
-    #[test]
-    fn loss_large_payloads_and_prefixes_survive() {
-        let large = [&[0x30, 0xa0, 0x8d, 0x06][..], b"\0\x01t", &vec![0; 100_000 - 3]].concat();
-        let run1 = run(&[
-            orig(&connect(4)),
-            orig(&large[..50_000]),
-            orig(&large[50_000..]),
-            lost(Side::Orig, 9),
-            orig(b"rest"),
-            orig(&packet(0x30, b"\0\x01uv")),
-        ]);
-        assert_eq!(
-            facts(&run1)[..2],
-            [("publish", true, Some("t"), Some(0), None), ("publish", true, Some("u"), Some(0), None)]
-        );
-        assert_eq!(run1.records::<MqttMessage>()[0].payload_len, Some(99_997));
-        let talk = [connect(5), packet(0x82, b"\0\x07\0\0\x03a/#\x01"), packet(0x30, b"\0\x01t\0x")].concat();
-        for end in 0..talk.len() {
-            run(&[orig(&talk[..end]), resp(&talk[end..])]);
-        }
-    }
-}
+mod tests;
