@@ -103,7 +103,7 @@ weirds! {
     HttpMalformed "http_malformed" Application "An HTTP message does not follow its grammar.";
     HttpHeaderTooLarge "http_header_too_large" Application "An HTTP header exceeded its cap and was not parsed.";
     HttpConflictingLength "http_conflicting_length" Application "Content-Length is given twice with different values, or beside chunked coding (request smuggling, or a broken peer).";
-    Http2Malformed "http2_malformed" Application "A frame or header block of HTTP/2 contradicts itself.";
+    Http2Malformed "http_frame_malformed" Application "A frame or header block of HTTP/2 contradicts itself.";
     WebSocketMalformed "websocket_malformed" Application "A frame of WebSocket contradicts itself.";
     TlsMalformed "tls_malformed" Application "A TLS record or handshake message contradicts itself.";
     TlsHandshakeTooLarge "tls_handshake_too_large" Application "A TLS handshake message exceeded its cap and was not parsed.";
