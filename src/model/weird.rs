@@ -103,9 +103,12 @@ weirds! {
     HttpMalformed "http_malformed" Application "An HTTP message does not follow its grammar.";
     HttpHeaderTooLarge "http_header_too_large" Application "An HTTP header exceeded its cap and was not parsed.";
     HttpConflictingLength "http_conflicting_length" Application "Content-Length is given twice with different values, or beside chunked coding (request smuggling, or a broken peer).";
+    Http2Malformed "http_frame_malformed" Application "A frame or header block of HTTP/2 contradicts itself.";
+    WebSocketMalformed "websocket_malformed" Application "A frame of WebSocket contradicts itself.";
     TlsMalformed "tls_malformed" Application "A TLS record or handshake message contradicts itself.";
     TlsHandshakeTooLarge "tls_handshake_too_large" Application "A TLS handshake message exceeded its cap and was not parsed.";
     CertificateMalformed "certificate_malformed" Application "A certificate could not be parsed.";
+    QuicMalformed "quic_malformed" Application "A packet of QUIC that could be read holds what it must not.";
     SshMalformed "ssh_malformed" Application "An SSH banner or key exchange contradicts itself.";
     SmbMalformed "smb_malformed" Application "An SMB message ends early or contradicts itself.";
     DcerpcMalformed "dcerpc_malformed" Application "A DCE/RPC packet contradicts itself, or does not follow the one before.";
@@ -121,6 +124,8 @@ weirds! {
     LineTooLong "line_too_long" Application "A line of a text protocol exceeded its cap; it was read up to there and the rest was skipped.";
     TooManyCommands "too_many_commands" Application "A session had more commands than are recorded; later ones were followed but not kept.";
     ParserBufferFull "parser_buffer_full" Application "A message exceeded the cap of its parser, which gave up the flow.";
+    DatabaseMalformed "database_malformed" Application "A message of a database or message broker contradicts itself.";
+    RecordsFull "records_full" Application "More commands in one flow than are recorded; the later ones are only counted by the flow.";
     PendingFull "pending_full" Application "More unanswered requests in one flow than are remembered; the oldest was written without its answer.";
 }
 

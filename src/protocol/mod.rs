@@ -12,6 +12,7 @@ pub mod dhcp;
 pub mod dispatch;
 pub mod dns;
 mod encoding;
+pub mod dtls;
 pub mod files;
 pub mod ftp;
 pub mod http1;
@@ -21,6 +22,10 @@ pub mod imap;
 pub mod irc;
 mod lines;
 pub mod mime;
+pub mod http2;
+pub mod mongodb;
+pub mod mqtt;
+pub mod mysql;
 pub mod names;
 pub mod ntlm;
 pub mod smb;
@@ -30,6 +35,9 @@ pub mod rdp;
 pub mod pop3;
 mod sasl;
 pub mod smtp;
+pub mod postgresql;
+pub mod quic;
+pub mod redis;
 mod sniff;
 pub mod spnego;
 pub mod snmp;
@@ -37,11 +45,13 @@ pub mod socks;
 pub mod ssh;
 pub mod syslog;
 pub mod telnet;
+pub mod tds;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tftp;
 pub mod tls;
+pub mod websocket;
 
 use self::clues::{Clue, HostClue};
 use crate::flow::{At, FlowView};
@@ -113,6 +123,22 @@ pub enum Emitted {
     Hostname(Box<str>),
     /// A flow to this address and port will come.
     Expect(Announced),
+    /// What follows the switch that comes now is known.
+    Next(Next),
+}
+
+/// What follows a [`Fed::Switch`], when the parser that ends knows it (an upgrade that both sides agreed on).
+pub struct Next {
+    /// The protocol.
+    pub protocol: &'static Protocol,
+    /// Who reads it, from its first byte on both sides.
+    pub parser: Box<dyn Parser>,
+}
+
+impl std::fmt::Debug for Next {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Next").field("protocol", &self.protocol.name).finish()
+    }
 }
 
 /// A flow that another one announced (FTP's data, SIP's media). Both must run between the same two hosts.
@@ -173,6 +199,11 @@ impl Output<'_> {
         let parser = Some((protocol, parser));
         let service = protocol.name;
         (self.emit)(Emitted::Expect(Announced { address, port, service, parser }));
+    }
+
+    /// What follows is `protocol`, and `parser` reads it: nobody is asked. Right before [`Fed::Switch`].
+    pub fn next(&mut self, protocol: &'static Protocol, parser: Box<dyn Parser>) {
+        (self.emit)(Emitted::Next(Next { protocol, parser }));
     }
 
     /// Something was said about the host `ip`, now.
@@ -254,6 +285,8 @@ pub static ALL: &[&Protocol] = &[
     &dns::PROTOCOL,
     &ssh::PROTOCOL,
     &http1::PROTOCOL,
+    &http2::PROTOCOL,
+    &websocket::PROTOCOL,
     &tls::PROTOCOL,
     &dhcp::v4::PROTOCOL,
     &ntp::PROTOCOL,
@@ -279,8 +312,8 @@ pub static ALL: &[&Protocol] = &[
     &names::tunnels::IKE,
     &names::tunnels::ESP_IN_UDP,
     &names::tunnels::PPTP,
-    &names::peers::QUIC,
-    &names::peers::DTLS,
+    &quic::PROTOCOL,
+    &dtls::PROTOCOL,
     &names::peers::BITTORRENT,
     &socks::PROTOCOL,
     &ftp::PROTOCOL,
@@ -300,14 +333,14 @@ pub static ALL: &[&Protocol] = &[
     &ldap::PROTOCOL,
     &rdp::PROTOCOL,
     &names::windows::RDPEUDP,
-    &names::databases::MYSQL,
-    &names::databases::POSTGRESQL,
-    &names::databases::TDS,
-    &names::databases::MONGODB,
-    &names::databases::REDIS,
+    &mysql::PROTOCOL,
+    &postgresql::PROTOCOL,
+    &tds::PROTOCOL,
+    &mongodb::PROTOCOL,
+    &redis::PROTOCOL,
     &names::databases::CASSANDRA,
     &names::databases::KAFKA,
-    &names::databases::MQTT,
+    &mqtt::PROTOCOL,
     &names::databases::AMQP,
     &names::databases::STOMP,
     &names::media::SIP,

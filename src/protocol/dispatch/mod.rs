@@ -24,7 +24,7 @@ use self::candidates::Candidates;
 pub(in crate::protocol) use self::candidates::MAX_PROTOCOLS;
 use self::parsing::{Outcome, Parsing};
 use self::probing::Probing;
-use super::{Announced, Emitted, Output, Protocol, Transport};
+use super::{Announced, Emitted, Next, Output, Protocol, Transport};
 use crate::flow::{AppSummary, Application, At, FlowView, Interest};
 use crate::model::event::{Body, Event};
 use crate::model::flow::{ServiceSource, Side, ip_protocol};
@@ -147,6 +147,8 @@ struct Marks {
     attempts: u8,
     /// Has the parser at work written a record?
     recorded: bool,
+    /// What follows the switch at hand, when the parser that ends knows it.
+    next: Option<Box<Next>>,
 }
 
 /// Takes the bytes of the flows of one shard, and keeps what the parsers found until it is fetched.
@@ -238,6 +240,7 @@ impl Dispatcher {
                 }
                 expected.push_back(announced);
             }
+            Emitted::Next(next) => marks.next = Some(Box::new(next)),
             Emitted::Hostname(name) => {
                 marks.hostname.get_or_insert(name);
             }
@@ -283,7 +286,10 @@ impl Dispatcher {
             self.caps.switches += 1;
             return Phase::Over;
         }
-        let mut phase = Phase::Fresh;
+        let mut phase = match marks.next.take() {
+            Some(next) => Phase::Parsing(Box::new(Parsing::new(next.protocol, next.parser))),
+            None => Phase::Fresh,
+        };
         for (side, data) in [(piece.side, rest), (piece.side.other(), other)] {
             if !data.is_empty() {
                 phase = self.step(flow, marks, phase, Piece { side, data: &data, ..piece });

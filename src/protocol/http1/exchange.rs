@@ -204,6 +204,11 @@ impl Exchanges {
         }
     }
 
+    /// The exchange that the connection changed its protocol with.
+    pub(super) fn switched(&self) -> Option<&HttpTransaction> {
+        self.open.iter().map(|e| &e.tx).find(|tx| tx.switched)
+    }
+
     /// Write what is left.
     pub(super) fn finish(&mut self, out: &mut Output<'_>) {
         for exchange in std::mem::take(&mut self.open) {

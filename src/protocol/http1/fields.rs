@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 /// Longest request target kept, bytes; RFC 9110 section 4.1 asks servers for at least 8000, of which the first half
 /// tells what it is.
-pub(super) const URI_CAP: usize = 4096;
+pub(in crate::protocol) const URI_CAP: usize = 4096;
 
 /// Longest value of any other field kept, bytes: browsers' User-Agents stay below 300.
 const VALUE_CAP: usize = 1024;
@@ -25,7 +25,7 @@ const BASIC_CAP: usize = 1024;
 const NTLM_CAP: usize = 4096;
 
 /// A value as stored: folded lines joined with one blank.
-pub(super) fn text(value: &[u8], cap: usize) -> Option<Box<str>> {
+pub(in crate::protocol) fn text(value: &[u8], cap: usize) -> Option<Box<str>> {
     if value.is_empty() {
         return None;
     }
@@ -50,7 +50,7 @@ fn keep(slot: &mut Option<Box<str>>, value: &[u8]) {
 
 /// What the fields said beside what is stored.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Told {
+pub(in crate::protocol) struct Told {
     /// Where the body ends.
     pub(super) framing: Framing,
     /// A line that no field has.
@@ -60,7 +60,7 @@ pub(super) struct Told {
 }
 
 /// Read the fields of a request.
-pub(super) fn request(fields: Fields<'_>, tx: &mut HttpTransaction) -> Told {
+pub(in crate::protocol) fn request(fields: Fields<'_>, tx: &mut HttpTransaction) -> Told {
     let mut told = Told::default();
     for field in fields {
         told.odd |= field.odd;
@@ -87,7 +87,7 @@ pub(super) fn request(fields: Fields<'_>, tx: &mut HttpTransaction) -> Told {
 }
 
 /// Read the fields of a response.
-pub(super) fn response(fields: Fields<'_>, tx: &mut HttpTransaction) -> Told {
+pub(in crate::protocol) fn response(fields: Fields<'_>, tx: &mut HttpTransaction) -> Told {
     let mut told = Told::default();
     for field in fields {
         told.odd |= field.odd;
@@ -203,7 +203,7 @@ pub(super) fn last_segment(target: &str) -> Option<String> {
 }
 
 /// The authority in a request target: of `http://host:port/…`, or the whole of CONNECT's.
-pub(super) fn authority<'a>(method: &[u8], target: &'a [u8]) -> Option<&'a [u8]> {
+pub(in crate::protocol) fn authority<'a>(method: &[u8], target: &'a [u8]) -> Option<&'a [u8]> {
     if method == b"CONNECT" {
         return Some(target);
     }
@@ -215,7 +215,7 @@ pub(super) fn authority<'a>(method: &[u8], target: &'a [u8]) -> Option<&'a [u8]>
 }
 
 /// The server's name in a Host header: lower case, without port; `None` for addresses and for what no name looks like.
-pub(super) fn server_name(host: &str) -> Option<String> {
+pub(in crate::protocol) fn server_name(host: &str) -> Option<String> {
     if host.parse::<IpAddr>().is_ok() || host.starts_with('[') {
         return None;
     }

@@ -161,20 +161,20 @@ pub(super) fn end(data: &[u8], from: usize) -> Option<usize> {
 
 /// One field. The value may hold line ends of folded lines (RFC 9112 section 5.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Field<'a> {
-    pub(super) name: &'a [u8],
-    pub(super) value: &'a [u8],
+pub(in crate::protocol) struct Field<'a> {
+    pub(in crate::protocol) name: &'a [u8],
+    pub(in crate::protocol) value: &'a [u8],
     /// A blank before the colon, or bytes that no name may have: servers differ in what they make of it.
-    pub(super) odd: bool,
+    pub(in crate::protocol) odd: bool,
 }
 
 /// The fields of a head; lines without a colon come with an empty name.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fields<'a>(&'a [u8]);
+pub(in crate::protocol) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
     /// `head` is what follows the first line.
-    pub(super) fn new(head: &'a [u8]) -> Self {
+    pub(in crate::protocol) fn new(head: &'a [u8]) -> Self {
         Self(head)
     }
 }

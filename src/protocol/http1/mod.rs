@@ -3,14 +3,15 @@
 //! RFC 9110 and RFC 9112. Requests and responses are paired in order, also pipelined, several to a flow; bodies are
 //! counted and go to `files` as they pass. Either side may be missing, and a flow may begin in the middle. Told by the first line
 //! of a message, on any port and from either end; a lone `GET /` without a version is HTTP/0.9 and has a body for its answer.
+//! An upgrade to WebSocket or HTTP/2 is handed to their parsers.
 //! Refuses: HTTP/2 (its preface is not taken), decoding of bodies, and guessing where the next message
 //! begins after loss: it waits for a segment that starts with one.
 //! Read `head` (grammar), then `exchange` (pairing), then `fields` and `record` (what is kept), then `body` (files).
 
 mod body;
 mod exchange;
-mod fields;
-mod head;
+pub(in crate::protocol) mod fields;
+pub(in crate::protocol) mod head;
 mod record;
 
 pub use record::{Content, HTTP, HttpTransaction};
@@ -18,7 +19,7 @@ pub use record::{Content, HTTP, HttpTransaction};
 use super::credentials::CREDENTIALS;
 use super::files::FILES;
 use super::sniff::{SNIFF_LEN, sniff};
-use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
+use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict, http2, websocket};
 use crate::flow::At;
 use crate::model::flow::Side;
 use crate::model::weird::{Detail, WeirdKind};
@@ -114,6 +115,8 @@ struct Http1 {
     /// The client spoke HTTP/0.9: its answer is a body without a head.
     simple: bool,
     exchanges: Exchanges,
+    /// What the connection became.
+    became: Option<&'static str>,
 }
 
 /// What one step did.
@@ -190,6 +193,10 @@ impl Parser for Http1 {
             }
         }
         self.exchanges.finish(out);
+    }
+
+    fn service(&self) -> Option<&'static str> {
+        self.became
     }
 }
 
@@ -314,6 +321,9 @@ impl Http1 {
             StartLine::Response { version, status, reason } => {
                 let answered = self.exchanges.response(began, version, status, reason, fields, out);
                 if answered.switched {
+                    if status == 101 {
+                        self.upgraded(fields, out);
+                    }
                     self.exchanges.finish(out);
                     return Step::Return(Fed::Switch(end));
                 }
@@ -329,6 +339,22 @@ impl Http1 {
             }
         }
         Step::Took(end)
+    }
+
+    /// Both sides agreed on another protocol (RFC 9110 section 7.8); those that are known get their parser.
+    fn upgraded(&mut self, answer: head::Fields<'_>, out: &mut Output<'_>) {
+        let Some(asked) = self.exchanges.switched() else { return };
+        let named = answer.into_iter().find(|f| f.name.eq_ignore_ascii_case(b"upgrade"));
+        let named = named.map(|f| f.value).or(asked.upgrade.as_deref().map(str::as_bytes)).unwrap_or(&[]);
+        if named.eq_ignore_ascii_case(b"websocket") {
+            let parser = websocket::WebSocket::agreed(asked, answer);
+            out.next(&websocket::PROTOCOL, Box::new(parser));
+            self.became = Some(websocket::PROTOCOL.name);
+        } else if named.eq_ignore_ascii_case(b"h2c") {
+            let parser = http2::Http2::upgraded(asked, out.at);
+            out.next(&http2::PROTOCOL, Box::new(parser));
+            self.became = Some(http2::PROTOCOL.name);
+        }
     }
 
     /// The rest of a head is lost: keep what its complete lines say. False when there are none.

@@ -11,18 +11,28 @@ use crate::model::time::Timestamp;
 /// One row per request with its response.
 pub static HTTP: Table = Table::record(
     "http",
-    "One row is one HTTP/1 request with its response, or the one of the two that was seen. ts is the request's first byte, else the response's.",
+    "One row is one HTTP request with its response, or the one of the two that was seen. ts is the request's first byte, else the response's.",
     &[
-        col("trans_depth", T::U32, "", "Position among the transactions of its flow, from 1."),
+        col(
+            "trans_depth",
+            T::U32,
+            "",
+            "Position among the transactions of its flow, from 1; in HTTP/2 in the order of their requests.",
+        ),
         col("method", T::Text, "", "Request method as sent; NULL when the request was not seen."),
-        col("host", T::Text, "", "Host header, else the authority in the target; NULL without either."),
+        col(
+            "host",
+            T::Text,
+            "",
+            "Host header, else the authority in the target (HTTP/2: :authority first); NULL without either.",
+        ),
         col(
             "uri",
             T::Text,
             "",
             "Request target as sent, cut at 4096 bytes; NULL when the request was not seen.",
         ),
-        col("version", T::Text, "", "HTTP version of the request, else of the response, such as 1.1."),
+        col("version", T::Text, "", "HTTP version of the request, else of the response, such as 1.1 or 2."),
         col("user_agent", T::Text, "", "User-Agent of the request; NULL without one."),
         col("referrer", T::Text, "", "Referer of the request; NULL without one."),
         col("origin", T::Text, "", "Origin of the request: which site's script sent it; NULL without one."),
@@ -225,6 +235,18 @@ pub struct Content {
     pub body_len: u64,
 }
 
+/// `1.1`, but `2`: from then on there are no minor versions (RFC 9110 section 2.5).
+struct Version((u8, u8));
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            (major @ 2.., _) => write!(f, "{major}"),
+            (major, minor) => write!(f, "{major}.{minor}"),
+        }
+    }
+}
+
 impl Record for HttpTransaction {
     fn table(&self) -> &'static Table {
         &HTTP
@@ -235,7 +257,7 @@ impl Record for HttpTransaction {
             .opt_text(self.method.as_deref())
             .opt_text(self.host.as_deref())
             .opt_text(self.uri.as_deref())
-            .display(&format_args!("{}.{}", self.version.0, self.version.1))
+            .display(&Version(self.version))
             .opt_text(self.user_agent.as_deref())
             .opt_text(self.referrer.as_deref())
             .opt_text(self.origin.as_deref())

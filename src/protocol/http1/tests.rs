@@ -50,7 +50,7 @@ impl Flow {
             }
             Emitted::Weird(kind, _) => weirds.push(kind),
             Emitted::Hostname(name) => drop(host.get_or_insert(name.into())),
-            Emitted::Expect(..) => {}
+            Emitted::Expect(..) | Emitted::Next(..) => {}
         };
         work(&mut self.parser, &mut Output { flow: &flow, at, emit: &mut emit })
     }

@@ -1,121 +1,11 @@
 //! Which database or message broker is it?
 //!
-//! MySQL, PostgreSQL, TDS (MS-TDS), MongoDB, Redis (RESP), Cassandra, Kafka, MQTT (OASIS 3.1.1 and 5.0), AMQP (0-9-1 and 1.0), STOMP.
+//! Cassandra, Kafka, AMQP (0-9-1 and 1.0), STOMP.
 
 use super::reader::{Reader, Told, must, settle};
 use super::{TCP, claim, is_text, magic, named, surest};
-use crate::model::bytes::{Cursor, be16, be32};
+use crate::model::bytes::{Cursor, be32};
 use crate::protocol::{Probe, Protocol, Verdict};
-
-/// MySQL.
-pub static MYSQL: Protocol = named(
-    "mysql",
-    "MySQL and MariaDB; told by the server's greeting: protocol 10 and a version in digits, or an error in its place.",
-    TCP,
-    &[3306],
-    |p| {
-        let mut c = Cursor::new(p.resp);
-        let Some(header) = c.array::<4>() else {
-            return if p.orig.is_empty() { Verdict::NeedMore } else { Verdict::NotMine };
-        };
-        let [a, b, high, sequence] = header;
-        let len = u32::from_le_bytes([a, b, high, 0]);
-        if sequence != 0 || !(8..=1024).contains(&len) {
-            return Verdict::NotMine;
-        }
-        match c.u8() {
-            Some(10) => {
-                let version = c.rest().split(|b| *b == 0).next().unwrap_or(&[]);
-                let ends = version.len() < c.remaining();
-                let digits = version.first().is_some_and(u8::is_ascii_digit) && is_text(version);
-                if digits && !ends && version.len() < 64 {
-                    Verdict::NeedMore
-                } else {
-                    claim(digits && ends, 90)
-                }
-            }
-            // An error instead of a greeting: 1040 too many connections, 1129 and 1130 host not allowed.
-            Some(255) => claim(matches!(c.u16_le(), Some(1040 | 1129 | 1130)), 85),
-            Some(_) => Verdict::NotMine,
-            None => Verdict::NeedMore,
-        }
-    },
-);
-
-/// PostgreSQL.
-pub static POSTGRESQL: Protocol = named(
-    "postgresql",
-    "PostgreSQL; told by the client's start-up, TLS or cancel request with its exact length.",
-    TCP,
-    &[5432],
-    |p| match (be32(p.orig, 0), be32(p.orig, 4)) {
-        // TLS, GSSAPI and cancel requests carry a magic number instead of a version.
-        (Some(8), Some(80_877_103 | 80_877_104)) | (Some(16), Some(80_877_102)) => Verdict::Mine(95),
-        (Some(9..=10_000), Some(0x0003_0000 | 0x0003_0002)) => {
-            let name = p.orig.get(8..).unwrap_or(&[]);
-            surest(&[magic(name, b"user\0", 90), magic(name, b"database\0", 90)])
-        }
-        (Some(8..=10_000), None) if p.resp.is_empty() => Verdict::NeedMore,
-        (None, None) if p.resp.is_empty() => Verdict::NeedMore,
-        _ => Verdict::NotMine,
-    },
-);
-
-/// TDS.
-pub static TDS: Protocol = named(
-    "tds",
-    "Tabular Data Stream of Microsoft SQL Server and Sybase; told by a packet header that fits its type.",
-    TCP,
-    &[1433],
-    |p| {
-        let d = if p.orig.is_empty() { p.resp } else { p.orig };
-        let Some((kind, status)) = d.first().zip(d.get(1)) else { return Verdict::NeedMore };
-        // Batch, RPC, reply, bulk, login, integrated login, pre-login. Spid and window are 0 from a client.
-        let known = matches!(kind, 1 | 3 | 4 | 7 | 14 | 16 | 17 | 18) && matches!(status, 0 | 1 | 4 | 8 | 9);
-        let (Some(len), Some(tail)) = (be16(d, 2), d.get(4..8)) else {
-            return if known { Verdict::NeedMore } else { Verdict::NotMine };
-        };
-        let clean =
-            matches!(tail, [_, _, _, 0]) && usize::from(len) >= 8 && usize::from(len) <= d.len().max(4096);
-        let prelogin = *kind == 18 && tail.starts_with(&[0, 0]) && d.get(8) == Some(&0);
-        let sure = if prelogin { 85 } else { 60 };
-        claim(known && clean && (prelogin || p.on_port(&[1433])), sure)
-    },
-);
-
-/// MongoDB.
-pub static MONGODB: Protocol = named(
-    "mongodb",
-    "MongoDB wire protocol; told by a little-endian length that fits and a known operation.",
-    TCP,
-    &[27017],
-    |p| {
-        let mut c = Cursor::new(if p.orig.is_empty() { p.resp } else { p.orig });
-        let (Some(len), Some(_), Some(reply_to), Some(op)) = (c.u32_le(), c.u32_le(), c.u32_le(), c.u32_le())
-        else {
-            return Verdict::NeedMore;
-        };
-        let fits = (21..=48_000_000).contains(&len);
-        let op = matches!(op, 1 | 2001 | 2002 | 2004..=2007 | 2010..=2013);
-        claim(fits && op && (p.orig.is_empty() || reply_to == 0), 80)
-    },
-);
-
-/// Redis.
-pub static REDIS: Protocol =
-    named("redis", "Redis (RESP); told by a request as an array of bulk strings.", TCP, &[6379], |p| {
-        let d = p.orig;
-        if d.is_empty() && p.resp.is_empty() {
-            return Verdict::NeedMore;
-        }
-        let Some(rest) = d.strip_prefix(b"*") else { return Verdict::NotMine };
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        let behind = rest.get(digits..).unwrap_or(&[]);
-        if digits > 7 || (digits == 0 && !rest.is_empty()) {
-            return Verdict::NotMine;
-        }
-        magic(behind, b"\r\n$", 90)
-    });
 
 /// Cassandra.
 pub static CASSANDRA: Protocol = named(
@@ -180,27 +70,20 @@ pub static KAFKA: Protocol = named(
     },
 );
 
-/// MQTT.
-pub static MQTT: Protocol = named(
-    "mqtt",
-    "MQTT; told by the protocol name in the client's CONNECT, or, where the capture missed it, by a publication whose lengths and topic fit.",
-    TCP,
-    &[1883],
-    |p| {
-        // Either side may publish, and one may only have said that it is alive.
-        let mut told = Err(Verdict::NeedMore);
-        for side in [p.orig, p.resp].into_iter().filter(|d| !d.is_empty()) {
-            match mqtt(&mut Reader::new(side)) {
-                Err(Verdict::NeedMore) => {}
-                decided => {
-                    told = decided;
-                    break;
-                }
+/// MQTT that the capture joined late: pings and acknowledgements, then a publication whose lengths and topic fit, on either side.
+pub(in crate::protocol) fn mqtt_midway(p: &Probe<'_>) -> Verdict {
+    let mut told = Err(Verdict::NeedMore);
+    for side in [p.orig, p.resp].into_iter().filter(|d| !d.is_empty()) {
+        match mqtt(&mut Reader::new(side)) {
+            Err(Verdict::NeedMore) => {}
+            decided => {
+                told = decided;
+                break;
             }
         }
-        settle(p, told, 90)
-    },
-);
+    }
+    settle(p, told, 90)
+}
 
 fn mqtt(r: &mut Reader<'_>) -> Told {
     let kind = loop {

@@ -97,7 +97,6 @@ fn datagrams() {
     let stun = b"\0\x01\0\0\x21\x12\xa4\x42abcdefghijkl";
     let vxlan = [&[8, 0, 0, 0, 0, 0, 42, 0][..], &[0; 12], &[8, 0, 0x45]].concat();
     let teredo = [&[0x60, 0, 0, 0, 0, 0, 59, 64][..], &[0x20, 0x01, 0, 0], &[1; 28]].concat();
-    let quic = [&[0xc3, 0, 0, 0, 1, 8][..], &[7; 8], &[0, 0], &[9; 40]].concat();
     let cases: &[(&str, u16, &[u8])] = &[
         ("dhcp", 4242, &dhcp),
         ("ntp", 123, &ntp),
@@ -106,7 +105,6 @@ fn datagrams() {
         ("geneve", 6081, &[0, 0, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3]),
         ("gtp", 2152, &[0x30, 0xff, 0, 1, 0, 0, 0, 1, 0x45]),
         ("teredo", 4242, &teredo),
-        ("quic", 4242, &quic),
         ("snmp", 4242, b"\x30\x0d\x02\x01\x01\x04\x06public\xa0\x01"),
         ("syslog", 4242, b"<34>Oct 11 22:14:15 host su: failed"),
         ("ssdp", 4242, b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n"),

@@ -17,16 +17,16 @@ use crate::model::weird::{Detail, WeirdKind};
 use crate::protocol::Output;
 
 /// Longest handshake message kept, bytes: long certificate chains have below 32 KiB, hellos with post-quantum shares below 4.
-const MESSAGE_CAP: usize = 128 << 10;
+pub(in crate::protocol) const MESSAGE_CAP: usize = 128 << 10;
 
 /// Certificates of one chain that are parsed; RFC 8446 sets no limit, real chains have two to five.
 const CHAIN_CAP: usize = 16;
 
 /// Longest list of names kept as text, entries (groups, versions, ALPN names); Chrome offers six groups.
-const LIST_CAP: usize = 24;
+pub(in crate::protocol) const LIST_CAP: usize = 24;
 
 /// Longest name kept, bytes (RFC 6066: a DNS name).
-const NAME_CAP: usize = 255;
+pub(in crate::protocol) const NAME_CAP: usize = 255;
 
 /// Shortest record that can hold a Finished of TLS 1.3: header 4, hash 32, type 1, tag 8 bytes. An alert has at most 19.
 const FINISHED_LEN: usize = 45;
@@ -34,6 +34,7 @@ const FINISHED_LEN: usize = 45;
 mod message {
     pub(super) const CLIENT_HELLO: u8 = 1;
     pub(super) const SERVER_HELLO: u8 = 2;
+    pub(super) const HELLO_VERIFY_REQUEST: u8 = 3;
     pub(super) const CERTIFICATE: u8 = 11;
     pub(super) const SERVER_KEY_EXCHANGE: u8 = 12;
     pub(super) const CERTIFICATE_REQUEST: u8 = 13;
@@ -56,7 +57,7 @@ struct Half {
 
 /// A handshake in the making.
 #[derive(Default, Debug)]
-pub(super) struct Handshake {
+pub(in crate::protocol) struct Handshake {
     halves: [Half; 2],
     began: Option<At>,
     client: Option<Side>,
@@ -66,10 +67,17 @@ pub(super) struct Handshake {
     saw_client: bool,
     saw_server: bool,
     fatal: bool,
+    /// Over datagrams (DTLS)?
+    dtls: bool,
     row: Box<TlsHandshake>,
 }
 
 impl Handshake {
+    /// A handshake over datagrams.
+    pub(in crate::protocol) fn over_datagrams() -> Self {
+        Self { dtls: true, ..Self::default() }
+    }
+
     fn half(&mut self, side: Side) -> &mut Half {
         let [orig, resp] = &mut self.halves;
         match side {
@@ -83,32 +91,32 @@ impl Handshake {
     }
 
     /// Has no hello been seen yet?
-    pub(super) fn is_untouched(&self) -> bool {
+    pub(in crate::protocol) fn is_untouched(&self) -> bool {
         !self.saw_client && !self.saw_server
     }
 
     /// May this side speak SSL 2 now?
-    pub(super) fn expects_ssl2(&self, side: Side) -> bool {
+    pub(in crate::protocol) fn expects_ssl2(&self, side: Side) -> bool {
         let version2 = self.row.client_version == Some(0x0002);
         (!self.saw_client && !self.saw_server) || (version2 && !self.is_client(side) && !self.saw_server)
     }
 
     /// Is a handshake or alert record of this side encrypted? In TLS 1.3 only hellos come as such, and its
     /// ChangeCipherSpec means nothing.
-    pub(super) fn is_encrypted(&mut self, side: Side) -> bool {
+    pub(in crate::protocol) fn is_encrypted(&mut self, side: Side) -> bool {
         let clear = self.tls13 || self.row.hello_retry;
         self.half(side).changed && !clear
     }
 
     /// Bytes of one side are missing: the message at hand is lost.
-    pub(super) fn lose(&mut self, side: Side) {
+    pub(in crate::protocol) fn lose(&mut self, side: Side) {
         let half = self.half(side);
         half.partial = Vec::new();
         half.ignore = 0;
     }
 
     /// The payload of a handshake record in clear.
-    pub(super) fn bytes(&mut self, side: Side, payload: &[u8], out: &mut Output<'_>) {
+    pub(in crate::protocol) fn bytes(&mut self, side: Side, payload: &[u8], out: &mut Output<'_>) {
         let half = self.half(side);
         let ignored = half.ignore.min(payload.len());
         half.ignore -= ignored;
@@ -138,10 +146,19 @@ impl Handshake {
         self.half(side).partial = rest.to_vec();
     }
 
-    fn message(&mut self, side: Side, kind: u8, body: &[u8], out: &mut Output<'_>) {
+    /// One whole message.
+    pub(in crate::protocol) fn message(&mut self, side: Side, kind: u8, body: &[u8], out: &mut Output<'_>) {
         let fits = match kind {
             message::CLIENT_HELLO => {
-                ClientHello::parse(body).map(|hello| self.client_hello(side, &hello, out))
+                let hello = if self.dtls { ClientHello::parse_dtls(body) } else { ClientHello::parse(body) };
+                hello.map(|hello| self.client_hello(side, &hello, out))
+            }
+            // The server of DTLS asks for the same hello with a cookie (RFC 6347 section 4.2.1).
+            message::HELLO_VERIFY_REQUEST if self.dtls => {
+                self.began.get_or_insert(out.at);
+                self.client.get_or_insert(side.other());
+                self.row.hello_retry = true;
+                Some(())
             }
             message::SERVER_HELLO => {
                 ServerHello::parse(body).map(|hello| self.server_hello(side, &hello, out))
@@ -177,13 +194,14 @@ impl Handshake {
         if !hello.ssl2_form {
             row.extensions_offered = count(hello.extensions.iter().filter(|e| !is_grease(**e)).count());
             row.ja3 = Some(ja::ja3(hello).into());
-            row.ja4 = Some(ja::ja4(hello, 't').into());
+            row.ja4 = Some(ja::ja4(hello, if self.dtls { 'd' } else { 't' }).into());
         }
         row.versions_offered = listed(&hello.versions, version);
         row.groups_offered = listed(&hello.groups, group);
         let alpn: Vec<_> = hello.alpn.iter().take(LIST_CAP).map(|name| printable(name, NAME_CAP)).collect();
         row.alpn_offered = (!alpn.is_empty()).then(|| alpn.join(",").into());
         row.early_data = hello.has(extension::EARLY_DATA);
+        row.srtp = hello.has(extension::USE_SRTP);
         row.ech = hello.has(extension::ENCRYPTED_CLIENT_HELLO) || hello.has(extension::ENCRYPTED_SERVER_NAME);
         if let Some(name) = &hello.server_name {
             let name = printable(name, NAME_CAP).to_lowercase();
@@ -273,7 +291,7 @@ impl Handshake {
     }
 
     /// An alert in clear; true when it ends the connection.
-    pub(super) fn alert(&mut self, side: Side, payload: &[u8], out: &mut Output<'_>) -> bool {
+    pub(in crate::protocol) fn alert(&mut self, side: Side, payload: &[u8], out: &mut Output<'_>) -> bool {
         let &[level, name] = payload else {
             malformed("an alert that is not two bytes", out);
             return false;
@@ -289,7 +307,7 @@ impl Handshake {
     }
 
     /// This side encrypts from now on (before TLS 1.3).
-    pub(super) fn change_cipher_spec(&mut self, side: Side) {
+    pub(in crate::protocol) fn change_cipher_spec(&mut self, side: Side) {
         let by_server = !self.is_client(side);
         let half = self.half(side);
         let first = !std::mem::replace(&mut half.changed, true);
@@ -306,7 +324,7 @@ impl Handshake {
     }
 
     /// This side sent an encrypted record.
-    pub(super) fn encrypted(&mut self, side: Side, is_data: bool, length: usize, at: At) {
+    pub(in crate::protocol) fn encrypted(&mut self, side: Side, is_data: bool, length: usize, at: At) {
         let (tls13, by_client, saw_server) = (self.tls13, self.is_client(side), self.saw_server);
         let half = self.half(side);
         if tls13 {
@@ -323,12 +341,12 @@ impl Handshake {
     }
 
     /// Have both sides gone on to encrypted data?
-    pub(super) fn is_established(&self) -> bool {
+    pub(in crate::protocol) fn is_established(&self) -> bool {
         self.row.established_after.is_some()
     }
 
     /// A message of SSL 2; false when nothing after it can be read.
-    pub(super) fn ssl2(&mut self, side: Side, payload: &[u8], out: &mut Output<'_>) -> bool {
+    pub(in crate::protocol) fn ssl2(&mut self, side: Side, payload: &[u8], out: &mut Output<'_>) -> bool {
         if let Some(hello) = ClientHello::parse_ssl2(payload) {
             self.client_hello(side, &hello, out);
             return true;
@@ -363,7 +381,7 @@ impl Handshake {
     }
 
     /// Write the row, if there was a hello.
-    pub(super) fn write(&mut self, out: &mut Output<'_>) {
+    pub(in crate::protocol) fn write(&mut self, out: &mut Output<'_>) {
         if let Some(began) = self.began {
             out.record(began, std::mem::take(&mut *self.row));
         }
@@ -375,7 +393,7 @@ fn malformed(why: &'static str, out: &mut Output<'_>) {
 }
 
 /// Names of numbers with a comma between them, without GREASE.
-fn listed(numbers: &[u16], name: fn(u16) -> names::Named) -> Option<Box<str>> {
+pub(in crate::protocol) fn listed(numbers: &[u16], name: fn(u16) -> names::Named) -> Option<Box<str>> {
     let names = numbers.iter().filter(|n| !is_grease(**n)).take(LIST_CAP).map(|n| name(*n).to_string());
     let names: Vec<_> = names.collect();
     (!names.is_empty()).then(|| names.join(",").into())

@@ -12,12 +12,15 @@ pub(in crate::protocol) mod extension {
     pub(in crate::protocol) const SUPPORTED_GROUPS: u16 = 10;
     pub(in crate::protocol) const EC_POINT_FORMATS: u16 = 11;
     pub(in crate::protocol) const SIGNATURE_ALGORITHMS: u16 = 13;
+    pub(in crate::protocol) const USE_SRTP: u16 = 14;
     pub(in crate::protocol) const ALPN: u16 = 16;
     pub(in crate::protocol) const SESSION_TICKET: u16 = 35;
     pub(in crate::protocol) const PRE_SHARED_KEY: u16 = 41;
     pub(in crate::protocol) const EARLY_DATA: u16 = 42;
     pub(in crate::protocol) const SUPPORTED_VERSIONS: u16 = 43;
     pub(in crate::protocol) const KEY_SHARE: u16 = 51;
+    pub(in crate::protocol) const QUIC_PARAMETERS: u16 = 57;
+    pub(in crate::protocol) const QUIC_PARAMETERS_DRAFT: u16 = 0xffa5;
     pub(in crate::protocol) const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
     pub(in crate::protocol) const ENCRYPTED_SERVER_NAME: u16 = 0xffce;
 }
@@ -44,6 +47,8 @@ pub(in crate::protocol) struct ClientHello {
     pub(in crate::protocol) versions: Vec<u16>,
     pub(in crate::protocol) server_name: Option<Vec<u8>>,
     pub(in crate::protocol) alpn: Vec<Vec<u8>>,
+    /// Transport parameters of QUIC, as sent; empty without them.
+    pub(in crate::protocol) quic_parameters: Vec<u8>,
     /// Does it bring a session ticket?
     pub(in crate::protocol) ticket: bool,
     /// Sent in the form of SSL 2?
@@ -55,10 +60,22 @@ pub(in crate::protocol) struct ClientHello {
 impl ClientHello {
     /// From the body of the handshake message. `None`: not even the fixed part is there.
     pub(in crate::protocol) fn parse(body: &[u8]) -> Option<Self> {
+        Self::parse_with(body, false)
+    }
+
+    /// The same over DTLS, which has a cookie behind the session id (RFC 6347 section 4.2.1).
+    pub(in crate::protocol) fn parse_dtls(body: &[u8]) -> Option<Self> {
+        Self::parse_with(body, true)
+    }
+
+    fn parse_with(body: &[u8], cookie: bool) -> Option<Self> {
         let mut c = Cursor::new(body);
         let version = c.u16()?;
         c.skip(32)?;
         let session_id = short_vector(&mut c)?.to_vec();
+        if cookie {
+            short_vector(&mut c)?;
+        }
         let ciphers = u16s(long_vector(&mut c)?);
         short_vector(&mut c)?;
         let mut hello = Self { version, session_id, ciphers, ..Self::default() };
@@ -108,6 +125,10 @@ impl ClientHello {
                     self.alpn.push(name.to_vec());
                 }
             }),
+            extension::QUIC_PARAMETERS | extension::QUIC_PARAMETERS_DRAFT => {
+                self.quic_parameters = value.to_vec();
+                Some(())
+            }
             extension::SESSION_TICKET => {
                 self.ticket = !value.is_empty();
                 Some(())
@@ -128,9 +149,11 @@ impl ClientHello {
         Some(())
     }
 
-    /// The highest version it offers, without GREASE.
+    /// The highest version it offers, without GREASE. Versions of DTLS count downwards.
     pub(in crate::protocol) fn highest_version(&self) -> u16 {
-        self.versions.iter().copied().filter(|v| !is_grease(*v)).max().unwrap_or(self.version)
+        let versions = self.versions.iter().copied().filter(|v| !is_grease(*v));
+        let highest = if self.version >> 8 == 0xfe { versions.min() } else { versions.max() };
+        highest.unwrap_or(self.version)
     }
 
     pub(in crate::protocol) fn has(&self, kind: u16) -> bool {
@@ -211,7 +234,7 @@ impl ServerHello {
     /// Is all that follows encrypted, as in TLS 1.3 and its drafts?
     pub(in crate::protocol) fn is_tls13(&self) -> bool {
         let v = self.negotiated();
-        v == 0x0304 || v >> 8 == 0x7f || v >> 8 == 0xfb
+        v == 0x0304 || v == 0xfefc || v >> 8 == 0x7f || v >> 8 == 0xfb
     }
 }
 

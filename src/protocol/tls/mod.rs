@@ -3,13 +3,15 @@
 //! RFC 8446 (1.3), RFC 5246 (1.2) and its forerunners down to SSL 2. Hellos may be spread over many records and segments.
 //! Either side may be missing. Once both sides sent encrypted data, the row is written and the flow is left alone, so
 //! that bulk data costs nothing. Told by a record header with a hello inside, on any port.
-//! Refuses: decryption, DTLS, and flows that are joined after their hellos.
+//! Refuses: decryption. A flow that is joined after its hellos is named by its records and has no row.
+//! DTLS (`super::dtls`) and QUIC (`super::quic`) bring their handshakes here in records of their own.
 //! Read `hello` (what is offered), then `handshake` (what the parser knows), then `ja`, `record` and `x509`.
 
-mod handshake;
+pub(in crate::protocol) mod assembly;
+pub(in crate::protocol) mod handshake;
 pub(in crate::protocol) mod hello;
 pub(in crate::protocol) mod ja;
-mod names;
+pub(in crate::protocol) mod names;
 mod record;
 mod x509;
 
@@ -101,12 +103,51 @@ fn look_ssl2(data: &[u8], high: u8) -> Look {
     if fits { Look::Hello } else { Look::Other }
 }
 
+/// Records of encrypted data behind each other, from the first byte on: how many headers stand where the record before them
+/// ends. `None`: something else is there. A first record counts when its end is there too.
+fn dark_records(data: &[u8]) -> Option<usize> {
+    let first = data.get(..3);
+    let (mut c, mut count) = (Cursor::new(data), 0_usize);
+    while !c.is_empty() {
+        let head = c.rest();
+        let fits = |at: usize, test: fn(u8) -> bool| head.get(at).is_none_or(|b| test(*b));
+        let kind = if count == 0 { fits(0, |b| b == 23) } else { fits(0, |b| matches!(b, 21 | 23)) };
+        if !kind || !fits(1, |b| b == 3) || !fits(2, |b| (1..=3).contains(&b)) {
+            return None;
+        }
+        let (Some(_), Some(version), Some(length)) = (c.u8(), c.u16(), c.u16()) else { return Some(count) };
+        let same = first.is_some_and(|f| f.get(2).copied() == Some(version.to_be_bytes()[1]));
+        // The shortest has a tag of 16 bytes or a block with a digest.
+        if !same || !(16..=RECORD_CAP).contains(&usize::from(length)) {
+            return None;
+        }
+        let whole = c.skip(usize::from(length)).is_some();
+        count += usize::from(whole || count > 0);
+        if !whole {
+            break;
+        }
+    }
+    Some(count)
+}
+
+/// A flow that is joined behind its hellos: at least two records that follow each other or answer each other.
+fn joined_late(probe: &Probe<'_>) -> Verdict {
+    match (dark_records(probe.orig), dark_records(probe.resp)) {
+        (Some(a), Some(b)) if a + b >= 2 => Verdict::Mine(80),
+        (Some(_), Some(_)) if !probe.orig.is_empty() || !probe.resp.is_empty() => Verdict::NeedMore,
+        _ => Verdict::NotMine,
+    }
+}
+
 fn probe(probe: &Probe<'_>) -> Verdict {
     match (look(probe.orig), look(probe.resp)) {
         (Look::Hello, _) | (_, Look::Hello) => Verdict::Mine(95),
+        (Look::Unclear, _) if probe.orig.is_empty() && dark_records(probe.resp) >= Some(2) => {
+            joined_late(probe)
+        }
         (Look::Unclear, _) => Verdict::NeedMore,
         (Look::Other, Look::Unclear) if !probe.resp.is_empty() => Verdict::NeedMore,
-        (Look::Other, _) => Verdict::NotMine,
+        (Look::Other, _) => joined_late(probe),
     }
 }
 

@@ -7,7 +7,10 @@ use std::fmt;
 
 /// A cipher suite, version or group: prints its registered name, else its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Named(pub(super) Option<&'static str>, pub(super) u16);
+pub(in crate::protocol) struct Named(
+    pub(in crate::protocol) Option<&'static str>,
+    pub(in crate::protocol) u16,
+);
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,7 +22,7 @@ impl fmt::Display for Named {
 }
 
 /// The name of a protocol version.
-pub(super) fn version(number: u16) -> Named {
+pub(in crate::protocol) fn version(number: u16) -> Named {
     let name = match number {
         0x0002 => "SSLv2",
         0x0300 => "SSLv3",
@@ -27,13 +30,16 @@ pub(super) fn version(number: u16) -> Named {
         0x0302 => "TLSv1.1",
         0x0303 => "TLSv1.2",
         0x0304 => "TLSv1.3",
+        0x0100 | 0xfeff => "DTLSv1.0",
+        0xfefd => "DTLSv1.2",
+        0xfefc => "DTLSv1.3",
         _ => return Named(None, number),
     };
     Named(Some(name), number)
 }
 
 /// The name of a group (curve or finite field).
-pub(super) fn group(number: u16) -> Named {
+pub(in crate::protocol) fn group(number: u16) -> Named {
     let name = match number {
         9 => "sect283k1",
         10 => "sect283r1",
@@ -66,7 +72,7 @@ pub(super) fn group(number: u16) -> Named {
 }
 
 /// The name of an alert (RFC 8446 section 6).
-pub(super) fn alert(number: u8) -> Named {
+pub(in crate::protocol) fn alert(number: u8) -> Named {
     let name = match number {
         0 => "close_notify",
         10 => "unexpected_message",
@@ -107,7 +113,7 @@ pub(super) fn alert(number: u8) -> Named {
 }
 
 /// The registered name of a cipher suite, with its `TLS_`.
-pub(super) fn cipher(number: u16) -> String {
+pub(in crate::protocol) fn cipher(number: u16) -> String {
     match CIPHERS.binary_search_by_key(&number, |(n, _)| *n).ok().and_then(|at| CIPHERS.get(at)) {
         Some((_, name)) => format!("TLS_{name}"),
         None => format!("0x{number:04x}"),

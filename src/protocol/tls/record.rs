@@ -10,7 +10,7 @@ use crate::model::schema::{ColumnType as T, Table, col};
 /// One row per handshake.
 pub static TLS: Table = Table::record(
     "tls",
-    "One row is one TLS or SSL handshake, complete or not. ts is its first hello. Certificates are in x509 under the same flow_id.",
+    "One row is one TLS, SSL or DTLS handshake, complete or not. ts is its first hello. Certificates are in x509 under the same flow_id.",
     &[
         col(
             "version",
@@ -87,7 +87,13 @@ pub static TLS: Table = Table::record(
             "",
             "Did the client send an encrypted hello or server name (or GREASE of it)? server_name may be a cover then.",
         ),
-        col("hello_retry", T::Bool, "", "Did the server ask for another ClientHello?"),
+        col("srtp", T::Bool, "", "Did the client offer to make keys for SRTP (use_srtp), as WebRTC does?"),
+        col(
+            "hello_retry",
+            T::Bool,
+            "",
+            "Did the server ask for another ClientHello (in DTLS: also one with a cookie)?",
+        ),
         col(
             "client_cert_requested",
             T::Bool,
@@ -171,6 +177,8 @@ pub struct TlsHandshake {
     pub early_data: bool,
     /// Did the client send an encrypted hello or server name?
     pub ech: bool,
+    /// Did the client offer SRTP keys?
+    pub srtp: bool,
     /// Did the server ask for another hello?
     pub hello_retry: bool,
     /// Did the server ask for a certificate of the client?
@@ -222,6 +230,7 @@ impl Record for TlsHandshake {
             .opt_bool(self.resumed)
             .bool(self.early_data)
             .bool(self.ech)
+            .bool(self.srtp)
             .bool(self.hello_retry)
             .bool(self.client_cert_requested)
             .opt_text(self.ja3.as_deref())

@@ -37,7 +37,7 @@ impl Flow {
             },
             Emitted::Weird(kind, _) => weirds.push(kind),
             Emitted::Hostname(name) => drop(host.get_or_insert(name.into())),
-            Emitted::Expect(..) => {}
+            Emitted::Expect(..) | Emitted::Next(..) => {}
         };
         work(&mut self.parser, &mut Output { flow: &flow, at, emit: &mut emit })
     }
@@ -317,7 +317,14 @@ fn only_hellos_are_mine() {
     assert_eq!(verdict(b"", &record(22, &server_hello_13())), Verdict::Mine(95));
     assert_eq!(verdict(&hello[..5], b""), Verdict::NeedMore);
     assert_eq!(verdict(b"GET / HTTP/1.1\r\n", b""), Verdict::NotMine);
-    assert_eq!(verdict(&record(23, &[0; 40]), b""), Verdict::NotMine);
+    let dark = record(23, &[0; 40]);
+    assert_eq!(verdict(&dark, b""), Verdict::NeedMore);
+    assert_eq!(verdict(&dark, &dark), Verdict::Mine(80), "joined late");
+    assert_eq!(verdict(&dark.repeat(2)[..50], b""), Verdict::Mine(80));
+    assert_eq!(verdict(b"", &dark.repeat(2)), Verdict::Mine(80));
+    assert_eq!(verdict(&[&dark[..], b"\x17\x03\x02\x00\x28"].concat(), b""), Verdict::NotMine);
+    assert_eq!(verdict(&dark, b"HTTP/1.1 200 OK"), Verdict::NotMine);
+    assert_eq!(verdict(b"\x17\x03\x01\0\0\x17\x03\x01\0\0", b""), Verdict::NotMine, "empty ones are no TLS");
     assert_eq!(verdict(b"\x16\x03\x01\x02\x00\x02\x00\x00", b""), Verdict::Mine(95));
     assert_eq!(verdict(b"\x16\x03\x01\x02\x00\x10\x00\x00", b""), Verdict::NotMine);
     assert_eq!(verdict(b"\x80\x90\x11\x22\x33\x44", b""), Verdict::NotMine);
