@@ -107,6 +107,16 @@ weirds! {
     TlsHandshakeTooLarge "tls_handshake_too_large" Application "A TLS handshake message exceeded its cap and was not parsed.";
     CertificateMalformed "certificate_malformed" Application "A certificate could not be parsed.";
     SshMalformed "ssh_malformed" Application "An SSH banner or key exchange contradicts itself.";
+    ModbusMalformed "modbus_malformed" Application "A Modbus message does not follow its format.";
+    Dnp3BadCrc "dnp3_bad_crc" Application "A checksum inside a DNP3 frame is wrong.";
+    Dnp3Malformed "dnp3_malformed" Application "A DNP3 frame or fragment contradicts itself.";
+    S7Malformed "s7_malformed" Application "An S7 message, or the TPKT around it, contradicts itself.";
+    EnipMalformed "enip_malformed" Application "An EtherNet/IP message does not follow its format.";
+    BacnetMalformed "bacnet_malformed" Application "A BACnet message does not follow its format.";
+    Iec104Malformed "iec104_malformed" Application "An IEC 60870-5-104 frame does not follow its format.";
+    StratumMalformed "stratum_malformed" Application "A line between miner and pool is no JSON, or too long.";
+    SipMalformed "sip_malformed" Application "A SIP message does not follow its grammar.";
+    RtspMalformed "rtsp_malformed" Application "An RTSP message does not follow its grammar.";
     ParserBufferFull "parser_buffer_full" Application "A message exceeded the cap of its parser, which gave up the flow.";
     PendingFull "pending_full" Application "More unanswered requests in one flow than are remembered; the oldest was written without its answer.";
 }

@@ -11,7 +11,9 @@ pub mod dns;
 pub mod files;
 pub mod ftp;
 pub mod http1;
+pub mod modbus;
 pub mod names;
+pub mod polling;
 mod sniff;
 pub mod ssh;
 pub mod template;
@@ -280,7 +282,7 @@ pub static ALL: &[&Protocol] = &[
     &names::media::MGCP,
     &names::media::RTMP,
     &names::media::RFB,
-    &names::industry::MODBUS,
+    &modbus::PROTOCOL,
     &names::industry::DNP3,
     &names::industry::S7COMM,
     &names::industry::ENIP,

@@ -6,31 +6,6 @@ use super::{BOTH, TCP, UDP, any_side, claim, named, windows};
 use crate::model::bytes::{be16, be32};
 use crate::protocol::{Protocol, Verdict};
 
-/// Modbus.
-pub static MODBUS: Protocol = named(
-    "modbus",
-    "Modbus/TCP; told by a header whose length fits, and an answer with the request's number, unit and function.",
-    TCP,
-    &[502],
-    |p| {
-        if [p.orig, p.resp].iter().any(|d| !d.is_empty() && modbus(d) == Some(false)) {
-            return Verdict::NotMine;
-        }
-        let (Some(asked), Some(told)) = (p.orig.first_chunk::<8>(), p.resp.first_chunk::<8>()) else {
-            return Verdict::NeedMore;
-        };
-        let ([a, b, _, _, _, _, unit, function], [c, d, _, _, _, _, unit2, function2]) = (asked, told);
-        claim((a, b, unit) == (c, d, unit2) && *function == function2 & 0x7f, 85)
-    },
-);
-
-fn modbus(d: &[u8]) -> Option<bool> {
-    let protocol = be16(d, 2)?;
-    let len = be16(d, 4)?;
-    let function = *d.get(7)?;
-    Some(protocol == 0 && (2..=254).contains(&len) && usize::from(len) + 6 <= d.len() && function & 0x7f != 0)
-}
-
 /// DNP3.
 pub static DNP3: Protocol = named(
     "dnp3",

@@ -69,14 +69,6 @@ fn clients_that_speak_first() {
 
 #[test]
 fn answers_that_make_it_sure() {
-    let ask = b"\0\x01\0\0\0\x06\x01\x03\0\0\0\x02";
-    assert_eq!(tcp(4242, ask, b"\0\x01\0\0\0\x07\x01\x03\x04\0\0\0\0"), Some("modbus"));
-    assert_eq!(tcp(502, ask, b"\0\x02\0\0\0\x07\x01\x03\x04\0\0\0\0"), None, "another transaction");
-    assert_eq!(
-        Bench::tcp(502).run(&[orig(ask)]).source,
-        Some(ServiceSource::Port),
-        "a request alone is a hint"
-    );
     assert_eq!(tcp(4242, b"\x05\x01\0", b"\x05\0"), Some("socks"));
     assert_eq!(tcp(4242, b"\x05\x01\0", b"\x05\x02"), None, "a method that was not offered");
     let header = b"\x05\x64\x05\xc0\x01\0\0\x04";
