@@ -4,18 +4,31 @@
 //! content; a port is only a hint. Parsers take bytes and time, nothing else: no I/O, no clock, no knowledge of detectors
 //! or the database. To add one, copy `template.rs`.
 
+pub mod bacnet;
 pub mod clues;
+pub mod coap;
 pub mod credentials;
 pub mod dispatch;
+pub mod dnp3;
 pub mod dns;
+pub mod enip;
 pub mod files;
 pub mod ftp;
+pub mod headers;
 pub mod http1;
+pub mod iec104;
 pub mod modbus;
 pub mod names;
 pub mod polling;
+pub mod rtp;
+pub mod rtsp;
+pub mod s7comm;
+pub mod sip;
 mod sniff;
+pub mod ssdp;
 pub mod ssh;
+pub mod stratum;
+pub mod stun;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -194,6 +207,12 @@ pub trait Parser: Send {
     fn service(&self) -> Option<&'static str> {
         None
     }
+
+    /// Is it certain of its protocol? One that only a row of messages proves (RTP) says no until it has seen them; a flow that ends
+    /// before stays without a name.
+    fn sure(&self) -> bool {
+        true
+    }
 }
 
 /// One entry of the registry.
@@ -228,8 +247,8 @@ pub static ALL: &[&Protocol] = &[
     &names::infrastructure::NTP,
     &names::infrastructure::SNMP,
     &names::infrastructure::SYSLOG,
-    &names::infrastructure::SSDP,
-    &names::infrastructure::STUN,
+    &ssdp::PROTOCOL,
+    &stun::PROTOCOL,
     &names::infrastructure::RADIUS,
     &names::infrastructure::TFTP,
     &names::infrastructure::DHCPV6,
@@ -277,19 +296,22 @@ pub static ALL: &[&Protocol] = &[
     &names::databases::MQTT,
     &names::databases::AMQP,
     &names::databases::STOMP,
-    &names::media::SIP,
-    &names::media::RTSP,
+    &sip::PROTOCOL,
+    &rtp::RTCP,
+    &rtp::PROTOCOL,
+    &rtsp::PROTOCOL,
     &names::media::MGCP,
     &names::media::RTMP,
     &names::media::RFB,
     &modbus::PROTOCOL,
-    &names::industry::DNP3,
-    &names::industry::S7COMM,
-    &names::industry::ENIP,
-    &names::industry::BACNET,
-    &names::industry::IEC104,
+    &dnp3::PROTOCOL,
+    &s7comm::PROTOCOL,
+    &enip::PROTOCOL,
+    &bacnet::PROTOCOL,
+    &iec104::PROTOCOL,
     &names::industry::OPCUA,
-    &names::industry::COAP,
+    &stratum::PROTOCOL,
+    &coap::PROTOCOL,
 ];
 
 #[cfg(test)]

@@ -201,14 +201,44 @@ pub static TABLE: Table = Table::record(
     "One row is one Modbus request with its answer, or many equal readings of one flow.",
     &[
         col("transaction_id", T::U16, "", "Transaction identifier of the request."),
-        col("unit", T::U8, "", "Unit identifier: the device behind a gateway; 0 and 255 mean the gateway itself."),
+        col(
+            "unit",
+            T::U8,
+            "",
+            "Unit identifier: the device behind a gateway; 0 and 255 mean the gateway itself.",
+        ),
         col("function_code", T::U8, "", "Function code, without the bit that marks an exception."),
-        col("function", T::Text, "", "Name of the function; NULL for one that the specification does not name."),
+        col(
+            "function",
+            T::Text,
+            "",
+            "Name of the function; NULL for one that the specification does not name.",
+        ),
         polling::IS_WRITE,
-        col("subfunction", T::U16, "", "Sub-function of diagnostics, MEI type, or function of UMAS; NULL for others."),
-        col("address", T::U16, "", "First coil or register, from 0, that is read, or else written; NULL when the request names none."),
-        col("quantity", T::U16, "coils or registers", "How many are read or written; NULL when the request does not say."),
-        col("values", T::Text, "", "Values written, else those of the first answer: registers as unsigned numbers, coils as 0 and 1, the first 32; NULL without."),
+        col(
+            "subfunction",
+            T::U16,
+            "",
+            "Sub-function of diagnostics, MEI type, or function of UMAS; NULL for others.",
+        ),
+        col(
+            "address",
+            T::U16,
+            "",
+            "First coil or register, from 0, that is read, or else written; NULL when the request names none.",
+        ),
+        col(
+            "quantity",
+            T::U16,
+            "coils or registers",
+            "How many are read or written; NULL when the request does not say.",
+        ),
+        col(
+            "values",
+            T::Text,
+            "",
+            "Values written, else those of the first answer: registers as unsigned numbers, coils as 0 and 1, the first 32; NULL without.",
+        ),
         col("exception_code", T::U8, "", "Why the device refused; NULL when it did not, or did not answer."),
         col("exception", T::Text, "", "Name of the exception; NULL without one, and for an unknown code."),
         col("answered", T::Bool, "", "Was an answer seen?"),
@@ -489,7 +519,10 @@ mod tests {
         let rows = run.records::<ModbusRecord>();
         let r = rows[0];
         assert_eq!((run.service, rows.len(), run.faults), (Some("modbus"), 1, 0));
-        assert_eq!((r.function(), r.unit, r.address, r.quantity), (Some("read_holding_registers"), 1, Some(0x6b), Some(2)));
+        assert_eq!(
+            (r.function(), r.unit, r.address, r.quantity),
+            (Some("read_holding_registers"), 1, Some(0x6b), Some(2))
+        );
         assert_eq!((r.values.as_deref(), r.is_write(), r.rtt), (Some("555,1"), false, Some(1_000_000)));
         let roles: Vec<_> = run.records::<HostClue>().iter().map(|c| c.value.clone()).collect();
         assert_eq!(roles, ["plc", "hmi"]);
@@ -500,9 +533,15 @@ mod tests {
         let other = b"\0\x02\0\0\0\x07\x01\x03\x04\0\0\0\0";
         assert_eq!(Bench::tcp(4242).run(&[orig(READ), resp(other)]).service, None);
         let run = Bench::tcp(502).run(&[orig(READ)]);
-        assert_eq!((run.source, run.records::<ModbusRecord>()[0].answered), (Some(ServiceSource::Content), false));
+        assert_eq!(
+            (run.source, run.records::<ModbusRecord>()[0].answered),
+            (Some(ServiceSource::Content), false)
+        );
         // A length that does not fit the function is no request, even on the port.
-        assert_ne!(Bench::tcp(502).run(&[orig(b"\0\x01\0\0\0\x07\x01\x03\0\x6b\0\x02\0")]).source, Some(ServiceSource::Content));
+        assert_ne!(
+            Bench::tcp(502).run(&[orig(b"\0\x01\0\0\0\x07\x01\x03\0\x6b\0\x02\0")]).source,
+            Some(ServiceSource::Content)
+        );
     }
 
     #[test]
@@ -524,7 +563,10 @@ mod tests {
     #[test]
     fn exceptions_identification_and_umas() {
         let run = Bench::tcp(502).run(&[orig(READ), resp(b"\0\x01\0\0\0\x03\x01\x83\x02")]);
-        assert_eq!(run.records::<ModbusRecord>()[0].exception.and_then(exception_name), Some("illegal_data_address"));
+        assert_eq!(
+            run.records::<ModbusRecord>()[0].exception.and_then(exception_name),
+            Some("illegal_data_address")
+        );
         let ask = b"\0\x03\0\0\0\x05\xff\x2b\x0e\x01\0";
         let tell = b"\0\x03\0\0\0\x11\xff\x2b\x0e\x01\x01\0\0\x02\0\x04ACME\x01\x01X";
         let run = Bench::tcp(502).run(&[orig(ask), resp(tell)]);
@@ -543,7 +585,12 @@ mod tests {
             assert_eq!(Bench::tcp(502).run(&[orig(&talk[..end]), resp(&VALUES[..end.min(13)])]).faults, 0);
         }
         let run = Bench::tcp(502).run(&[
-            orig(READ), resp(VALUES), lost(Side::Resp, 5), resp(b"junk that is no header"), orig(READ), resp(VALUES),
+            orig(READ),
+            resp(VALUES),
+            lost(Side::Resp, 5),
+            resp(b"junk that is no header"),
+            orig(READ),
+            resp(VALUES),
         ]);
         assert_eq!((run.records::<ModbusRecord>().len(), run.weirds.len()), (2, 0));
         let run = Bench::tcp(502).run(&[orig(READ), resp(VALUES), orig(b"GET / HTTP/1.1\r\n")]);

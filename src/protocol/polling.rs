@@ -43,8 +43,12 @@ impl Repeats {
 }
 
 /// Shared columns: the saved report of commands reads them from every industrial table.
-pub const IS_WRITE: Column =
-    col("is_write", T::Bool, "", "Does it change a value or the state of the device (a command), not only read?");
+pub const IS_WRITE: Column = col(
+    "is_write",
+    T::Bool,
+    "",
+    "Does it change a value or the state of the device (a command), not only read?",
+);
 /// Requests a row stands for.
 pub const COUNT: Column = col(
     "count",
@@ -53,7 +57,8 @@ pub const COUNT: Column = col(
     "Equal readings of this flow that the row stands for; 1 for everything that is not folded, and for every command.",
 );
 /// The last of them.
-pub const LAST_TS: Column = col("last_ts", T::Time, "UTC", "When the last message that the row stands for began.");
+pub const LAST_TS: Column =
+    col("last_ts", T::Time, "UTC", "When the last message that the row stands for began.");
 /// From request to answer.
 pub const RTT: Column = col(
     "rtt_s",
@@ -151,6 +156,11 @@ impl<K: PartialEq, R> Waiting<K, R> {
         self.queue.remove(at).map(|(_, at, r)| (at, r))
     }
 
+    /// The oldest request with this key, left where it is.
+    pub fn find(&mut self, key: &K) -> Option<(At, &mut R)> {
+        self.queue.iter_mut().find(|(k, _, _)| k == key).map(|(_, at, r)| (*at, r))
+    }
+
     /// Those that never got an answer, oldest first.
     pub fn drain(&mut self) -> impl Iterator<Item = (At, R)> + use<K, R> {
         std::mem::take(&mut self.queue).into_iter().map(|(_, at, r)| (at, r))
@@ -165,7 +175,11 @@ pub fn client(tuple: &Tuple, ports: &[u16]) -> Side {
 
 /// The first bytes of who asks and who answers, by the same rule.
 pub fn asked_and_told<'a>(p: &Probe<'a>, ports: &[u16]) -> (&'a [u8], &'a [u8]) {
-    if ports.contains(&p.ports.0) && !ports.contains(&p.ports.1) { (p.resp, p.orig) } else { (p.orig, p.resp) }
+    if ports.contains(&p.ports.0) && !ports.contains(&p.ports.1) {
+        (p.resp, p.orig)
+    } else {
+        (p.orig, p.resp)
+    }
 }
 
 /// The address of a side.
