@@ -327,7 +327,7 @@ mod tests {
         }
         let run = Bench::udp(5683).run(&sent);
         let rows = run.records::<CoapRecord>();
-        let (writes, reads): (Vec<_>, Vec<_>) = rows.iter().partition(|r| r.is_write());
+        let (writes, reads): (Vec<&CoapRecord>, Vec<_>) = rows.into_iter().partition(|r| r.is_write());
         assert_eq!((run.service, run.faults, writes.len()), (Some("coap"), 0, 5));
         assert_eq!(reads.iter().map(|r| r.repeats.count).collect::<Vec<_>>(), [1, 1, 1, 2]);
         let r = reads[0];

@@ -62,9 +62,10 @@ fn probe(p: &Probe<'_>) -> Verdict {
         }
         _ => is_s7(d),
     };
+    let open = |d: &[u8]| d.len() < 7 && [3, 0].starts_with(d.get(..2).unwrap_or(d));
     if data(p.orig) || data(p.resp) {
         Verdict::Mine(90)
-    } else if connecting(p) && p.on_port(&[102]) && p.orig.len() < 64 {
+    } else if open(p.orig) && open(p.resp) || connecting(p) && p.on_port(&[102]) && p.orig.len() < 64 {
         Verdict::NeedMore
     } else {
         Verdict::NotMine
@@ -362,7 +363,14 @@ impl S7 {
         self.polls.reading(key, began, row, out);
     }
 
-    /// Take a message that begins with the marker.
+    /// Take a message that begins with the marker, and say when it does not follow the format.
+    fn marked(&mut self, side: Side, message: &[u8], out: &mut Output<'_>) {
+        if self.message(side, message, out).is_none() {
+            out.weird(WeirdKind::S7Malformed, Detail::Number(message.len() as u64));
+        }
+    }
+
+    /// Read it.
     fn message(&mut self, side: Side, message: &[u8], out: &mut Output<'_>) -> Option<()> {
         let mut c = Cursor::new(message);
         let [_, rosctr, _, _] = c.array::<4>()?;
@@ -449,26 +457,20 @@ impl Parser for S7 {
             self.messages = self.messages.saturating_add(1);
             self.lost = false;
             rest = behind;
-            match tpkt.get(4..) {
-                Some([2, 0xf0, _, message @ ..]) => match message.first() {
-                    Some(0x32) => {
-                        if self.message(side, message, out).is_none() {
-                            out.weird(WeirdKind::S7Malformed, Detail::Number(message.len() as u64));
-                        }
-                    }
-                    Some(0x72) => {
-                        self.plus = true;
-                        let tuple = out.flow.tuple;
-                        out.clue(tuple.dst, Clue::Role, "plc", "s7comm_plus");
-                        return Fed::Done;
-                    }
-                    // An empty segment acknowledges.
-                    None => {}
-                    Some(_) if self.messages <= 3 => return Fed::NotMine,
-                    Some(_) => {}
-                },
-                // Connection and its end.
-                _ => {}
+            // Packets that open and close the connection hold no data.
+            let Some([2, 0xf0, _, message @ ..]) = tpkt.get(4..) else { continue };
+            match message.first() {
+                // An empty segment acknowledges.
+                None => {}
+                Some(0x32) => self.marked(side, message, out),
+                Some(0x72) => {
+                    self.plus = true;
+                    let tuple = out.flow.tuple;
+                    out.clue(tuple.dst, Clue::Role, "plc", "s7comm_plus");
+                    return Fed::Done;
+                }
+                Some(_) if self.messages <= 3 => return Fed::NotMine,
+                Some(_) => {}
             }
         }
         Fed::Took(data.len() - rest.len())

@@ -73,7 +73,7 @@ fn probe(p: &Probe<'_>) -> Verdict {
         let (method, _) = method_class(be16(d, 0).unwrap_or(0));
         let classic = p.on_port(PORTS) && method == 1 && whole && p.transport == Transport::Udp;
         // Longer datagrams carry padding or more behind the message; the cookie makes up for it.
-        (cookie || classic) && (attributes_fit(body) || cookie)
+        cookie || (classic && attributes_fit(body))
     };
     if (!p.orig.is_empty() && looks(p.orig)) || (!p.resp.is_empty() && looks(p.resp)) {
         return Verdict::Mine(90);

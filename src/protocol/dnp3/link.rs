@@ -32,6 +32,7 @@ impl Frame {
 }
 
 /// What the next bytes hold.
+#[allow(clippy::large_enum_variant)] // a box would cost an allocation a frame
 pub(super) enum Next {
     Frame {
         frame: Frame,

@@ -136,7 +136,7 @@ const MINING: &[&str] = &[
 ];
 
 /// One message.
-pub(super) struct Line {
+pub(super) struct Line<'a> {
     /// Empty for an answer.
     pub(super) method: String,
     pub(super) dialect: Option<Dialect>,
@@ -146,7 +146,7 @@ pub(super) struct Line {
     pub(super) login: Option<Secret>,
     pub(super) accepted: Option<bool>,
     pub(super) error: Option<String>,
-    message: Map<String, Value>,
+    message: &'a Map<String, Value>,
 }
 
 /// A text or number, printable and bounded.
@@ -158,13 +158,13 @@ fn shown(value: &Value, cap: usize) -> Option<String> {
     }
 }
 
-impl Line {
+impl<'a> Line<'a> {
     /// The messages of a line.
-    pub(super) fn all(value: &Value) -> impl Iterator<Item = Self> {
+    pub(super) fn all(value: &'a Value) -> impl Iterator<Item = Self> {
         messages(value).filter_map(Value::as_object).map(Self::read)
     }
 
-    fn read(message: &Map<String, Value>) -> Self {
+    fn read(message: &'a Map<String, Value>) -> Self {
         let method = message.get("method").and_then(|m| shown(m, MAX_TEXT)).unwrap_or_default();
         let dialect = dialect(&method, message);
         let mut line = Self {
@@ -173,7 +173,7 @@ impl Line {
             id: message.get("id").and_then(|i| shown(i, MAX_TEXT)),
             accepted: None,
             error: None,
-            message: message.clone(),
+            message,
             dialect,
             method,
         };

@@ -279,7 +279,7 @@ struct Asked {
 }
 
 /// What makes two messages equal. Logins are always rows of their own.
-type Key = (String, bool, Option<bool>, Option<String>, bool, Option<String>);
+type Key = (String, bool, Option<bool>, Option<String>, Option<u64>, Option<String>, Option<String>);
 
 /// The state of one connection.
 #[derive(Default)]
@@ -303,7 +303,8 @@ impl Stratum {
                 row.from_miner,
                 row.accepted,
                 row.error.clone(),
-                row.difficulty.is_some() || row.target.is_some(),
+                row.difficulty.map(f64::to_bits),
+                row.target.clone(),
                 row.account.clone(),
             );
             self.polls.reading(key, began, row, out);
@@ -323,7 +324,7 @@ impl Stratum {
     }
 
     /// A request or notice.
-    fn message(&mut self, side: Side, line: Line, out: &mut Output<'_>) {
+    fn message(&mut self, side: Side, line: Line<'_>, out: &mut Output<'_>) {
         // A line can make the dialect plainer, never change it from one that was plain.
         let dialect = match (self.dialect, line.dialect) {
             (None | Some(Dialect::V1), Some(now)) => now,
@@ -356,7 +357,7 @@ impl Stratum {
     }
 
     /// An answer.
-    fn answer(&mut self, side: Side, line: &Line, out: &mut Output<'_>) {
+    fn answer(&mut self, side: Side, line: &Line<'_>, out: &mut Output<'_>) {
         let Some(id) = line.id.clone() else { return };
         let Some((began, mut asked)) = self.waiting.take(&(side == Side::Resp, id)) else { return };
         let row = &mut asked.row;
@@ -427,7 +428,8 @@ impl Stratum {
 
 impl Parser for Stratum {
     fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
-        let binary = *self.binary.get_or_insert_with(|| matches!(v2::probe(data), Verdict::Mine(_)));
+        // A SetupConnection begins with a zero byte, JSON never does.
+        let binary = *self.binary.get_or_insert(data.first() == Some(&0));
         if binary { self.frames(side, data, out) } else { self.lines(side, data, out) }
     }
 

@@ -159,6 +159,8 @@ fn version_2_without_encryption() {
         (rows[0].agent.as_deref(), rows[0].pool.as_deref(), rows[1].worker.as_deref()),
         (Some("Braiins S9 21.1"), Some("pool.lan:34125"), Some("w1"))
     );
+    let bytes: Vec<_> = all[0].chunks(1).map(orig).chain([resp(&all[1])]).collect();
+    assert_eq!(shown(&Bench::tcp(34255).run(&bytes)), [("stratum_v2", "setup_connection", Some(true), 1)]);
     for end in 0..all[0].len() {
         assert_eq!(Bench::tcp(34255).run(&[orig(&all[0][..end])]).service, None);
     }
