@@ -123,6 +123,16 @@ weirds! {
     TftpMalformed "tftp_malformed" Application "A TFTP packet of an unknown kind or an impossible length.";
     LineTooLong "line_too_long" Application "A line of a text protocol exceeded its cap; it was read up to there and the rest was skipped.";
     TooManyCommands "too_many_commands" Application "A session had more commands than are recorded; later ones were followed but not kept.";
+    ModbusMalformed "modbus_malformed" Application "A Modbus message does not follow its format.";
+    Dnp3BadCrc "dnp3_bad_crc" Application "A checksum inside a DNP3 frame is wrong.";
+    Dnp3Malformed "dnp3_malformed" Application "A DNP3 frame or fragment contradicts itself.";
+    S7Malformed "s7_malformed" Application "An S7 message, or the TPKT around it, contradicts itself.";
+    EnipMalformed "enip_malformed" Application "An EtherNet/IP message does not follow its format.";
+    BacnetMalformed "bacnet_malformed" Application "A BACnet message does not follow its format.";
+    Iec104Malformed "iec104_malformed" Application "An IEC 60870-5-104 frame does not follow its format.";
+    StratumMalformed "stratum_malformed" Application "A line between miner and pool is no JSON, or too long.";
+    SipMalformed "sip_malformed" Application "A SIP message does not follow its grammar.";
+    RtspMalformed "rtsp_malformed" Application "An RTSP message does not follow its grammar.";
     ParserBufferFull "parser_buffer_full" Application "A message exceeded the cap of its parser, which gave up the flow.";
     DatabaseMalformed "database_malformed" Application "A message of a database or message broker contradicts itself.";
     RecordsFull "records_full" Application "More commands in one flow than are recorded; the later ones are only counted by the flow.";
@@ -191,7 +201,8 @@ mod tests {
         assert_eq!(names.len(), WeirdKind::ALL.len());
         for k in WeirdKind::ALL {
             assert!(
-                k.sentence().ends_with('.') && k.name().chars().all(|c| c.is_ascii_lowercase() || c == '_'),
+                k.sentence().ends_with('.')
+                    && k.name().chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_')),
                 "{k:?}"
             );
         }

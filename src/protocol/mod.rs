@@ -5,16 +5,21 @@
 //! or the database. To add one, copy `template.rs`.
 
 pub mod ber;
+pub mod bacnet;
 pub mod clues;
+pub mod coap;
 pub mod credentials;
 pub mod dcerpc;
 pub mod dhcp;
 pub mod dispatch;
+pub mod dnp3;
 pub mod dns;
 mod encoding;
 pub mod dtls;
+pub mod enip;
 pub mod files;
 pub mod ftp;
+pub mod headers;
 pub mod http1;
 pub mod kerberos;
 pub mod ldap;
@@ -26,6 +31,8 @@ pub mod http2;
 pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
+pub mod iec104;
+pub mod modbus;
 pub mod names;
 pub mod ntlm;
 pub mod smb;
@@ -38,14 +45,22 @@ pub mod smtp;
 pub mod postgresql;
 pub mod quic;
 pub mod redis;
+pub mod polling;
+pub mod rtp;
+pub mod rtsp;
+pub mod s7comm;
+pub mod sip;
 mod sniff;
 pub mod spnego;
 pub mod snmp;
 pub mod socks;
+pub mod ssdp;
 pub mod ssh;
 pub mod syslog;
 pub mod telnet;
 pub mod tds;
+pub mod stratum;
+pub mod stun;
 pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -256,6 +271,12 @@ pub trait Parser: Send {
     fn service(&self) -> Option<&'static str> {
         None
     }
+
+    /// Is it certain of its protocol? One that only a row of messages proves (RTP) says no until it has seen them; a flow that ends
+    /// before stays without a name.
+    fn sure(&self) -> bool {
+        true
+    }
 }
 
 /// One entry of the registry.
@@ -292,11 +313,11 @@ pub static ALL: &[&Protocol] = &[
     &ntp::PROTOCOL,
     &snmp::PROTOCOL,
     &syslog::PROTOCOL,
-    &names::infrastructure::SSDP,
-    &names::infrastructure::STUN,
     &radius::PROTOCOL,
     &tftp::PROTOCOL,
     &dhcp::v6::PROTOCOL,
+    &ssdp::PROTOCOL,
+    &stun::PROTOCOL,
     &names::infrastructure::NETFLOW,
     &names::infrastructure::IPFIX,
     &names::infrastructure::SFLOW,
@@ -343,19 +364,20 @@ pub static ALL: &[&Protocol] = &[
     &mqtt::PROTOCOL,
     &names::databases::AMQP,
     &names::databases::STOMP,
-    &names::media::SIP,
-    &names::media::RTSP,
+    &sip::PROTOCOL,
+    &rtp::RTCP,
+    &rtp::PROTOCOL,
+    &rtsp::PROTOCOL,
     &names::media::MGCP,
     &names::media::RTMP,
     &names::media::RFB,
-    &names::industry::MODBUS,
-    &names::industry::DNP3,
-    &names::industry::S7COMM,
-    &names::industry::ENIP,
-    &names::industry::BACNET,
-    &names::industry::IEC104,
+    &modbus::PROTOCOL,
+    &dnp3::PROTOCOL,
+    &s7comm::PROTOCOL,
+    &enip::PROTOCOL,
+    &bacnet::PROTOCOL,
+    &iec104::PROTOCOL,
     &names::industry::OPCUA,
-    &names::industry::COAP,
     &names::h323::H323,
     &names::sunrpc::SUNRPC,
     &names::operators::DIAMETER,
@@ -477,6 +499,8 @@ pub static ALL: &[&Protocol] = &[
     &names::games::QUAKE,
     &names::games::MINECRAFT,
     &names::games::RAKNET,
+    &stratum::PROTOCOL,
+    &coap::PROTOCOL,
 ];
 
 #[cfg(test)]

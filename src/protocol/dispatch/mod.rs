@@ -258,8 +258,15 @@ impl Dispatcher {
                 Outcome::More => Phase::Parsing(parsing),
                 Outcome::Over => Phase::Over,
                 Outcome::Refused => {
-                    if !marks.recorded && marks.switches == 0 {
-                        marks.service = None;
+                    if marks.recorded || marks.switches > 0 {
+                        return Phase::Over;
+                    }
+                    marks.service = None;
+                    let datagrams = transport_of(flow) == Some(Transport::Udp);
+                    if datagrams && marks.attempts < self.config.probe_attempts {
+                        // The datagram that refutes one protocol may begin another.
+                        marks.attempts += 1;
+                        return self.probe_first(flow, marks, piece);
                     }
                     Phase::Over
                 }

@@ -205,7 +205,8 @@ impl Dispatcher {
     /// Take over the parser's more exact name, unless the flow keeps the name from before a switch.
     fn named(&self, marks: &mut Marks, parsing: &Parsing) {
         if marks.switches == 0 {
-            marks.service = parsing.parser.service().or(Some(parsing.protocol.name));
+            let name = parsing.parser.service().or(Some(parsing.protocol.name));
+            marks.service = name.filter(|_| parsing.parser.sure());
         }
     }
 }

@@ -1,42 +1,10 @@
 //! Which service keeps the network running?
 //!
-//! SSDP, STUN (RFC 8489), NetFlow and IPFIX (RFC 3954, RFC 7011), sFlow, NetBIOS datagrams (RFC 1002), BGP (RFC 4271).
+//! NetFlow and IPFIX (RFC 3954, RFC 7011), sFlow, NetBIOS datagrams (RFC 1002), BGP (RFC 4271).
 
-use super::{BOTH, TCP, UDP, any_side, claim, magic, named};
+use super::{TCP, UDP, any_side, claim, magic, named};
 use crate::model::bytes::{be16, be32};
 use crate::protocol::{Protocol, Verdict};
-
-/// SSDP.
-pub static SSDP: Protocol = named(
-    "ssdp",
-    "Discovery of UPnP; told by the request lines M-SEARCH and NOTIFY over UDP, or a reply with a unique service name.",
-    UDP,
-    &[1900],
-    |p| {
-        let looks = |d: &[u8]| {
-            d.starts_with(b"M-SEARCH * HTTP/1.1")
-                || d.starts_with(b"NOTIFY * HTTP/1.1")
-                || (d.starts_with(b"HTTP/1.1 200 OK") && super::contains_word(d, "\nUSN:"))
-        };
-        claim(any_side(p, looks), 95)
-    },
-);
-
-/// STUN.
-pub static STUN: Protocol = named(
-    "stun",
-    "STUN and TURN (RFC 8489, RFC 8656); told by the magic cookie and a length that fits.",
-    BOTH,
-    &[3478],
-    |p| {
-        let looks = |d: &[u8]| {
-            matches!(d, [0..=0x3f, ..])
-                && be32(d, 4) == Some(0x2112_a442)
-                && be16(d, 2).is_some_and(|len| len % 4 == 0 && usize::from(len) + 20 <= d.len())
-        };
-        claim(any_side(p, looks), 90)
-    },
-);
 
 /// NetFlow.
 pub static NETFLOW: Protocol = named(

@@ -1,53 +1,10 @@
 //! Which protocol carries voice, pictures or screens?
 //!
-//! SIP (RFC 3261), RTSP (RFC 2326), MGCP (RFC 3435), RTMP, RFB (RFC 6143).
+//! MGCP (RFC 3435), RTMP, RFB (RFC 6143).
 
 use super::reader::{Reader, Told, must, settle};
-use super::{BOTH, TCP, UDP, any_side, claim, first_line, magic, named};
+use super::{TCP, UDP, any_side, claim, first_line, magic, named};
 use crate::protocol::{Protocol, Transport, Verdict};
-
-/// SIP.
-pub static SIP: Protocol = named(
-    "sip",
-    "SIP (RFC 3261); told by its version at the end of a request line or the start of a reply.",
-    BOTH,
-    &[5060],
-    |p| {
-        let looks = |d: &[u8]| d.starts_with(b"SIP/2.0 ") || first_line(d).ends_with(b" SIP/2.0");
-        if any_side(p, looks) {
-            return Verdict::Mine(90);
-        }
-        let open = p.transport == Transport::Tcp && any_side(p, unfinished_request);
-        if open { Verdict::NeedMore } else { Verdict::NotMine }
-    },
-);
-
-/// RTSP.
-pub static RTSP: Protocol = named(
-    "rtsp",
-    "RTSP (RFC 2326, RFC 7826); told by its version at the end of a request line or the start of a reply.",
-    TCP,
-    &[554, 8554],
-    |p| {
-        let looks = |d: &[u8]| {
-            let line = first_line(d);
-            d.starts_with(b"RTSP/") || line.ends_with(b" RTSP/1.0") || line.ends_with(b" RTSP/2.0")
-        };
-        if any_side(p, looks) {
-            Verdict::Mine(95)
-        } else if any_side(p, unfinished_request) {
-            Verdict::NeedMore
-        } else {
-            Verdict::NotMine
-        }
-    },
-);
-
-/// Can this still become a request line? A method in capitals, no line end yet.
-fn unfinished_request(d: &[u8]) -> bool {
-    let method = d.iter().take_while(|b| b.is_ascii_uppercase() || **b == b'_').count();
-    method > 0 && matches!(d.get(method), None | Some(b' ')) && !d.contains(&b'\n') && super::is_text(d)
-}
 
 /// MGCP.
 pub static MGCP: Protocol =

@@ -22,9 +22,3 @@ pub static RDPEUDP: Protocol = named(
         }
     },
 );
-
-/// Is it TPKT (RFC 1006) with an X.224 connection request or confirmation?
-pub(super) fn x224_setup(p: &Probe<'_>) -> bool {
-    let setup = |d: &[u8], want: u8| matches!(d, [3, 0, _, _, _, code, ..] if *code == want);
-    setup(p.orig, 0xe0) && (p.resp.is_empty() || setup(p.resp, 0xd0))
-}

@@ -1,0 +1,599 @@
+//! Which registers of which unit are read or written, and what did the device say?
+//!
+//! Modbus/TCP: the header and the functions of the Modbus Application Protocol Specification V1.1b3 and the Messaging on TCP/IP
+//! Implementation Guide V1.0b; function 90 (UMAS, Schneider Electric) by its published function codes. One row is one request with
+//! its answer; equal readings are counted (see [`super::polling`]), writes never. Refuses to interpret values: what a register means only
+//! its owner knows.
+
+use super::clues::{Clue, HOST_CLUES};
+use super::polling::{self, Polls, Repeated, Repeats, Waiting, address, client, seconds};
+use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
+use crate::flow::At;
+use crate::model::bytes::{Cursor, be16};
+use crate::model::flow::Side;
+use crate::model::record::Record;
+use crate::model::rows::Row;
+use crate::model::schema::{ColumnType as T, Table, col};
+use crate::model::text::printable;
+use crate::model::weird::{Detail, WeirdKind};
+use std::fmt::Write;
+
+/// Largest message with its header, bytes: 6 of header and 254 that the length counts.
+const MAX_MESSAGE: usize = 260;
+
+/// Values of one message that are kept; a message holds up to 125 registers or 2,000 coils.
+const MAX_VALUES: usize = 32;
+
+/// Bytes of one object of a device identification that are shown.
+const MAX_OBJECT: usize = 64;
+
+/// The usual port.
+const PORTS: &[u16] = &[502];
+
+/// The registry's entry.
+pub static PROTOCOL: Protocol = Protocol {
+    name: "modbus",
+    about: "Modbus/TCP; told by a header whose length fits, and an answer with the request's number, unit and function; on its port also by one message that fits its function.",
+    transports: &[Transport::Tcp],
+    ports: PORTS,
+    tables: &[&TABLE, &HOST_CLUES],
+    buffer_cap: MAX_MESSAGE,
+    probe,
+    parser: Some(|| Box::<Modbus>::default()),
+};
+
+/// Functions that requests may have, by their names in the specification.
+fn function_name(code: u8) -> Option<&'static str> {
+    Some(match code {
+        1 => "read_coils",
+        2 => "read_discrete_inputs",
+        3 => "read_holding_registers",
+        4 => "read_input_registers",
+        5 => "write_single_coil",
+        6 => "write_single_register",
+        7 => "read_exception_status",
+        8 => "diagnostics",
+        11 => "get_comm_event_counter",
+        12 => "get_comm_event_log",
+        15 => "write_multiple_coils",
+        16 => "write_multiple_registers",
+        17 => "report_server_id",
+        20 => "read_file_record",
+        21 => "write_file_record",
+        22 => "mask_write_register",
+        23 => "read_write_multiple_registers",
+        24 => "read_fifo_queue",
+        43 => "encapsulated_interface_transport",
+        90 => "umas",
+        _ => return None,
+    })
+}
+
+fn exception_name(code: u8) -> Option<&'static str> {
+    Some(match code {
+        1 => "illegal_function",
+        2 => "illegal_data_address",
+        3 => "illegal_data_value",
+        4 => "server_device_failure",
+        5 => "acknowledge",
+        6 => "server_device_busy",
+        7 => "negative_acknowledge",
+        8 => "memory_parity_error",
+        10 => "gateway_path_unavailable",
+        11 => "gateway_target_failed_to_respond",
+        _ => return None,
+    })
+}
+
+/// Does the function change something? For UMAS its own function code decides: writes, downloads, start and stop.
+fn is_write(function: u8, sub: Option<u16>) -> bool {
+    match function {
+        5 | 6 | 15 | 16 | 21 | 22 | 23 => true,
+        90 => matches!(sub, Some(0x21 | 0x23 | 0x25 | 0x33..=0x35 | 0x40 | 0x41)),
+        _ => false,
+    }
+}
+
+/// Is there a whole header, and does it fit? `None` while it is too short.
+fn header(d: &[u8]) -> Option<bool> {
+    let protocol = be16(d, 2)?;
+    let len = be16(d, 4)?;
+    let function = *d.get(7)?;
+    Some(protocol == 0 && (2..=254).contains(&len) && !matches!(function & 0x7f, 0 | 0x70..))
+}
+
+/// Does a request of a known function have the length that its fields say?
+fn whole_request(d: &[u8]) -> bool {
+    let Some(len) = be16(d, 4).map(usize::from) else { return false };
+    let Some(function) = d.get(7) else { return false };
+    let counted = |at: usize| d.get(at).is_some_and(|n| len == at + 1 - 6 + usize::from(*n));
+    match function {
+        1 | 2 => len == 6 && be16(d, 10).is_some_and(|n| (1..=2_000).contains(&n)),
+        3 | 4 => len == 6 && be16(d, 10).is_some_and(|n| (1..=125).contains(&n)),
+        5 => len == 6 && matches!(be16(d, 10), Some(0 | 0xff00)),
+        6 => len == 6,
+        7 | 11 | 12 | 17 => len == 2,
+        15 | 16 => counted(12),
+        22 => len == 8,
+        23 => counted(16),
+        43 => len == 5 && matches!(d.get(8), Some(14)),
+        _ => false,
+    }
+}
+
+/// Does an answer of a reading function have the length that its count says, or is it an exception?
+fn whole_answer(d: &[u8]) -> bool {
+    let Some(len) = be16(d, 4).map(usize::from) else { return false };
+    match (d.get(7), d.get(8)) {
+        (Some(1..=4), Some(n)) => len == usize::from(*n) + 3,
+        (Some(0x81..=0x98), Some(code)) => len == 3 && exception_name(*code).is_some(),
+        _ => false,
+    }
+}
+
+fn probe(p: &Probe<'_>) -> Verdict {
+    if [p.orig, p.resp].iter().any(|d| !d.is_empty() && header(d) == Some(false)) {
+        return Verdict::NotMine;
+    }
+    let (ask, tell) = polling::asked_and_told(p, PORTS);
+    if p.on_port(PORTS) && (whole_request(ask) || whole_answer(tell)) {
+        return Verdict::Mine(80);
+    }
+    let (Some(asked), Some(told)) = (ask.first_chunk::<8>(), tell.first_chunk::<8>()) else {
+        return Verdict::NeedMore;
+    };
+    let ([a, b, _, _, _, _, unit, function], [c, d, _, _, _, _, unit2, function2]) = (asked, told);
+    if (a, b, unit) == (c, d, unit2) && *function == function2 & 0x7f {
+        Verdict::Mine(85)
+    } else {
+        Verdict::NotMine
+    }
+}
+
+/// One request with its answer.
+#[derive(Clone, Debug)]
+pub struct ModbusRecord {
+    /// Transaction identifier.
+    pub transaction_id: u16,
+    /// Unit identifier.
+    pub unit: u8,
+    /// Function code without the exception bit.
+    pub function_code: u8,
+    /// Sub-function of diagnostics, MEI type, or UMAS function code.
+    pub subfunction: Option<u16>,
+    /// First address of what is read or written.
+    pub address: Option<u16>,
+    /// How many coils or registers.
+    pub quantity: Option<u16>,
+    /// Values written, or read.
+    pub values: Option<String>,
+    /// Exception code of the answer.
+    pub exception: Option<u8>,
+    /// Was there an answer?
+    pub answered: bool,
+    /// Nanoseconds to the answer.
+    pub rtt: Option<i64>,
+    /// How often.
+    pub repeats: Repeats,
+}
+
+impl ModbusRecord {
+    /// Does it change something?
+    pub fn is_write(&self) -> bool {
+        is_write(self.function_code, self.subfunction)
+    }
+
+    /// The function's name.
+    pub fn function(&self) -> Option<&'static str> {
+        function_name(self.function_code)
+    }
+}
+
+impl Repeated for ModbusRecord {
+    fn repeats(&mut self) -> &mut Repeats {
+        &mut self.repeats
+    }
+}
+
+/// Requests.
+pub static TABLE: Table = Table::record(
+    "modbus",
+    "One row is one Modbus request with its answer, or many equal readings of one flow.",
+    &[
+        col("transaction_id", T::U16, "", "Transaction identifier of the request."),
+        col(
+            "unit",
+            T::U8,
+            "",
+            "Unit identifier: the device behind a gateway; 0 and 255 mean the gateway itself.",
+        ),
+        col("function_code", T::U8, "", "Function code, without the bit that marks an exception."),
+        col(
+            "function",
+            T::Text,
+            "",
+            "Name of the function; NULL for one that the specification does not name.",
+        ),
+        polling::IS_WRITE,
+        col(
+            "subfunction",
+            T::U16,
+            "",
+            "Sub-function of diagnostics, MEI type, or function of UMAS; NULL for others.",
+        ),
+        col(
+            "address",
+            T::U16,
+            "",
+            "First coil or register, from 0, that is read, or else written; NULL when the request names none.",
+        ),
+        col(
+            "quantity",
+            T::U16,
+            "coils or registers",
+            "How many are read or written; NULL when the request does not say.",
+        ),
+        col(
+            "values",
+            T::Text,
+            "",
+            "Values written, else those of the first answer: registers as unsigned numbers, coils as 0 and 1, the first 32; NULL without.",
+        ),
+        col("exception_code", T::U8, "", "Why the device refused; NULL when it did not, or did not answer."),
+        col("exception", T::Text, "", "Name of the exception; NULL without one, and for an unknown code."),
+        col("answered", T::Bool, "", "Was an answer seen?"),
+        polling::RTT,
+        polling::COUNT,
+        polling::LAST_TS,
+    ],
+);
+
+impl Record for ModbusRecord {
+    fn table(&self) -> &'static Table {
+        &TABLE
+    }
+
+    fn write(&self, row: &mut Row<'_>) {
+        row.u16(self.transaction_id)
+            .u8(self.unit)
+            .u8(self.function_code)
+            .opt_text(self.function())
+            .bool(self.is_write())
+            .opt_u16(self.subfunction)
+            .opt_u16(self.address)
+            .opt_u16(self.quantity)
+            .opt_text(self.values.as_deref())
+            .opt_u8(self.exception)
+            .opt_text(self.exception.and_then(exception_name))
+            .bool(self.answered)
+            .opt_f64(self.rtt.map(seconds))
+            .u32(self.repeats.count)
+            .time(self.repeats.last);
+    }
+}
+
+/// Registers as numbers, the first [`MAX_VALUES`].
+fn registers(data: &[u8]) -> Option<String> {
+    let words = data.chunks_exact(2).filter_map(|w| be16(w, 0));
+    joined(words, data.len() / 2)
+}
+
+/// Coils as bits, lowest first, the first [`MAX_VALUES`] of `quantity`.
+fn coils(data: &[u8], quantity: u16) -> Option<String> {
+    let total = usize::from(quantity).min(data.len().saturating_mul(8));
+    let bits = data.iter().flat_map(|b| (0..8).map(move |i| u16::from(b >> i & 1))).take(total);
+    joined(bits, total)
+}
+
+fn joined(values: impl Iterator<Item = u16>, total: usize) -> Option<String> {
+    let mut text = String::new();
+    for (i, v) in values.take(MAX_VALUES).enumerate() {
+        let _ = write!(text, "{}{v}", if i > 0 { "," } else { "" });
+    }
+    if total > MAX_VALUES {
+        text.push_str(",…");
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// What a request says behind its function code. Fields that are not there stay `None`.
+fn request(row: &mut ModbusRecord, body: &[u8]) -> Option<()> {
+    let mut c = Cursor::new(body);
+    match row.function_code {
+        1..=4 => {
+            row.address = Some(c.u16()?);
+            row.quantity = Some(c.u16()?);
+        }
+        5 => {
+            row.address = Some(c.u16()?);
+            row.quantity = Some(1);
+            row.values = Some(if c.u16()? == 0 { "0" } else { "1" }.into());
+        }
+        6 => {
+            row.address = Some(c.u16()?);
+            row.quantity = Some(1);
+            row.values = registers(c.take(2)?);
+        }
+        8 => {
+            row.subfunction = Some(c.u16()?);
+            row.values = registers(c.rest());
+        }
+        code @ (15 | 16) => {
+            let (at, quantity) = (c.u16()?, c.u16()?);
+            (row.address, row.quantity) = (Some(at), Some(quantity));
+            let n = c.u8()?;
+            let data = c.take(usize::from(n))?;
+            row.values = if code == 15 { coils(data, quantity) } else { registers(data) };
+        }
+        22 => {
+            row.address = Some(c.u16()?);
+            row.quantity = Some(1);
+            // The masks: AND, then OR.
+            row.values = registers(c.take(4)?);
+        }
+        23 => {
+            c.skip(4)?;
+            row.address = Some(c.u16()?);
+            row.quantity = Some(c.u16()?);
+            let n = c.u8()?;
+            row.values = registers(c.take(usize::from(n))?);
+        }
+        24 => row.address = Some(c.u16()?),
+        43 => row.subfunction = Some(u16::from(c.u8()?)),
+        // UMAS: a session byte, then its own function code.
+        90 => {
+            c.skip(1)?;
+            row.subfunction = Some(u16::from(c.u8()?));
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+/// What the answer adds: values that were read.
+fn answer(row: &mut ModbusRecord, body: &[u8]) -> Option<()> {
+    let mut c = Cursor::new(body);
+    if matches!(row.function_code, 1..=4) {
+        let n = c.u8()?;
+        let data = c.take(usize::from(n))?;
+        row.values = match row.function_code {
+            1 | 2 => coils(data, row.quantity.unwrap_or(u16::MAX)),
+            _ => registers(data),
+        };
+    }
+    Some(())
+}
+
+/// Vendor, product and revision of a device identification (function 43, MEI type 14).
+fn identification(body: &[u8]) -> Option<String> {
+    let mut c = Cursor::new(body);
+    let [14, _, _, _, _, objects] = c.array::<6>()? else { return None };
+    let mut text = String::new();
+    for _ in 0..objects {
+        let (Some(_), Some(len)) = (c.u8(), c.u8()) else { break };
+        let Some(value) = c.take(usize::from(len)) else { break };
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&printable(value, MAX_OBJECT));
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// What makes two readings equal: unit, function, address, quantity, and how they ended.
+type Key = (u8, u8, Option<u16>, Option<u16>, Option<u16>, Option<u8>, bool);
+
+/// The state of one connection.
+#[derive(Default)]
+struct Modbus {
+    waiting: Waiting<(u16, u8, u8), ModbusRecord>,
+    polls: Polls<Key, ModbusRecord>,
+    /// Messages that fit so far: what breaks off later is a weird, not another protocol.
+    messages: u32,
+    /// A gap was met: what does not look like a header is passed over.
+    lost: bool,
+    told_role: bool,
+}
+
+impl Modbus {
+    fn write(&mut self, began: At, row: ModbusRecord, out: &mut Output<'_>) {
+        if row.is_write() {
+            out.record(began, row);
+            return;
+        }
+        let key = (
+            row.unit,
+            row.function_code,
+            row.subfunction,
+            row.address,
+            row.quantity,
+            row.exception,
+            row.answered,
+        );
+        self.polls.reading(key, began, row, out);
+    }
+
+    fn message(&mut self, side: Side, message: &[u8], out: &mut Output<'_>) {
+        let (Some(id), Some(&unit), Some(&code)) = (be16(message, 0), message.get(6), message.get(7)) else {
+            return;
+        };
+        let body = message.get(8..).unwrap_or(&[]);
+        self.messages = self.messages.saturating_add(1);
+        if side == client(&out.flow.tuple, PORTS) {
+            let mut row = ModbusRecord {
+                transaction_id: id,
+                unit,
+                function_code: code & 0x7f,
+                subfunction: None,
+                address: None,
+                quantity: None,
+                values: None,
+                exception: None,
+                answered: false,
+                rtt: None,
+                repeats: Repeats::once(out.at),
+            };
+            if code & 0x80 != 0 || request(&mut row, body).is_none() {
+                out.weird(WeirdKind::ModbusMalformed, Detail::Number(u64::from(code)));
+            }
+            if let Some((began, old)) = self.waiting.put((id, unit, code & 0x7f), row, out) {
+                self.write(began, old, out);
+            }
+            return;
+        }
+        let Some((began, mut row)) = self.waiting.take(&(id, unit, code & 0x7f)) else {
+            // The request was not captured; an answer alone does not say what was asked.
+            return;
+        };
+        (row.answered, row.rtt) = (true, Some(out.at.ts.since(began.ts)));
+        if code & 0x80 != 0 {
+            row.exception = body.first().copied();
+        } else if answer(&mut row, body).is_none() {
+            out.weird(WeirdKind::ModbusMalformed, Detail::Number(u64::from(code)));
+        }
+        let device = address(&out.flow.tuple, side);
+        if !self.told_role {
+            self.told_role = true;
+            out.clue(device, Clue::Role, "plc", "modbus");
+            out.clue(address(&out.flow.tuple, side.other()), Clue::Role, "hmi", "modbus");
+        }
+        if code == 43
+            && let Some(text) = identification(body)
+        {
+            out.clue(device, Clue::System, &text, "modbus.device_identification");
+        }
+        self.write(began, row, out);
+    }
+}
+
+impl Parser for Modbus {
+    fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        let mut rest = data;
+        while let Some(fits) = header(rest) {
+            if !fits {
+                if self.messages == 0 && !self.lost {
+                    return Fed::NotMine;
+                }
+                if !self.lost {
+                    out.weird(WeirdKind::ModbusMalformed, Detail::Text("no header where one must be".into()));
+                }
+                // Messages begin where segments do, nearly always: the next piece is tried again.
+                self.lost = true;
+                return Fed::Took(data.len());
+            }
+            let len = usize::from(be16(rest, 4).unwrap_or(0)).saturating_add(6);
+            let Some((message, behind)) = rest.split_at_checked(len) else { break };
+            self.lost = false;
+            self.message(side, message, out);
+            rest = behind;
+        }
+        Fed::Took(data.len() - rest.len())
+    }
+
+    fn gap(&mut self, _: Side, _: u64, _: &mut Output<'_>) -> Fed {
+        self.lost = true;
+        Fed::Took(0)
+    }
+
+    fn finish(&mut self, out: &mut Output<'_>) {
+        for (began, row) in self.waiting.drain() {
+            self.write(began, row, out);
+        }
+        self.polls.finish(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::flow::ServiceSource;
+    use crate::protocol::clues::HostClue;
+    use crate::protocol::testing::{Bench, lost, orig, resp};
+
+    const READ: &[u8] = b"\0\x01\0\0\0\x06\x01\x03\0\x6b\0\x02";
+    const VALUES: &[u8] = b"\0\x01\0\0\0\x07\x01\x03\x04\x02\x2b\0\x01";
+
+    #[test]
+    fn a_reading_and_its_values() {
+        let run = Bench::tcp(4242).run(&[orig(READ), resp(VALUES)]);
+        let rows = run.records::<ModbusRecord>();
+        let r = rows[0];
+        assert_eq!((run.service, rows.len(), run.faults), (Some("modbus"), 1, 0));
+        assert_eq!(
+            (r.function(), r.unit, r.address, r.quantity),
+            (Some("read_holding_registers"), 1, Some(0x6b), Some(2))
+        );
+        assert_eq!((r.values.as_deref(), r.is_write(), r.rtt), (Some("555,1"), false, Some(1_000_000)));
+        let roles: Vec<_> = run.records::<HostClue>().iter().map(|c| c.value.clone()).collect();
+        assert_eq!(roles, ["plc", "hmi"]);
+    }
+
+    #[test]
+    fn another_transaction_is_another_protocol() {
+        let other = b"\0\x02\0\0\0\x07\x01\x03\x04\0\0\0\0";
+        assert_eq!(Bench::tcp(4242).run(&[orig(READ), resp(other)]).service, None);
+        let run = Bench::tcp(502).run(&[orig(READ)]);
+        assert_eq!(
+            (run.source, run.records::<ModbusRecord>()[0].answered),
+            (Some(ServiceSource::Content), false)
+        );
+        // A length that does not fit the function is no request, even on the port.
+        assert_ne!(
+            Bench::tcp(502).run(&[orig(b"\0\x01\0\0\0\x07\x01\x03\0\x6b\0\x02\0")]).source,
+            Some(ServiceSource::Content)
+        );
+    }
+
+    #[test]
+    fn equal_readings_are_counted_and_writes_are_not() {
+        let write = b"\0\x02\0\0\0\x09\x01\x0f\0\x13\0\x0a\x02\xcd\x01";
+        let done = b"\0\x02\0\0\0\x06\x01\x0f\0\x13\0\x0a";
+        let mut sent = Vec::new();
+        for _ in 0..10 {
+            sent.extend([orig(READ), resp(VALUES), orig(write), resp(done)]);
+        }
+        let run = Bench::tcp(502).run(&sent);
+        let rows = run.records::<ModbusRecord>();
+        let writes: Vec<_> = rows.iter().filter(|r| r.is_write()).collect();
+        assert_eq!((writes.len(), writes[0].values.as_deref()), (10, Some("1,0,1,1,0,0,1,1,1,0")));
+        let reads: Vec<_> = rows.iter().filter(|r| !r.is_write()).map(|r| r.repeats.count).collect();
+        assert_eq!(reads, [1, 1, 1, 7]);
+    }
+
+    #[test]
+    fn exceptions_identification_and_umas() {
+        let run = Bench::tcp(502).run(&[orig(READ), resp(b"\0\x01\0\0\0\x03\x01\x83\x02")]);
+        assert_eq!(
+            run.records::<ModbusRecord>()[0].exception.and_then(exception_name),
+            Some("illegal_data_address")
+        );
+        let ask = b"\0\x03\0\0\0\x05\xff\x2b\x0e\x01\0";
+        let tell = b"\0\x03\0\0\0\x11\xff\x2b\x0e\x01\x01\0\0\x02\0\x04ACME\x01\x01X";
+        let run = Bench::tcp(502).run(&[orig(ask), resp(tell)]);
+        let clues = run.records::<HostClue>();
+        assert!(clues.iter().any(|c| c.clue == Clue::System && c.value == "ACME X"), "{clues:?}");
+        let stop = b"\0\x04\0\0\0\x06\0\x5a\x01\x41\xff\0";
+        let run = Bench::tcp(502).run(&[orig(READ), resp(VALUES), orig(stop)]);
+        let rows = run.records::<ModbusRecord>();
+        assert_eq!((rows[1].function(), rows[1].is_write()), (Some("umas"), true));
+    }
+
+    #[test]
+    fn every_prefix_and_a_lost_piece_survive() {
+        let talk = [READ, READ].concat();
+        for end in 0..talk.len() {
+            assert_eq!(Bench::tcp(502).run(&[orig(&talk[..end]), resp(&VALUES[..end.min(13)])]).faults, 0);
+        }
+        let run = Bench::tcp(502).run(&[
+            orig(READ),
+            resp(VALUES),
+            lost(Side::Resp, 5),
+            resp(b"junk that is no header"),
+            orig(READ),
+            resp(VALUES),
+        ]);
+        assert_eq!((run.records::<ModbusRecord>().len(), run.weirds.len()), (2, 0));
+        let run = Bench::tcp(502).run(&[orig(READ), resp(VALUES), orig(b"GET / HTTP/1.1\r\n")]);
+        assert_eq!(run.weirds, [WeirdKind::ModbusMalformed]);
+    }
+}
