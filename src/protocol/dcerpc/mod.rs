@@ -47,9 +47,7 @@ fn probe(p: &Probe<'_>) -> Verdict {
     }
     let sides = [p.orig, p.resp].map(|d| if d.is_empty() { None } else { Some(Header::looks_like(d)) });
     match sides {
-        // A capture may begin inside a packet of one side; then the other must be beyond doubt.
-        [Some(Some(false)), Some(Some(true))] => yes(Header::is_handshake(p.resp), 80),
-        [Some(Some(true)), Some(Some(false))] => yes(Header::is_handshake(p.orig), 80),
+        // Both must agree when both have spoken: version and type alone are eight bytes that others may send.
         [Some(Some(false)), _] | [_, Some(Some(false))] | [None, None] => Verdict::NotMine,
         [Some(Some(true)), _] | [_, Some(Some(true))] => Verdict::Mine(85),
         _ => Verdict::NeedMore,

@@ -94,11 +94,6 @@ impl Header {
         Some(length >= least && (auth == 0 || usize::from(auth) + VERIFIER + HEADER <= usize::from(length)))
     }
 
-    /// Is `data` exactly one packet of those that set up a connection?
-    pub(super) fn is_handshake(data: &[u8]) -> bool {
-        Self::read(data).is_some_and(|h| matches!(h.kind, kind::BIND..=kind::AUTH3) && h.length == data.len())
-    }
-
     /// Bytes of arguments or results in a packet whose own header takes `fixed` bytes.
     pub(super) fn stub(&self, fixed: usize) -> u64 {
         let verifier = if self.auth_length > 0 { self.auth_length + VERIFIER } else { 0 };

@@ -167,14 +167,12 @@ fn every_prefix_and_every_chunking_gives_the_same() {
 #[test]
 fn a_capture_that_begins_inside_a_packet() {
     let run = run(&[
-        orig(b"the end of a bind"),
         resp(&bind_ack(1, None)),
+        orig(b"the end of another packet"),
         orig(&packet(14, 3, 2, &bind(2, DRSUAPI, None)[16..], None)),
     ]);
     let r = run.records::<DcerpcRecord>()[0];
     assert_eq!((r.kind, r.interface_name(), run.weirds.len()), ("alter_context", Some("drsuapi"), 0));
-    let other = Bench::tcp(4242).run(&[orig(b"the end of a bind"), resp(&response(1, &[], 3))]);
-    assert_eq!(other.service, None, "an answer to a call alone is too little");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn write(offset: u64, data: &[u8]) -> Vec<u8> {
 }
 
 fn close() -> Vec<u8> {
-    body(24, &[(8, &FILE)], 23, &[])
+    body(24, &[(8, &FILE)], 0, &[])
 }
 
 fn run(sent: &[Vec<u8>]) -> Run {
@@ -220,7 +220,7 @@ fn several_in_one_message_and_answers_that_take_their_time() {
     let mut first = v2(false, 5, 9, 0, &create("dir"));
     first.resize(first.len().next_multiple_of(8), 0);
     first[20] = first.len() as u8;
-    let mut second = v2(false, 6, 10, 0, &body(24, &[(8, &[0xff; 16])], 23, &[]));
+    let mut second = v2(false, 6, 10, 0, &body(24, &[(8, &[0xff; 16])], 0, &[]));
     second[16] = 4;
     let mut talk = login();
     talk.push(framed(&[first, second].concat()));
