@@ -47,7 +47,7 @@ fn probe(p: &Probe<'_>) -> Verdict {
     }
     let sides = [p.orig, p.resp].map(|d| if d.is_empty() { None } else { Some(Header::looks_like(d)) });
     match sides {
-        // Both must agree as soon as both have spoken: version and type alone are eight bytes that others may send.
+        // Both must agree when both have spoken: version and type alone are eight bytes that others may send.
         [Some(Some(false)), _] | [_, Some(Some(false))] | [None, None] => Verdict::NotMine,
         [Some(Some(true)), _] | [_, Some(Some(true))] => Verdict::Mine(85),
         _ => Verdict::NeedMore,
@@ -103,25 +103,34 @@ impl std::fmt::Debug for Uuid {
 struct Rpc {
     connection: Conversation,
     datagrams: datagram::Datagrams,
-    /// Was at least one packet understood?
-    spoke: bool,
+    /// Was at least one packet of the side understood?
+    spoke: [bool; 2],
+    /// Another flow said that this one would be DCE/RPC: no probe has looked at it.
+    announced: bool,
 }
 
 impl Rpc {
     fn stream(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        let [orig, resp] = &mut self.spoke;
+        let spoke = if side == Side::Orig { orig } else { resp };
+        if !*spoke && !self.announced && Header::looks_like(data) == Some(false) {
+            // The capture begins inside a packet.
+            self.connection.lose(side);
+            return Fed::Took(data.len());
+        }
         match self.connection.feed(side, data, out) {
             Some(taken) => {
-                self.spoke |= taken > 0;
+                *spoke |= taken > 0;
                 match self.connection.take_skip(side) {
                     0 => Fed::Took(taken),
                     skip => Fed::Skip(skip),
                 }
             }
-            None if self.spoke => {
+            None if self.spoke == [false; 2] => Fed::NotMine,
+            None => {
                 self.connection.finish(out);
                 Fed::Done
             }
-            None => Fed::NotMine,
         }
     }
 }
@@ -148,5 +157,5 @@ impl Parser for Rpc {
 
 /// A parser for a connection that is known to be DCE/RPC.
 fn announced() -> Box<dyn Parser> {
-    Box::<Rpc>::default()
+    Box::new(Rpc { announced: true, ..Rpc::default() })
 }

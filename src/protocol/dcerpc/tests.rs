@@ -165,6 +165,17 @@ fn every_prefix_and_every_chunking_gives_the_same() {
 }
 
 #[test]
+fn a_capture_that_begins_inside_a_packet() {
+    let run = run(&[
+        resp(&bind_ack(1, None)),
+        orig(b"the end of another packet"),
+        orig(&packet(14, 3, 2, &bind(2, DRSUAPI, None)[16..], None)),
+    ]);
+    let r = run.records::<DcerpcRecord>()[0];
+    assert_eq!((r.kind, r.interface_name(), run.weirds.len()), ("alter_context", Some("drsuapi"), 0));
+}
+
+#[test]
 fn bytes_that_are_no_packet_end_it() {
     let run = run(&[orig(&bind(1, DRSUAPI, None)), orig(b"GET / HTTP/1.1\r\n\r\n")]);
     assert_eq!((run.weirds, run.done_after), (vec![WeirdKind::DcerpcMalformed], Some(2)));

@@ -96,7 +96,6 @@ enum Step {
     Took(usize),
     Wait,
     All,
-    Refuse,
 }
 
 impl Smb {
@@ -202,10 +201,10 @@ impl Smb {
     }
 
     fn broken(&mut self, side: Side, out: &mut Output<'_>) -> Step {
-        if !self.spoke {
-            return Step::Refuse;
+        // The probe saw a message, perhaps on the other side: a capture may begin inside of one.
+        if self.spoke {
+            out.weird(WeirdKind::SmbMalformed, Detail::Text("no message where one must begin".into()));
         }
-        out.weird(WeirdKind::SmbMalformed, Detail::Text("no message where one must begin".into()));
         self.lane(side).lost = true;
         Step::All
     }
@@ -223,7 +222,6 @@ impl Parser for Smb {
                 Step::Took(n) => at += n,
                 Step::Wait => return Fed::Took(at),
                 Step::All => return Fed::Took(data.len()),
-                Step::Refuse => return Fed::NotMine,
             }
         }
         let lane = self.lane(side);

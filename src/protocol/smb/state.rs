@@ -356,8 +356,10 @@ impl State {
             return;
         }
         let mut row = self.row_of(&waiting);
-        if let What::SessionSetup(login) = &mut waiting.ask.what {
-            settle(login, None, None, &mut row, out);
+        match &mut waiting.ask.what {
+            What::SessionSetup(login) => settle(login, None, None, &mut row, out),
+            What::TreeConnect => row.share = row.file_name.take(),
+            _ => {}
         }
         out.record(waiting.at, row);
     }
