@@ -582,10 +582,9 @@ impl State {
         if !self.files.iter().any(|f| f.id == id) {
             self.open(id, head, out, |f| f.pipe = Some(Box::default()));
         }
-        if let Some(file) = self.files.iter_mut().rev().find(|f| f.id == id) {
-            if let Some(pipe) = &mut file.pipe {
-                pipe.feed_pipe(head.side, data, out);
-            }
+        let file = self.files.iter_mut().rev().find(|f| f.id == id);
+        if let Some(pipe) = file.and_then(|f| f.pipe.as_mut()) {
+            pipe.feed_pipe(head.side, data, out);
         }
     }
 
