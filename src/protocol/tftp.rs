@@ -401,10 +401,10 @@ mod tests {
     fn a_lost_block_and_an_error_are_told() {
         let (one, three) = (block(1, &[b'x'; 512]), block(3, b"end"));
         let write = b"\0\x02up.bin\0OCTET\0";
-        let run = run(&[orig(write), resp(b"\0\x04\0\0"), orig(&one), orig(&three)]);
-        let f = run.records::<FileRecord>()[0];
+        let played = run(&[orig(write), resp(b"\0\x04\0\0"), orig(&one), orig(&three)]);
+        let f = played.records::<FileRecord>()[0];
         assert_eq!((f.missing_bytes, f.sha256, f.sender), (512, None, Side::Orig));
-        assert!(run.records::<TftpRecord>()[0].write);
+        assert!(played.records::<TftpRecord>()[0].write);
         let no = run(&[orig(ASK), resp(b"\0\x05\0\x01File not found\0")]);
         let r = no.records::<TftpRecord>()[0];
         assert_eq!((r.error_code, r.error.as_deref(), r.answered), (Some(1), Some("File not found"), true));

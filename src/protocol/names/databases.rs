@@ -3,8 +3,7 @@
 //! Cassandra, Kafka, AMQP (0-9-1 and 1.0), STOMP.
 
 use super::reader::{Reader, Told, must, settle};
-use super::{TCP, claim, is_text, magic, named, surest};
-use crate::model::bytes::{Cursor, be32};
+use super::{TCP, is_text, magic, named, surest};
 use crate::protocol::{Probe, Protocol, Verdict};
 
 /// Cassandra.

@@ -3,7 +3,7 @@
 //! NNTP (RFC 3977), XMPP (RFC 6120), rsync, git.
 //! Where the server's word is not enough, the client's first command decides.
 
-use super::{TCP, begins_with_word, contains_word, magic, named, surest};
+use super::{TCP, begins_with_word, contains_word, first_line, magic, named, surest};
 use crate::protocol::lines::begins_like;
 use crate::protocol::{Probe, Protocol, Verdict};
 

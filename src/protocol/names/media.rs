@@ -4,7 +4,7 @@
 
 use super::reader::{Reader, Told, must, settle};
 use super::{TCP, UDP, any_side, claim, first_line, magic, named};
-use crate::protocol::{Protocol, Transport, Verdict};
+use crate::protocol::{Protocol, Verdict};
 
 /// MGCP.
 pub static MGCP: Protocol =

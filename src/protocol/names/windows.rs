@@ -4,7 +4,7 @@
 
 use super::{UDP, claim, named};
 use crate::model::bytes::{be16, be32};
-use crate::protocol::{Probe, Protocol, Verdict};
+use crate::protocol::{Protocol, Verdict};
 
 /// RDP over UDP.
 pub static RDPEUDP: Protocol = named(
