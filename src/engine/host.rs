@@ -11,11 +11,13 @@ use crate::model::addr::Ip;
 use crate::model::event::{Body, Event};
 use crate::model::flow::FlowRecord;
 use crate::model::ids::CaptureId;
+use crate::model::record::Record;
 use crate::model::rows::Rows;
 use crate::model::schema::Table;
+use crate::model::syn::SynShape;
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
-use crate::protocol::clues::HostClue;
+use crate::protocol::clues::{Clue, HOST_CLUES, HostClue};
 use crate::protocol::dns::record::{DnsRecord, registered_domain};
 use crate::topology::Subnets;
 use hashbrown::HashSet;
@@ -31,6 +33,9 @@ const ROWS_PER_BATCH: usize = 512;
 
 /// Clues remembered per shard: 16 shards of them take 8 MB at 32 bytes an entry.
 const CLUES: usize = 16_384;
+
+/// SYN shapes remembered per shard, with their senders: 16 shards of them take 4 MB at 56 bytes an entry.
+const SHAPES: usize = 4_096;
 
 /// Rows by table, for one capture.
 #[derive(Debug)]
@@ -90,6 +95,8 @@ pub(super) struct HostShard {
     pub(super) flows: u64,
     /// Clues already written, by hash.
     clues: HashSet<u128>,
+    /// SYN shapes already written, with their senders.
+    shapes: HashSet<(Ip, SynShape)>,
 }
 
 impl HostShard {
@@ -102,6 +109,7 @@ impl HostShard {
             weirds: Vec::new(),
             flows: 0,
             clues: HashSet::new(),
+            shapes: HashSet::new(),
         }
     }
 
@@ -149,6 +157,24 @@ impl HostShard {
         self.clues.insert(u128::from_le_bytes(key))
     }
 
+    /// How a host begins connections tells its system. Attempts from outside that nobody answered are left out: their senders
+    /// may be made up, one a packet.
+    fn shape(&mut self, flow: &FlowRecord, internal: bool) {
+        let Some(shape) = flow.syn.filter(|_| internal || flow.resp.packets > 0) else { return };
+        if self.shapes.len() >= SHAPES {
+            self.shapes.clear(); // saying it twice is harmless
+        }
+        let ip = flow.tuple.src;
+        if self.shapes.insert((ip, shape))
+            && let Some(rows) = self.rows.of(&HOST_CLUES)
+        {
+            let mut row = rows.row();
+            row.time(flow.first_ts).i64(self.capture.0).i64(flow.id.0);
+            HostClue { ip, clue: Clue::Fingerprint, value: shape.to_string(), source: "tcp.syn" }
+                .write(&mut row);
+        }
+    }
+
     fn learn(&mut self, client: Ip, ts: Timestamp, dns: &DnsRecord) {
         // Only a question for an address: the addresses that come along with other answers belong to other names.
         let Some(query) = dns.query.as_deref().filter(|_| matches!(dns.qtype, Some(QTYPE_A | QTYPE_AAAA)))
@@ -184,5 +210,6 @@ impl HostShard {
         if let Some(rows) = self.rows.of(&FLOWS) {
             write_flow(&mut rows.row(), self.capture, flow, &context);
         }
+        self.shape(flow, ours.contains(tuple.src));
     }
 }

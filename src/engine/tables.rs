@@ -9,6 +9,7 @@ use crate::model::ids::CaptureId;
 use crate::model::rows::Row;
 use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::weird::{Detail, Weird};
+use crate::protocol::clues::HOST_CLUES;
 
 /// One row per flow.
 pub static FLOWS: Table = Table::plain(
@@ -305,7 +306,7 @@ pub fn write_weird(row: &mut Row<'_>, capture: CaptureId, w: &Weird) {
 
 /// Every table that the engine's rows may belong to, in order.
 pub fn all() -> Vec<&'static Table> {
-    let mut tables = vec![&FLOWS, &WEIRDS];
+    let mut tables = vec![&FLOWS, &WEIRDS, &HOST_CLUES];
     for protocol in crate::protocol::ALL {
         for table in protocol.tables {
             if !tables.iter().any(|t: &&Table| t.name == table.name) {
