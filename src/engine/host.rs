@@ -10,7 +10,7 @@ use crate::flow::CommunityId;
 use crate::model::addr::Ip;
 use crate::model::event::{Body, Event};
 use crate::model::flow::FlowRecord;
-use crate::model::ids::CaptureId;
+use crate::model::ids::{CaptureId, FlowId};
 use crate::model::record::Record;
 use crate::model::rows::Rows;
 use crate::model::schema::Table;
@@ -18,7 +18,7 @@ use crate::model::syn::SynShape;
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
 use crate::protocol::clues::{Clue, HOST_CLUES, HostClue};
-use crate::protocol::dns::record::{DnsRecord, registered_domain};
+use crate::protocol::dns::record::{DnsRecord, Kind, registered_domain};
 use crate::topology::Subnets;
 use hashbrown::HashSet;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ const ROWS_PER_BATCH: usize = 512;
 /// Clues remembered per shard: 16 shards of them take 8 MB at 32 bytes an entry.
 const CLUES: usize = 16_384;
 
-/// SYN shapes remembered per shard, with their senders: 16 shards of them take 4 MB at 56 bytes an entry.
+/// SYN shapes remembered per shard, with their senders, and resolvers: 16 shards of them take 4 MB at 56 bytes an entry.
 const SHAPES: usize = 4_096;
 
 /// Rows by table, for one capture.
@@ -97,6 +97,8 @@ pub(super) struct HostShard {
     clues: HashSet<u128>,
     /// SYN shapes already written, with their senders.
     shapes: HashSet<(Ip, SynShape)>,
+    /// Servers whose recursion was already told.
+    resolvers: HashSet<Ip>,
 }
 
 impl HostShard {
@@ -110,6 +112,7 @@ impl HostShard {
             flows: 0,
             clues: HashSet::new(),
             shapes: HashSet::new(),
+            resolvers: HashSet::new(),
         }
     }
 
@@ -128,6 +131,7 @@ impl HostShard {
                 Body::Record { flow_id, record, .. } => {
                     if let Some(dns) = record.as_type::<DnsRecord>() {
                         self.learn(event.host, event.ts, dns);
+                        self.resolver(event.ts, flow_id, dns);
                     }
                     if record.as_type::<HostClue>().is_some_and(|clue| !self.is_news(clue)) {
                         continue;
@@ -165,13 +169,36 @@ impl HostShard {
             self.shapes.clear(); // saying it twice is harmless
         }
         let ip = flow.tuple.src;
-        if self.shapes.insert((ip, shape))
-            && let Some(rows) = self.rows.of(&HOST_CLUES)
-        {
+        if self.shapes.insert((ip, shape)) {
+            let value = shape.to_string();
+            let clue = HostClue { ip, clue: Clue::Fingerprint, value, source: "tcp.syn" };
+            self.conclude(flow.first_ts, flow.id, &clue);
+        }
+    }
+
+    /// Who finds names for others is a resolver. Told here and not by the parser: its flows are many and short.
+    fn resolver(&mut self, ts: Timestamp, flow_id: FlowId, dns: &DnsRecord) {
+        let found = dns.reply.as_ref().is_some_and(|r| r.ra && r.rcode == 0 && !r.answers.is_empty());
+        if dns.kind != Kind::Dns || !found {
+            return;
+        }
+        if self.resolvers.len() >= SHAPES {
+            self.resolvers.clear();
+        }
+        if self.resolvers.insert(dns.server) {
+            let value = "resolver".to_owned();
+            let clue = HostClue { ip: dns.server, clue: Clue::Role, value, source: "dns.recursion" };
+            self.conclude(ts, flow_id, &clue);
+        }
+    }
+
+    /// Write a clue that the engine found itself.
+    fn conclude(&mut self, ts: Timestamp, flow_id: FlowId, clue: &HostClue) {
+        let capture = self.capture.0;
+        if let Some(rows) = self.rows.of(&HOST_CLUES) {
             let mut row = rows.row();
-            row.time(flow.first_ts).i64(self.capture.0).i64(flow.id.0);
-            HostClue { ip, clue: Clue::Fingerprint, value: shape.to_string(), source: "tcp.syn" }
-                .write(&mut row);
+            row.time(ts).i64(capture).i64(flow_id.0);
+            clue.write(&mut row);
         }
     }
 

@@ -7,9 +7,11 @@ use super::fields;
 use super::head::{Body, Fields};
 use super::record::{Content, HttpTransaction};
 use crate::flow::At;
+use crate::model::flow::Side;
 use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
 use crate::protocol::Output;
+use crate::protocol::clues::Clue;
 use std::collections::VecDeque;
 
 /// Requests of one flow that are remembered while they wait for their answers. Browsers that pipelined sent fewer than ten;
@@ -57,6 +59,10 @@ pub(super) struct Exchanges {
     begun: u32,
     /// Requests written without their answers, which are still to come.
     forgotten: u32,
+    /// Who sends requests; told by the first message.
+    pub(super) client: Option<Side>,
+    /// Was the software of the client, and that of the server, told?
+    told: [bool; 2],
 }
 
 impl Exchanges {
@@ -86,7 +92,7 @@ impl Exchanges {
         {
             out.weird(WeirdKind::PendingFull, Detail::None);
             self.forgotten = self.forgotten.saturating_add(u32::from(!oldest.response_over));
-            write(*oldest, out);
+            self.write(*oldest, out);
         }
         let mut exchange = self.begin(began);
         let tx = &mut exchange.tx;
@@ -195,15 +201,52 @@ impl Exchanges {
     fn write_finished(&mut self, out: &mut Output<'_>) {
         while self.open.front().is_some_and(|e| e.request_over && e.response_over) {
             if let Some(exchange) = self.open.pop_front() {
-                write(*exchange, out);
+                self.write(*exchange, out);
             }
+        }
+    }
+
+    fn write(&mut self, exchange: Exchange, out: &mut Output<'_>) {
+        let Exchange { began, request_over, response_over, cut, mut tx } = exchange;
+        let both = tx.method.is_some() && tx.status_code.is_some();
+        tx.complete = both && request_over && response_over && !cut;
+        self.tell(&tx, out);
+        out.record(began, tx);
+    }
+
+    /// What the two ends run, once a flow. What comes through a proxy is the software of somebody else.
+    fn tell(&mut self, tx: &HttpTransaction, out: &mut Output<'_>) {
+        let [client_told, server_told] = &mut self.told;
+        let tuple = &out.flow.tuple;
+        let (client, server) = match self.client {
+            Some(Side::Resp) => (tuple.dst, tuple.src),
+            _ => (tuple.src, tuple.dst),
+        };
+        let forwarded = tx.via.is_some() || tx.x_forwarded_for.is_some() || tx.forwarded.is_some();
+        if let Some(agent) = tx.user_agent.as_deref().filter(|_| !*client_told && !forwarded) {
+            *client_told = true;
+            out.clue(client, Clue::Client, agent, "http.user_agent");
+        }
+        if *server_told || tx.status_code.is_none() {
+            return;
+        }
+        if tx.method.as_deref() == Some("CONNECT") {
+            *server_told = true;
+            if matches!(tx.status_code, Some(200..=299)) {
+                out.clue(server, Clue::Role, "proxy", "http.connect");
+            }
+        } else if tx.uri.as_deref().is_some_and(|uri| uri.starts_with("http://")) {
+            *server_told = true;
+        } else if let Some(name) = tx.server.as_deref() {
+            *server_told = true;
+            out.clue(server, Clue::Server, name, "http.server");
         }
     }
 
     /// Write what is left.
     pub(super) fn finish(&mut self, out: &mut Output<'_>) {
         for exchange in std::mem::take(&mut self.open) {
-            write(*exchange, out);
+            self.write(*exchange, out);
         }
     }
 }
@@ -220,11 +263,4 @@ fn notice(told: &fields::Told, out: &mut Output<'_>) {
             Detail::Text("a header field that does not follow the grammar".into()),
         );
     }
-}
-
-fn write(exchange: Exchange, out: &mut Output<'_>) {
-    let Exchange { began, request_over, response_over, cut, mut tx } = exchange;
-    let both = tx.method.is_some() && tx.status_code.is_some();
-    tx.complete = both && request_over && response_over && !cut;
-    out.record(began, tx);
 }

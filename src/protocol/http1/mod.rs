@@ -101,8 +101,6 @@ struct Half {
 #[derive(Default)]
 struct Http1 {
     halves: [Half; 2],
-    /// Who sends requests; told by the first message.
-    client: Option<Side>,
     exchanges: Exchanges,
 }
 
@@ -185,7 +183,7 @@ impl Http1 {
     }
 
     fn is_client(&self, side: Side) -> bool {
-        self.client.unwrap_or(Side::Orig) == side
+        self.exchanges.client.unwrap_or(Side::Orig) == side
     }
 
     /// One step over bytes that are there; `rest` is not empty.
@@ -214,7 +212,7 @@ impl Http1 {
             State::Lost => {
                 // Only the start of a segment can be the start of a message.
                 let seen = head::look(rest);
-                let ours = match self.client {
+                let ours = match self.exchanges.client {
                     Some(client) => seen == if client == side { Look::Request } else { Look::Response },
                     None => matches!(seen, Look::Request | Look::Response),
                 };
@@ -268,7 +266,7 @@ impl Http1 {
             StartLine::Request { .. } => side,
             StartLine::Response { .. } => side.other(),
         };
-        if *self.client.get_or_insert(sender) != sender {
+        if *self.exchanges.client.get_or_insert(sender) != sender {
             return self.broken(side, "a message of the other side's kind", out);
         }
         let began = self.half(side).began.take().unwrap_or(out.at);
@@ -314,7 +312,7 @@ impl Http1 {
             StartLine::Request { .. } => side,
             StartLine::Response { .. } => side.other(),
         };
-        if *self.client.get_or_insert(sender) != sender {
+        if *self.exchanges.client.get_or_insert(sender) != sender {
             return false;
         }
         *self.half(side) = Half { state: State::Lost, ..Half::default() };

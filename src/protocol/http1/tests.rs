@@ -6,6 +6,7 @@ use crate::model::flow::Tuple;
 use crate::model::ids::FlowId;
 use crate::model::time::Timestamp;
 use crate::protocol::Emitted;
+use crate::protocol::clues::HostClue;
 
 /// A flow under test: what the parser emitted and what it said last.
 #[derive(Default)]
@@ -15,6 +16,7 @@ struct Flow {
     skip: [u64; 2],
     rows: Vec<HttpTransaction>,
     weirds: Vec<WeirdKind>,
+    clues: Vec<String>,
     host: Option<String>,
     last: Option<Fed>,
     clock: i64,
@@ -36,9 +38,14 @@ impl Flow {
         self.clock += 1_000_000;
         let at = At { ts: Timestamp(self.clock), packet: 1 };
         let (rows, weirds, host) = (&mut self.rows, &mut self.weirds, &mut self.host);
+        let clues = &mut self.clues;
         let mut emit = |emitted| match emitted {
             Emitted::Record(_, record) => {
-                rows.push(record.as_type::<HttpTransaction>().unwrap().clone());
+                if let Some(clue) = record.as_type::<HostClue>() {
+                    clues.push(format!("{} {}", clue.clue.name(), clue.value));
+                } else {
+                    rows.push(record.as_type::<HttpTransaction>().unwrap().clone());
+                }
             }
             Emitted::Weird(kind, _) => weirds.push(kind),
             Emitted::Hostname(name) => drop(host.get_or_insert(name.into())),
@@ -320,6 +327,23 @@ fn more_requests_than_are_remembered_do_not_shift_the_answers() {
     assert_eq!(f.weirds, [WeirdKind::PendingFull; 2]);
     assert!(f.rows.iter().any(|r| r.uri.as_deref() == Some("/65") && r.status_code == Some(265)));
     assert_eq!(f.rows.len(), 68, "two requests and two answers stand alone");
+}
+
+#[test]
+fn software_is_told_once_and_not_behind_a_proxy() {
+    let ask = |extra: &str| format!("GET /x HTTP/1.1\r\nUser-Agent: curl/8.5.0\r\n{extra}\r\n");
+    let answer = b"HTTP/1.1 200 OK\r\nServer: nginx/1.24.0\r\nContent-Length: 0\r\n\r\n";
+    let mut f = Flow::default();
+    for _ in 0..3 {
+        f.ask(ask("").as_bytes()).answer(answer);
+    }
+    assert_eq!(f.clues, ["client curl/8.5.0", "server nginx/1.24.0"]);
+    let mut f = Flow::default();
+    f.ask(ask("Via: 1.1 squid\r\n").as_bytes()).answer(answer);
+    assert_eq!(f.clues, ["server nginx/1.24.0"], "the agent is that of somebody behind the proxy");
+    let mut f = Flow::default();
+    f.ask(b"CONNECT a:443 HTTP/1.1\r\n\r\n").answer(b"HTTP/1.1 200 ok\r\nServer: x\r\n\r\n");
+    assert_eq!(f.clues, ["role proxy"]);
 }
 
 #[test]
