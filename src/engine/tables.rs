@@ -10,6 +10,8 @@ use crate::model::rows::Row;
 use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::weird::{Detail, Weird};
 use crate::protocol::clues::HOST_CLUES;
+use crate::protocol::credentials::CREDENTIALS;
+use crate::protocol::files::FILES;
 
 /// One row per flow.
 pub static FLOWS: Table = Table::plain(
@@ -306,7 +308,7 @@ pub fn write_weird(row: &mut Row<'_>, capture: CaptureId, w: &Weird) {
 
 /// Every table that the engine's rows may belong to, in order.
 pub fn all() -> Vec<&'static Table> {
-    let mut tables = vec![&FLOWS, &WEIRDS, &HOST_CLUES];
+    let mut tables = vec![&FLOWS, &WEIRDS, &HOST_CLUES, &CREDENTIALS, &FILES];
     for protocol in crate::protocol::ALL {
         for table in protocol.tables {
             if !tables.iter().any(|t: &&Table| t.name == table.name) {

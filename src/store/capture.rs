@@ -1,11 +1,12 @@
 //! How does a capture enter the ledger, and when is it there already?
 //!
-//! Everything about captures that is SQL: numbers, the ledger rows, duplicates, deletion, and what is derived from a
-//! capture's flows (`host_facts`, `traffic_hourly`). Runs inside the transaction of the caller. Refuses to judge
+//! Everything about captures that is SQL: numbers, the ledger rows, duplicates and deletion; what follows for hosts is in
+//! [`super::hosts`]. Runs inside the transaction of the caller. Refuses to judge
 //! sameness by name alone.
 
 use super::connect::{ident, text, write_error};
-use super::{StoreError, StoredCapture, schema, tables};
+use super::hosts::derive;
+use super::{StoreError, StoredCapture, schema};
 use crate::engine::sink::{CaptureStart, CaptureSummary};
 use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::ledger::{FileLedger, SourceLedger, Stop};
@@ -15,15 +16,6 @@ use duckdb::Connection;
 
 /// Capture numbers have 23 bits in a flow id.
 const MAX_CAPTURE_NO: i64 = 0x7f_ffff;
-
-/// Nanoseconds in an hour.
-const HOUR_NS: i64 = 3_600_000_000_000;
-
-/// Most link addresses kept per host: more is a router or a fault.
-const MAX_MACS: usize = 16;
-
-/// Most names or services kept per host: a web host or a scan must not fill the row.
-const MAX_ITEMS: usize = 64;
 
 /// The time of day: the ledger says when a capture was read. The only clock of this floor.
 #[expect(
@@ -328,78 +320,6 @@ pub(super) fn mark_interrupted(db: &Connection) -> Result<(), StoreError> {
         done?;
     }
     Ok(())
-}
-
-/// Fill `host_facts` and `traffic_hourly` from the flows of a capture. `names` are what the capture file itself says.
-fn derive<'a>(
-    db: &Connection,
-    id: CaptureId,
-    sensor: &str,
-    names: impl Iterator<Item = &'a (std::net::IpAddr, String)>,
-) -> Result<(), StoreError> {
-    let (id, sensor) = (id.0, text(sensor));
-    let own_names: Vec<String> =
-        names.map(|(ip, n)| format!("({}, {})", text(&ip.to_string()), text(n))).collect();
-    let own_names = if own_names.is_empty() {
-        String::new()
-    } else {
-        format!("UNION SELECT * FROM (VALUES {})", own_names.join(", "))
-    };
-    let facts = tables::HOST_FACTS.name;
-    let hourly = tables::TRAFFIC_HOURLY.name;
-    // Pairs by the hour first, once: they are few, and all sums follow from them. Then what cannot be summed.
-    db.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE pairs AS
-SELECT epoch_ns(first_ts) // {HOUR_NS} AS h, src_ip, dst_ip, src_internal, dst_internal, direction = 'multicast' AS many,
-       min(first_ts) AS a, max(last_ts) AS z, count(*) AS n,
-       sum(src_packets) AS po, sum(dst_packets) AS pi, sum(src_ip_bytes) AS o, sum(dst_ip_bytes) AS i
-FROM flows WHERE capture_id = {id} GROUP BY ALL;
-INSERT INTO {hourly} BY NAME
-WITH side AS (
-  SELECT h, src_ip AS ip, src_internal AS own, sum(n) AS n, sum(po) AS po, sum(pi) AS pi, sum(o) AS o, sum(i) AS i
-  FROM pairs GROUP BY ALL
-  UNION ALL
-  SELECT h, dst_ip, dst_internal, sum(n), sum(pi), sum(po), sum(i), sum(o)
-  FROM pairs WHERE src_ip <> dst_ip GROUP BY ALL)
-SELECT {id} AS capture_id, make_timestamp_ns((h * {HOUR_NS})::BIGINT) AS hour, ip, bool_or(own) AS is_internal,
-       sum(n) AS flows, sum(po) AS packets_out, sum(pi) AS packets_in, sum(o) AS bytes_out, sum(i) AS bytes_in
-FROM side GROUP BY h, ip ORDER BY h, ip;
-INSERT INTO {facts} BY NAME
-WITH side AS (
-  SELECT src_ip AS ip, dst_ip AS peer, src_internal AS own, a, z, n, o, i FROM pairs
-  UNION ALL
-  SELECT dst_ip, src_ip, dst_internal, a, z, n, i, o FROM pairs WHERE NOT many AND src_ip <> dst_ip),
-host AS (
-  SELECT ip, bool_or(own) AS is_internal, min(a) AS first_ts, max(z) AS last_ts, count(DISTINCT peer) AS peers,
-         sum(n) AS flows, sum(o) AS bytes_out, sum(i) AS bytes_in
-  FROM side GROUP BY ip),
-f AS NOT MATERIALIZED (SELECT * FROM flows WHERE capture_id = {id}),
-router AS (SELECT DISTINCT src_mac AS mac FROM f WHERE NOT src_internal AND src_mac IS NOT NULL),
-link AS (
-  SELECT src_ip AS ip, src_mac AS mac FROM f WHERE src_internal AND src_mac IS NOT NULL
-  UNION
-  SELECT dst_ip, dst_mac FROM f WHERE dst_internal AND dst_mac IS NOT NULL AND dst_packets > 0),
-macs AS (
-  SELECT ip, list(mac ORDER BY mac)[:{MAX_MACS}] AS macs FROM link ANTI JOIN router USING (mac) GROUP BY ip),
-name AS (
-  SELECT DISTINCT dst_ip AS ip, hostname AS name FROM f WHERE hostname IS NOT NULL {own_names}),
-names AS (SELECT ip, list(name ORDER BY name)[:{MAX_ITEMS}] AS names FROM name GROUP BY ip),
-answered AS NOT MATERIALIZED (
-  SELECT * FROM f WHERE dst_packets > 0 AND dst_port > 0 AND protocol IN ('tcp', 'udp', 'sctp')
-    AND (protocol <> 'tcp' OR conn_state IN ('S1', 'S2', 'S3', 'SF', 'RSTO', 'RSTR'))),
-offer AS (SELECT DISTINCT dst_ip AS ip, coalesce(service, protocol) AS s, dst_port AS p FROM answered),
-offered AS (
-  SELECT ip, list(s || '/' || p ORDER BY s, p)[:{MAX_ITEMS}] AS services_offered FROM offer GROUP BY ip),
-need AS (SELECT DISTINCT src_ip AS ip, coalesce(service, protocol || '/' || dst_port) AS s FROM answered),
-used AS (SELECT ip, list(s ORDER BY s)[:{MAX_ITEMS}] AS services_used FROM need GROUP BY ip)
-SELECT {id} AS capture_id, {sensor} AS sensor, host.*,
-       coalesce(macs, []) AS macs, coalesce(names, []) AS names,
-       coalesce(services_offered, []) AS services_offered, coalesce(services_used, []) AS services_used
-FROM host LEFT JOIN macs USING (ip) LEFT JOIN names USING (ip) LEFT JOIN offered USING (ip) LEFT JOIN used USING (ip)
-ORDER BY ip;
-DROP TABLE pairs"
-    ))
-    .map_err(write_error)
 }
 
 fn file_bytes(ledger: &SourceLedger) -> u64 {

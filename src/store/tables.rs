@@ -161,11 +161,31 @@ pub(super) static HOST_FACTS: Table = Table {
             "Link addresses it used, up to 16; empty for outside addresses, where they would be a router's.",
         ),
         col(
+            "vendor",
+            "VARCHAR",
+            "",
+            "Maker of its network card by the IEEE registry, several in a list with commas; says when an address was not given \
+             out by a maker; NULL when unknown.",
+        ),
+        col(
             "names",
             "VARCHAR[]",
             "",
-            "Names under which it was reached (SNI, Host, DNS, the capture file), up to 64.",
+            "Names under which it was reached (SNI, Host, DNS, the capture file) and that were told of it (DHCP, mDNS, NetBIOS, \
+             certificates …; host_clues has the source), up to 64.",
         ),
+        col("domains", "VARCHAR[]", "", "Windows or DNS domains it belongs to, up to 64."),
+        col("users", "VARCHAR[]", "", "Users who were seen to work on it, up to 64."),
+        col("software", "VARCHAR[]", "", "Software it uses as a client, such as user agents, up to 64."),
+        col(
+            "os_guess",
+            "VARCHAR",
+            "",
+            "Operating system it behaves like; NULL when unknown or contradictory.",
+        ),
+        col("os_reason", "VARCHAR", "", "The clues behind os_guess; NULL without a guess."),
+        col("roles", "VARCHAR[]", "", "What it does in the network, such as resolver; empty when unknown."),
+        col("role_reasons", "VARCHAR[]", "", "Each role with the clue behind it."),
         col("first_ts", "TIMESTAMP_NS", "UTC", "First packet of its first flow."),
         col("last_ts", "TIMESTAMP_NS", "UTC", "Last packet of its last flow."),
         col("peers", "UBIGINT", "", "Different addresses it exchanged packets with, or tried to."),
@@ -176,7 +196,8 @@ pub(super) static HOST_FACTS: Table = Table {
             "services_offered",
             "VARCHAR[]",
             "",
-            "Services that answered on it: name and port, such as ssh/22, or tcp/8443 when unknown; up to 64.",
+            "Services that answered on it: name and port, such as ssh/22, or tcp/8443 when unknown; with its banner where one was seen, \
+             such as ssh/22 OpenSSH_9.2p1; up to 64.",
         ),
         col(
             "services_used",
@@ -262,16 +283,21 @@ pub(super) static DETECTOR_RUNS: Table = Table {
 pub(super) static ALL: &[&Table] =
     &[&CAPTURES, &CAPTURE_FILES, &HOST_FACTS, &TRAFFIC_HOURLY, &ANOMALIES, &DETECTOR_RUNS];
 
-/// The view `hosts`: facts merged over captures, one row an address and sensor. Columns that later parts fill are NULL.
+/// The view `hosts`: facts merged over captures, one row an address and sensor. risk_score is filled by a later part.
 pub(super) const HOSTS_VIEW: &str = "
 CREATE OR REPLACE VIEW hosts AS
 SELECT sensor, ip,
        list_sort(list_distinct(flatten(list(macs)))) AS macs,
-       NULL::VARCHAR AS vendor,
+       arg_max(vendor, last_ts) AS vendor,
        list_sort(list_distinct(flatten(list(names)))) AS names,
-       NULL::VARCHAR AS os_guess,
+       list_sort(list_distinct(flatten(list(domains)))) AS domains,
+       list_sort(list_distinct(flatten(list(users)))) AS users,
+       list_sort(list_distinct(flatten(list(software)))) AS software,
+       arg_max(os_guess, last_ts) AS os_guess,
+       arg_max(os_reason, last_ts) AS os_reason,
        bool_or(is_internal) AS is_internal,
-       []::VARCHAR[] AS roles,
+       list_sort(list_distinct(flatten(list(roles)))) AS roles,
+       list_sort(list_distinct(flatten(list(role_reasons)))) AS role_reasons,
        min(first_ts) AS first_ts,
        max(last_ts) AS last_ts,
        max(peers) AS peers,
@@ -294,10 +320,15 @@ pub(super) static HOSTS: Table = Table {
         col("ip", "", "", "The address."),
         col("macs", "", "", "Link addresses it used."),
         col("vendor", "", "", "Maker of its network card; NULL when unknown."),
-        col("names", "", "", "Names under which it was reached."),
-        col("os_guess", "", "", "Operating system it behaves like; NULL when unknown."),
+        col("names", "", "", "Names under which it was reached, or that were told of it."),
+        col("domains", "", "", "Windows or DNS domains it belongs to."),
+        col("users", "", "", "Users who were seen to work on it."),
+        col("software", "", "", "Software it uses as a client."),
+        col("os_guess", "", "", "Operating system it behaved like last; NULL when unknown."),
+        col("os_reason", "", "", "The clues behind os_guess; NULL without a guess."),
         col("is_internal", "", "", "Was it in the local networks of a capture?"),
         col("roles", "", "", "What it does in the network, such as resolver; empty when unknown."),
+        col("role_reasons", "", "", "Each role with the clue behind it."),
         col("first_ts", "", "UTC", "First packet of its first flow."),
         col("last_ts", "", "UTC", "Last packet of its last flow."),
         col("peers", "", "", "Most peers it had in one capture."),
