@@ -14,6 +14,8 @@ mod weight {
     pub(super) const FINGERPRINT: u32 = 70;
     pub(super) const SERVER: u32 = 65;
     pub(super) const CLIENT: u32 = 50;
+    /// Tools that speak like Windows say that they are; it must not outweigh what the stack shows.
+    pub(super) const CLAIMED: u32 = 55;
     /// A shape that fits but is not rare elsewhere.
     pub(super) const WEAK: u32 = 30;
 }
@@ -26,6 +28,32 @@ const REASONS: usize = 4;
 
 /// Source of clues from the Server field of HTTP.
 const HTTP_SERVER: &str = "http.server";
+
+/// Sources in which a system names itself as part of a protocol of Windows.
+const CLAIMS: &[&str] = &["ntlm.version", "rdp.client_build", "smb.native_os"];
+
+/// Options that a DHCP client asks for, in its order (RFC 2132 section 9.8). Only whole lists are compared.
+#[rustfmt::skip] // one line a list
+const ASKED: &[(&str, &str, &str)] = &[
+    ("1,3,6,15,31,33,43,44,46,47,119,121,249,252", "windows", "Windows 10 or 11"),
+    ("1,15,3,6,44,46,47,31,33,121,249,43", "windows", "Windows 7 or 8"),
+    ("1,15,3,6,44,46,47,31,33,121,249,252,43", "windows", "Windows 7 or 8"),
+    ("1,15,3,6,44,46,47,31,33,249,43", "windows", "Windows XP"),
+    ("1,121,3,6,15,119,252,95,44,46", "apple", "macOS"),
+    ("1,121,3,6,15,108,114,119,252,95,44,46", "apple", "macOS"),
+    ("1,121,3,6,15,119,252", "apple", "iOS"),
+    ("1,121,3,6,15,108,114,119,252", "apple", "iOS"),
+    ("1,33,3,6,15,26,28,51,58,59", "linux", "Android"),
+    ("1,3,6,15,26,28,51,58,59,43", "linux", "Android"),
+    ("1,3,6,15,26,28,51,58,59,43,114", "linux", "Android"),
+    ("1,28,2,3,15,6,119,12,44,47,26,121,42", "linux", "Debian Linux"),
+];
+
+/// What the list of a DHCP request says.
+fn asked_for(list: &str) -> Option<(Sign<'_>, u32)> {
+    let (_, family, system) = ASKED.iter().find(|(known, _, _)| *known == list)?;
+    Some((Sign { family, system, exact: true, said: list }, weight::FINGERPRINT))
+}
 
 /// A guess and the clues that led to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +76,33 @@ struct Sign<'a> {
 /// phones called themselves Android and iPhone, too.
 #[rustfmt::skip] // one line a word
 const WORDS: &[(&str, &str, &str)] = &[
-    // Part of the text, family, system.
+    // Part of the text, family, system. Build numbers first: they are the most exact.
+    ("10.0.26100", "windows", "Windows 11 24H2 or Server 2025"),
+    ("10.0.22631", "windows", "Windows 11 23H2"),
+    ("10.0.22621", "windows", "Windows 11 22H2"),
+    ("10.0.22000", "windows", "Windows 11 21H2"),
+    ("10.0.20348", "windows", "Windows Server 2022"),
+    ("10.0.1904", "windows", "Windows 10 20H1 to 22H2"),
+    ("10.0.1836", "windows", "Windows 10 1903 or 1909"),
+    ("10.0.17763", "windows", "Windows 10 1809 or Server 2019"),
+    ("10.0.14393", "windows", "Windows 10 1607 or Server 2016"),
+    ("6.3.9600", "windows", "Windows 8.1 or Server 2012 R2"),
+    ("6.2.9200", "windows", "Windows 8 or Server 2012"),
+    ("6.1.760", "windows", "Windows 7 or Server 2008 R2"),
+    ("6.0.600", "windows", "Windows Vista or Server 2008"),
+    ("5.2.3790", "windows", "Windows Server 2003"),
+    ("5.1.2600", "windows", "Windows XP"),
+    ("build 26100", "windows", "Windows 11 24H2 or Server 2025"),
+    ("build 22631", "windows", "Windows 11 23H2"),
+    ("build 22621", "windows", "Windows 11 22H2"),
+    ("build 22000", "windows", "Windows 11 21H2"),
+    ("build 20348", "windows", "Windows Server 2022"),
+    ("build 1904", "windows", "Windows 10 20H1 to 22H2"),
+    ("build 17763", "windows", "Windows 10 1809 or Server 2019"),
+    ("build 14393", "windows", "Windows 10 1607 or Server 2016"),
+    ("build 9600", "windows", "Windows 8.1 or Server 2012 R2"),
+    ("build 760", "windows", "Windows 7 or Server 2008 R2"),
+    ("build 2600", "windows", "Windows XP"),
     ("Windows NT 10.0", "windows", "Windows 10 or 11"),
     ("Windows NT 6.3", "windows", "Windows 8.1"),
     ("Windows NT 6.2", "windows", "Windows 8"),
@@ -74,21 +128,6 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("Windows 5.1", "windows", "Windows XP"),
     ("Windows 5.0", "windows", "Windows 2000"),
     ("Windows 2000", "windows", "Windows 2000"),
-    ("10.0.26100", "windows", "Windows 11 24H2 or Server 2025"),
-    ("10.0.22631", "windows", "Windows 11 23H2"),
-    ("10.0.22621", "windows", "Windows 11 22H2"),
-    ("10.0.22000", "windows", "Windows 11 21H2"),
-    ("10.0.20348", "windows", "Windows Server 2022"),
-    ("10.0.1904", "windows", "Windows 10 20H1 to 22H2"),
-    ("10.0.1836", "windows", "Windows 10 1903 or 1909"),
-    ("10.0.17763", "windows", "Windows 10 1809 or Server 2019"),
-    ("10.0.14393", "windows", "Windows 10 1607 or Server 2016"),
-    ("6.3.9600", "windows", "Windows 8.1 or Server 2012 R2"),
-    ("6.2.9200", "windows", "Windows 8 or Server 2012"),
-    ("6.1.760", "windows", "Windows 7 or Server 2008 R2"),
-    ("6.0.600", "windows", "Windows Vista or Server 2008"),
-    ("5.2.3790", "windows", "Windows Server 2003"),
-    ("5.1.2600", "windows", "Windows XP"),
     ("Windows Phone", "windows", "Windows Phone"),
     ("MSFT 5.0", "windows", "Windows"),
     ("Microsoft-IIS/", "windows", "Windows"),
@@ -135,6 +174,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("ROSSSH", "routeros", "MikroTik RouterOS"),
     ("Cisco-1.", "cisco", "Cisco IOS"), // SSH; the maker's name alone is in the agents of its client programs
     ("cisco-IOS", "cisco", "Cisco IOS"),
+    ("Cisco IOS", "cisco", "Cisco IOS"),
     ("JUNOS", "junos", "Juniper Junos"),
     ("FortiSSH", "fortios", "FortiOS"),
     ("VMware ESX", "esx", "VMware ESXi"),
@@ -196,16 +236,22 @@ pub(super) fn guess(told: &[Told]) -> Option<Guess> {
     let fronts = told.iter().filter(|t| t.clue == "server" && t.source == HTTP_SERVER).count() > 1;
     for t in told {
         let understood = match t.clue.as_str() {
-            "system" => named(&t.value).map(|s| (s, weight::SYSTEM)),
+            "system" => {
+                let claimed = CLAIMS.contains(&t.source.as_str());
+                named(&t.value).map(|s| (s, if claimed { weight::CLAIMED } else { weight::SYSTEM }))
+            }
             "server" if fronts && t.source == HTTP_SERVER => None,
             "server" => named(&t.value).map(|s| (s, weight::SERVER)),
             "client" => named(&t.value).map(|s| (s, weight::CLIENT)),
             "fingerprint" if t.source == "tcp.syn" => stack(&t.value),
+            "fingerprint" if t.source == "dhcp.fingerprint" => asked_for(&t.value),
             _ => None,
         };
         let Some((sign, weight)) = understood else { continue };
         let kinds = families.entry(sign.family).or_default();
-        let best = kinds.entry(t.clue.as_str());
+        // A SYN and a DHCP request are two fingerprints.
+        let kind = if t.clue == "fingerprint" { &t.source } else { &t.clue };
+        let best = kinds.entry(kind.as_str());
         let place = best.or_insert_with(|| (0, sign.clone(), t.source.as_str()));
         let better = weight + u32::from(sign.exact) > place.0;
         if better {
@@ -293,6 +339,20 @@ mod tests {
         assert_eq!(banner("OpenSSH_5.8p1 Debian-7ubuntu1").as_deref(), Some("Ubuntu Linux"));
         assert_eq!(banner("OpenSSH_for_Windows_8.1").as_deref(), Some("Windows"));
         assert_eq!(banner("OpenSSH_9.9"), None);
+    }
+
+    #[test]
+    fn what_tools_claim_weighs_less_than_their_stack() {
+        let linux = ("fingerprint", "64:64240:mss1460,sack,ts,nop,ws7", "tcp.syn");
+        let windows = ("fingerprint", "128:64240:mss1460,nop,ws8,nop,nop,sack", "tcp.syn");
+        let version = ("system", "Windows 10.0.17763", "ntlm.version");
+        let system = |clues: &[_]| told(clues).map(|g| g.0);
+        assert_eq!(system(&[linux, version]).as_deref(), Some("Linux"));
+        assert_eq!(system(&[windows, version]).as_deref(), Some("Windows 10 1809 or Server 2019"));
+        let request = ("fingerprint", "1,121,3,6,15,108,114,119,252", "dhcp.fingerprint");
+        let class = ("system", "android-dhcp-13", "dhcp.vendor_class");
+        assert_eq!(system(&[request]).as_deref(), Some("iOS"));
+        assert_eq!(system(&[class, linux]).as_deref(), Some("Android"));
     }
 
     #[test]
