@@ -28,7 +28,9 @@ pub static ALL: &[Report] = reports! {
     "new_hosts" "host_roles" "mac_addresses" "rare_domains" "tunnels" "icmp"
     "dns_top_names" "dns_failures" "dns_servers" "http_hosts" "http_user_agents" "http_downloads" "files_seen"
     "logins" "failed_logins" "cleartext_logins" "database_logins"
-    "tls_servers" "tls_clients" "ja4_rarity" "weak_tls" "certificates" "expired_certificates" "ssh_servers"
+    "kerberos_failures" "ntlm_logins" "smb_activity" "smb_shares" "rpc_operations" "dhcp_leases"
+    "mail_envelopes" "ftp_transfers" "sip_calls" "mqtt_topics" "industrial_commands"
+    "tls_servers" "tls_clients" "ja4_rarity" "weak_tls" "certificates" "expired_certificates" "quic_servers" "ssh_servers"
     "weirds" "capture_loss" "capture_ledger"
 };
 
