@@ -101,13 +101,15 @@ WITH link AS (
   UNION
   SELECT ip, value FROM host_clues WHERE capture_id = {id} AND clue = 'mac'),
 router AS (
-  SELECT src_mac AS mac, min(src_ip) <> max(src_ip) AS many FROM flows
-  WHERE capture_id = {id} AND NOT src_internal AND src_mac IS NOT NULL GROUP BY src_mac),
--- The only local address of a router's link address is the router's own.
-alone AS (SELECT mac FROM link GROUP BY mac HAVING count(*) = 1)
-SELECT link.ip, link.mac, router.mac IS NOT NULL AS is_router
-FROM link LEFT JOIN router USING (mac)
-WHERE router.mac IS NULL OR (router.many AND link.mac IN (FROM alone));
+  SELECT DISTINCT src_mac AS mac FROM flows WHERE capture_id = {id} AND NOT src_internal AND src_mac IS NOT NULL),
+-- Outside addresses answer through a gateway, while who only invents senders gets no answers. Its one local address is its own.
+gateway AS (
+  SELECT dst_mac AS mac FROM flows
+  WHERE capture_id = {id} AND src_internal AND NOT dst_internal AND dst_mac IS NOT NULL AND dst_packets > 0
+  GROUP BY dst_mac HAVING min(dst_ip) <> max(dst_ip)),
+alone AS (SELECT mac FROM link WHERE mac IN (FROM gateway) GROUP BY mac HAVING count(*) = 1)
+SELECT ip, mac, mac IN (FROM alone) AS is_router
+FROM link WHERE mac NOT IN (FROM router) OR mac IN (FROM alone);
 CREATE OR REPLACE TEMP TABLE answered AS
 SELECT src_ip, dst_ip, service, protocol, dst_port, bool_or(service_source = 'content') AS by_content
 FROM flows
@@ -150,7 +152,7 @@ fn conclusions(db: &Connection, id: i64) -> Result<(), StoreError> {
   UNION ALL
   SELECT ip, 'offer', service, port::VARCHAR FROM offers WHERE by_content
   UNION ALL
-  SELECT DISTINCT ip, 'router', 'its link address sends for several outside addresses', '' FROM links WHERE is_router)
+  SELECT DISTINCT ip, 'router', 'several outside addresses answer through its link address', '' FROM links WHERE is_router)
 ORDER BY ip, clue = 'client', clue DESC, value, source"
     );
     let mut all: Vec<Conclusion> = Vec::new();
