@@ -88,9 +88,9 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         n => format!("LIMIT {n}"),
     };
     let sql = format!(
-        "SELECT ip, sensor, is_internal, array_to_string(names, ', ') AS names, array_to_string(macs, ', ') AS macs,
-                array_to_string(services_offered, ', ') AS services_offered, peers, flows, bytes_out, bytes_in,
-                first_ts, last_ts
+        "SELECT ip, sensor, is_internal, array_to_string(names, ', ') AS names, vendor, os_guess,
+                array_to_string(roles, ', ') AS roles, array_to_string(services_offered, ', ') AS services_offered, peers,
+                flows, bytes_out, bytes_in, first_ts, last_ts, array_to_string(macs, ', ') AS macs
          FROM hosts {filter} ORDER BY {} {limit}",
         args.sort.sql()
     );
@@ -108,22 +108,61 @@ struct Section {
 const IDENTITY: Section = Section {
     name: "host",
     title: "Host",
-    sql: "SELECT sensor, is_internal, array_to_string(names, ', ') AS names, array_to_string(macs, ', ') AS macs,
-                 captures, flows, bytes_out, bytes_in, first_ts, last_ts
+    sql: "SELECT sensor, is_internal, captures, peers, flows, bytes_out, bytes_in, first_ts, last_ts
           FROM hosts WHERE ip = $ip ORDER BY sensor LIMIT $n::BIGINT",
+};
+
+/// What it is, line by line, each with its reason. A name that several protocols tell is one line.
+const KNOWN: Section = Section {
+    name: "known",
+    title: "What is known of it",
+    sql: "WITH h AS (FROM hosts WHERE ip = $ip),
+          known AS (
+            SELECT 1 AS place, 'system' AS fact, os_guess AS value, os_reason AS reason FROM h
+            UNION ALL
+            SELECT 2, 'vendor', vendor, array_to_string(macs, ', ') FROM h
+            UNION ALL
+            SELECT 2, 'link address', array_to_string(macs, ', '), NULL FROM h WHERE vendor IS NULL AND len(macs) > 0
+            UNION ALL
+            SELECT 3, 'role', split_part(r, ': ', 1), substr(r, instr(r, ': ') + 2) FROM (SELECT unnest(role_reasons) AS r FROM h)
+            UNION ALL
+            SELECT CASE clue WHEN 'name' THEN 4 WHEN 'domain' THEN 5 WHEN 'user' THEN 6 WHEN 'server' THEN 7 ELSE 8 END,
+                   CASE clue WHEN 'client' THEN 'software' WHEN 'server' THEN 'server software' ELSE clue END, value, source
+            FROM host_clues WHERE ip = $ip AND clue IN ('name', 'domain', 'user', 'server', 'client', 'system')
+            UNION ALL
+            SELECT 4, 'name', hostname, CASE hostname_source WHEN 'dns' THEN 'dns' ELSE coalesce(service, protocol) END
+            FROM flows WHERE dst_ip = $ip AND hostname IS NOT NULL
+            UNION ALL
+            SELECT 4, 'name', n, 'capture file' FROM (SELECT unnest(names) AS n FROM h)
+            WHERE n NOT IN (SELECT hostname FROM flows WHERE dst_ip = $ip AND hostname IS NOT NULL)
+              AND n NOT IN (SELECT value FROM host_clues WHERE ip = $ip AND clue = 'name')),
+          lines AS (
+            SELECT place, fact, value, array_to_string(list_sort(list(DISTINCT reason) FILTER (reason IS NOT NULL)), ', ') AS reason
+            FROM known WHERE value IS NOT NULL GROUP BY place, fact, value)
+          SELECT fact, value, reason FROM lines
+          QUALIFY row_number() OVER (PARTITION BY fact ORDER BY value) <= $n::BIGINT
+          ORDER BY place, fact, value",
 };
 
 const SECTIONS: &[Section] = &[
     IDENTITY,
+    KNOWN,
     Section {
         name: "offers",
         title: "Services it offers",
-        sql: "SELECT protocol, dst_port AS port, mode(service ORDER BY service) AS service, count(DISTINCT src_ip) AS clients,
-                     count(*) AS flows, sum(dst_bytes) AS bytes_out, sum(src_bytes) AS bytes_in, max(last_ts) AS last_ts
-              FROM flows
-              WHERE dst_ip = $ip AND dst_packets > 0 AND protocol IN ('tcp', 'udp', 'sctp')
-                AND (protocol <> 'tcp' OR conn_state NOT IN ('S0', 'REJ', 'RSTRH', 'RSTOS0', 'SH', 'SHR'))
-              GROUP BY ALL ORDER BY flows DESC, protocol, port LIMIT $n::BIGINT",
+        sql: "WITH offered AS (
+                FROM flows
+                WHERE dst_ip = $ip AND dst_packets > 0 AND protocol IN ('tcp', 'udp', 'sctp')
+                  AND (protocol <> 'tcp' OR conn_state NOT IN ('S0', 'REJ', 'RSTRH', 'RSTOS0', 'SH', 'SHR'))),
+              banners AS (
+                SELECT f.protocol, f.dst_port, min(c.value) AS banner
+                FROM host_clues c JOIN offered f ON f.flow_id = c.flow_id AND f.capture_id = c.capture_id
+                WHERE c.ip = $ip AND c.clue = 'server' GROUP BY ALL)
+              SELECT protocol, dst_port AS port, mode(service ORDER BY service) AS service, any_value(banner) AS banner,
+                     count(DISTINCT src_ip) AS clients, count(*) AS flows, sum(dst_bytes) AS bytes_out,
+                     sum(src_bytes) AS bytes_in, max(last_ts) AS last_ts
+              FROM offered LEFT JOIN banners USING (protocol, dst_port)
+              GROUP BY protocol, dst_port ORDER BY flows DESC, protocol, port LIMIT $n::BIGINT",
     },
     Section {
         name: "uses",
@@ -151,6 +190,26 @@ const SECTIONS: &[Section] = &[
                      min(first_ts) AS first_ts, max(last_ts) AS last_ts
               FROM flows WHERE src_ip = $ip AND hostname IS NOT NULL
               GROUP BY hostname ORDER BY flows DESC, name LIMIT $n::BIGINT",
+    },
+    Section {
+        name: "logins",
+        title: "Logins from it and to it",
+        sql: "SELECT CASE WHEN f.src_ip = $ip THEN 'from' ELSE 'to' END AS way, c.service, c.account, c.mechanism, c.secret,
+                     CASE WHEN f.src_ip = $ip THEN f.dst_ip ELSE f.src_ip END AS peer, count(*) AS attempts,
+                     count(*) FILTER (c.success) AS accepted, count(*) FILTER (NOT c.success) AS refused, max(c.ts) AS last_ts
+              FROM credentials c JOIN flows f ON f.flow_id = c.flow_id AND f.capture_id = c.capture_id
+              WHERE f.src_ip = $ip OR f.dst_ip = $ip
+              GROUP BY ALL ORDER BY attempts DESC, way, service, account, mechanism, secret, peer LIMIT $n::BIGINT",
+    },
+    Section {
+        name: "files",
+        title: "Files it sent and received",
+        sql: "SELECT CASE WHEN (f.src_ip = $ip) = (t.sender = 'src') THEN 'sent' ELSE 'received' END AS way, t.source, t.name,
+                     coalesce(t.mime, t.declared_mime) AS mime, t.seen_bytes AS bytes, t.sha256,
+                     CASE WHEN f.src_ip = $ip THEN f.dst_ip ELSE f.src_ip END AS peer, t.ts
+              FROM files t JOIN flows f ON f.flow_id = t.flow_id AND f.capture_id = t.capture_id
+              WHERE f.src_ip = $ip OR f.dst_ip = $ip
+              ORDER BY t.seen_bytes DESC, t.ts, t.name LIMIT $n::BIGINT",
     },
     Section {
         name: "failures",

@@ -10,16 +10,18 @@ use super::weirds::WeirdLog;
 use super::{SHARDS, shard_of};
 use crate::decode::pair_hash;
 use crate::flow::CommunityId;
-use crate::model::addr::{Ip, Mac};
+use crate::model::addr::Ip;
 use crate::model::event::{Body, Event};
 use crate::model::flow::FlowRecord;
-use crate::model::ids::CaptureId;
+use crate::model::ids::{CaptureId, FlowId};
+use crate::model::record::Record;
 use crate::model::rows::Rows;
 use crate::model::schema::Table;
+use crate::model::syn::SynShape;
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
-use crate::protocol::clues::HostClue;
-use crate::protocol::dns::record::{DnsRecord, registered_domain};
+use crate::protocol::clues::{Clue, HOST_CLUES, HostClue};
+use crate::protocol::dns::record::{DnsRecord, Kind, registered_domain};
 use crate::topology::Subnets;
 use hashbrown::HashSet;
 use std::sync::Arc;
@@ -34,6 +36,9 @@ const ROWS_PER_BATCH: usize = 512;
 
 /// Clues remembered per shard: 16 shards of them take 8 MB at 32 bytes an entry.
 const CLUES: usize = 16_384;
+
+/// SYN shapes remembered per shard, with their senders, and resolvers: 16 shards of them take 4 MB at 56 bytes an entry.
+const SHAPES: usize = 4_096;
 
 /// Rows by table, for one capture.
 #[derive(Debug)]
@@ -100,6 +105,10 @@ pub(super) struct HostShard {
     inventory: Inventory,
     /// Sightings of hosts of other shards, by their shard.
     pub(super) abroad: Vec<Vec<Sighting>>,
+    /// SYN shapes already written, with their senders.
+    shapes: HashSet<(Ip, SynShape)>,
+    /// Servers whose recursion was already told.
+    resolvers: HashSet<Ip>,
 }
 
 impl HostShard {
@@ -114,6 +123,8 @@ impl HostShard {
             clues: HashSet::new(),
             inventory: Inventory::new(capture, Arc::clone(sensor)),
             abroad: (0..SHARDS).map(|_| Vec::new()).collect(),
+            shapes: HashSet::new(),
+            resolvers: HashSet::new(),
         }
     }
 
@@ -132,6 +143,7 @@ impl HostShard {
                 Body::Record { flow_id, record, .. } => {
                     if let Some(dns) = record.as_type::<DnsRecord>() {
                         self.learn(event.host, event.ts, dns);
+                        self.resolver(event.ts, flow_id, dns);
                     }
                     if record.as_type::<HostClue>().is_some_and(|clue| !self.is_news(clue)) {
                         continue;
@@ -159,6 +171,47 @@ impl HostShard {
             self.clues.clear();
         }
         self.clues.insert(u128::from_le_bytes(key))
+    }
+
+    /// How a host begins connections tells its system. Attempts from outside that nobody answered are left out: their senders
+    /// may be made up, one a packet.
+    fn shape(&mut self, flow: &FlowRecord, internal: bool) {
+        let Some(shape) = flow.syn.filter(|_| internal || flow.resp.packets > 0) else { return };
+        if self.shapes.len() >= SHAPES {
+            self.shapes.clear(); // saying it twice is harmless
+        }
+        let ip = flow.tuple.src;
+        if self.shapes.insert((ip, shape)) {
+            let value = shape.to_string();
+            let clue = HostClue { ip, clue: Clue::Fingerprint, value, source: "tcp.syn" };
+            self.conclude(flow.first_ts, flow.id, &clue);
+        }
+    }
+
+    /// Who finds names for others is a resolver. Told here and not by the parser: its flows are many and short.
+    fn resolver(&mut self, ts: Timestamp, flow_id: FlowId, dns: &DnsRecord) {
+        let found = dns.reply.as_ref().is_some_and(|r| r.ra && r.rcode == 0 && !r.answers.is_empty());
+        if dns.kind != Kind::Dns || !found {
+            return;
+        }
+        if self.resolvers.len() >= SHAPES {
+            self.resolvers.clear();
+        }
+        if self.resolvers.insert(dns.server) {
+            let value = "resolver".to_owned();
+            let clue = HostClue { ip: dns.server, clue: Clue::Role, value, source: "dns.recursion" };
+            self.conclude(ts, flow_id, &clue);
+        }
+    }
+
+    /// Write a clue that the engine found itself.
+    fn conclude(&mut self, ts: Timestamp, flow_id: FlowId, clue: &HostClue) {
+        let capture = self.capture.0;
+        if let Some(rows) = self.rows.of(&HOST_CLUES) {
+            let mut row = rows.row();
+            row.time(ts).i64(capture).i64(flow_id.0);
+            clue.write(&mut row);
+        }
     }
 
     fn learn(&mut self, client: Ip, ts: Timestamp, dns: &DnsRecord) {
@@ -198,6 +251,7 @@ impl HostShard {
             write_flow(&mut rows.row(), self.capture, &flow, &context);
         }
         let (src_internal, dst_internal) = (context.src_internal, context.dst_internal);
+        self.shape(&flow, src_internal);
         let (here, there) = Sighting::of(&flow, hostname, src_internal, dst_internal);
         self.sight(here);
         if let Some(there) = there
@@ -216,15 +270,9 @@ impl HostShard {
 
     fn sight(&mut self, sighting: Sighting) {
         if self.inventory.is_full() {
-            let known = self.inventory.routers().to_vec();
-            self.write_hosts(&known);
+            self.write_hosts();
         }
         self.inventory.note(sighting);
-    }
-
-    /// Link addresses that sent for outside hosts.
-    pub(super) fn routers(&self) -> &[Mac] {
-        self.inventory.routers()
     }
 
     /// A name that the capture itself gives to one of our hosts.
@@ -232,9 +280,9 @@ impl HostShard {
         self.inventory.name(ip, name);
     }
 
-    /// Write what is known of the hosts, and forget it. `routers` are link addresses that belong to no host.
-    pub(super) fn write_hosts(&mut self, routers: &[Mac]) {
-        let (facts, hourly) = self.inventory.write(routers);
+    /// Write what is known of the hosts, and forget it.
+    pub(super) fn write_hosts(&mut self) {
+        let (facts, hourly) = self.inventory.write();
         self.rows.whole.extend([facts, hourly]);
     }
 }

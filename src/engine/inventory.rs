@@ -7,7 +7,7 @@
 
 use super::tables::{HOST_FACTS, TRAFFIC_HOURLY};
 use crate::model::addr::{Ip, Mac};
-use crate::model::flow::{FlowRecord, Tuple, ip_protocol};
+use crate::model::flow::{FlowRecord, ServiceSource, Tuple, ip_protocol};
 use crate::model::ids::CaptureId;
 use crate::model::rows::Rows;
 use crate::model::time::Timestamp;
@@ -24,12 +24,10 @@ const PAIRS: usize = 65_536;
 const HOURS: usize = 4;
 /// Rows of such hours that are held back: some 100 bytes each.
 const EARLY: usize = 4_096;
-/// Link addresses kept per host: more is a router, which is filtered out when the row is written.
+/// Link addresses kept per host: more is a fault, or many routers.
 const MACS: usize = 16;
 /// Names or services kept per host: a web host or a scan must not fill the row.
 const ITEMS: usize = 64;
-/// Link addresses of routers kept per shard: a site has a handful.
-const ROUTERS: usize = 1_024;
 
 /// Nanoseconds of an hour.
 const HOUR: i64 = 3_600_000_000_000;
@@ -81,6 +79,7 @@ impl Sighting {
             && (protocol != ip_protocol::TCP
                 || matches!(flow.conn_state, "S1" | "S2" | "S3" | "SF" | "RSTO" | "RSTR"));
         let transport = transport.filter(|_| answered);
+        let service = flow.service.filter(|_| flow.service_source == Some(ServiceSource::Content));
         let here = Self {
             ip: src,
             peer: dst,
@@ -92,11 +91,11 @@ impl Sighting {
             packets: [orig.packets, resp.packets],
             bytes: [orig.ip_bytes, resp.ip_bytes],
             offered: None,
-            used: transport.map(|t| flow.service.map_or((t, dst_port), |service| (service, 0))),
+            used: transport.map(|t| service.map_or((t, dst_port), |service| (service, 0))),
             name: None,
         };
         if src == dst {
-            let offered = transport.map(|t| (flow.service.unwrap_or(t), dst_port));
+            let offered = transport.map(|t| (service.unwrap_or(t), dst_port));
             return (Self { offered, name, ..here }, None);
         }
         let there = Self {
@@ -108,7 +107,7 @@ impl Sighting {
             mac: if dst_internal && resp.packets > 0 { flow.dst_mac } else { Mac::NONE },
             packets: [resp.packets, orig.packets],
             bytes: [resp.ip_bytes, orig.ip_bytes],
-            offered: transport.map(|t| (flow.service.unwrap_or(t), dst_port)),
+            offered: transport.map(|t| (service.unwrap_or(t), dst_port)),
             used: None,
             name,
             ..here
@@ -153,8 +152,6 @@ pub(super) struct Inventory {
     hosts: HashMap<Ip, Box<Host>>,
     pairs: HashSet<u64>,
     hasher: DefaultHashBuilder,
-    /// Link addresses that sent for outside addresses, in order.
-    routers: Vec<Mac>,
     /// Rows of hours that were written before their host.
     early: Rows,
 }
@@ -167,16 +164,12 @@ impl Inventory {
             hosts: HashMap::new(),
             pairs: HashSet::new(),
             hasher: DefaultHashBuilder::default(),
-            routers: Vec::new(),
             early: Rows::new(&TRAFFIC_HOURLY),
         }
     }
 
     /// Take a sighting.
     pub(super) fn note(&mut self, s: Sighting) {
-        if !s.internal && s.mac.is_some() {
-            keep(&mut self.routers, s.mac, ROUTERS);
-        }
         let host = self.hosts.entry(s.ip).or_insert_with(|| {
             Box::new(Host {
                 internal: s.internal,
@@ -217,7 +210,7 @@ impl Inventory {
         host.last = host.last.max(s.last);
         host.flows += 1;
         add(&mut host.bytes, s.bytes);
-        if s.internal && s.mac.is_some() {
+        if s.mac.is_some() {
             keep(&mut host.macs, s.mac, MACS);
         }
         if let Some(name) = s.name {
@@ -244,19 +237,13 @@ impl Inventory {
         }
     }
 
-    /// Link addresses that sent for outside addresses, in order.
-    pub(super) fn routers(&self) -> &[Mac] {
-        &self.routers
-    }
-
     /// Is it time to write what is there?
     pub(super) fn is_full(&self) -> bool {
         self.hosts.len() >= HOSTS || self.early.len() >= EARLY
     }
 
     /// The parts of all hosts, in the order of their addresses: rows of `host_facts` and of `traffic_hourly`; then they are forgotten.
-    /// `routers` are link addresses that belong to no host.
-    pub(super) fn write(&mut self, routers: &[Mac]) -> (Rows, Rows) {
+    pub(super) fn write(&mut self) -> (Rows, Rows) {
         let mut facts = Rows::new(&HOST_FACTS);
         let mut hourly = std::mem::replace(&mut self.early, Rows::new(&TRAFFIC_HOURLY));
         let mut hosts: Vec<_> = self.hosts.drain().collect();
@@ -267,7 +254,7 @@ impl Inventory {
                 hour.write(self.capture, ip, host.internal, &mut hourly);
             }
             if host.real {
-                host.write(self.capture, &self.sensor, ip, routers, &mut facts);
+                host.write(self.capture, &self.sensor, ip, &mut facts);
             }
         }
         (facts, hourly)
@@ -297,9 +284,8 @@ impl Hour {
 }
 
 impl Host {
-    fn write(&self, capture: CaptureId, sensor: &str, ip: Ip, routers: &[Mac], rows: &mut Rows) {
-        let macs: Vec<String> =
-            self.macs.iter().filter(|m| routers.binary_search(m).is_err()).map(Mac::to_string).collect();
+    fn write(&self, capture: CaptureId, sensor: &str, ip: Ip, rows: &mut Rows) {
+        let macs: Vec<String> = self.macs.iter().map(Mac::to_string).collect();
         let offered: Vec<String> = self.offered.iter().map(|(name, port)| format!("{name}/{port}")).collect();
         let used: Vec<String> = self
             .used
@@ -376,12 +362,11 @@ mod tests {
         }
         inventory.name(Ip::v4([10, 0, 0, 1]), "printer");
         inventory.name(Ip::v4([10, 0, 0, 9]), "nobody");
-        let (facts, hourly) = inventory.write(&[Mac([2, 0, 0, 0, 0, 4])]);
+        let (facts, hourly) = inventory.write();
         assert_eq!((facts.len(), hourly.len(), facts.faults(), hourly.faults()), (2, 3, 0, 0));
         let first = cells(&facts, 0);
         assert_eq!(first[1..6], ["s", "10.0.0.1", "true", "02:00:00:00:00:01", "printer"]);
         assert_eq!(first[8..], ["2", "3", "30", "60", "", "tcp/8443"]);
-        assert_eq!(cells(&facts, 1)[4], "", "a router's link address is nobody's");
         assert_eq!(cells(&hourly, 1)[4..], ["2", "2", "4", "20", "40"]);
         assert_eq!(cells(&hourly, 2)[1], "1969-12-31T23:00:00Z");
     }
@@ -390,7 +375,7 @@ mod tests {
     fn a_group_address_counts_by_the_hour_only() {
         let mut inventory = Inventory::new(CaptureId(7), "".into());
         inventory.note(Sighting { group: true, ..sighting(1, 2, 0) });
-        let (facts, hourly) = inventory.write(&[]);
+        let (facts, hourly) = inventory.write();
         assert_eq!((facts.len(), hourly.len()), (0, 1));
     }
 
@@ -402,7 +387,7 @@ mod tests {
             inventory.note(Sighting { used, ..sighting(1, 2, n * HOUR) });
         }
         assert_eq!(inventory.early.len(), 1_000 - HOURS);
-        let (facts, hourly) = inventory.write(&[]);
+        let (facts, hourly) = inventory.write();
         assert_eq!(hourly.len(), 1_000);
         let used = cells(&facts, 0).pop().unwrap();
         assert!(used.starts_with("tcp/1,") && used.split(',').count() == ITEMS, "{used}");

@@ -16,7 +16,7 @@ use super::{Config, SHARDS, shard_of};
 use crate::capture::{Polled, Source};
 use crate::decode::{Decoder, Defragmenter, pair_hash};
 use crate::flow::FlowTable;
-use crate::model::addr::{Ip, Mac};
+use crate::model::addr::Ip;
 use crate::model::event::Event;
 use crate::model::ids::CaptureNo;
 use crate::model::ledger::{SourceLedger, Stop};
@@ -271,12 +271,9 @@ impl Engine {
                 host.name(ip, name);
             }
         }
-        let mut routers: Vec<Mac> = self.hosts.iter().flat_map(|h| h.routers().iter().copied()).collect();
-        routers.sort_unstable();
-        routers.dedup();
         for n in 0..self.hosts.len() {
             if let Some(host) = self.hosts.get_mut(n) {
-                host.write_hosts(&routers);
+                host.write_hosts();
             }
             self.hand_on(false, sink)?;
         }

@@ -9,6 +9,9 @@ use crate::model::ids::CaptureId;
 use crate::model::rows::Row;
 use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::weird::{Detail, Weird};
+use crate::protocol::clues::HOST_CLUES;
+use crate::protocol::credentials::CREDENTIALS;
+use crate::protocol::files::FILES;
 
 /// One row per flow.
 pub static FLOWS: Table = Table::plain(
@@ -223,13 +226,13 @@ pub static HOST_FACTS: Table = Table::plain(
             "macs",
             T::TextList,
             "",
-            "Link addresses it used, up to 16; empty for outside addresses, where they would be a router's.",
+            "Link addresses that its packets came from, up to 16; for outside addresses a router's.",
         ),
         col(
             "names",
             T::TextList,
             "",
-            "Names under which it was reached (SNI, Host, DNS, the capture file), up to 64.",
+            "Names under which it was reached (SNI, Host, DNS, the capture file), up to 64; host_profiles has what was told of it.",
         ),
         col("first_ts", T::Time, "UTC", "First packet of its first flow."),
         col("last_ts", T::Time, "UTC", "Last packet of its last flow."),
@@ -241,13 +244,13 @@ pub static HOST_FACTS: Table = Table::plain(
             "services_offered",
             T::TextList,
             "",
-            "Services that answered on it: name and port, such as ssh/22, or tcp/8443 when unknown; up to 64.",
+            "Services that answered on it: name and port, such as ssh/22, or tcp/8443 where the content did not tell; up to 64.",
         ),
         col(
             "services_used",
             T::TextList,
             "",
-            "Services it used elsewhere and got answers from, by name, or tcp/8443 when unknown; up to 64.",
+            "Services it used elsewhere and got answers from, by name, or tcp/8443 where the content did not tell; up to 64.",
         ),
     ],
 );
@@ -364,7 +367,7 @@ pub fn write_weird(row: &mut Row<'_>, capture: CaptureId, w: &Weird) {
 
 /// Every table that the engine's rows may belong to, in order.
 pub fn all() -> Vec<&'static Table> {
-    let mut tables = vec![&FLOWS, &WEIRDS, &HOST_FACTS, &TRAFFIC_HOURLY];
+    let mut tables = vec![&FLOWS, &WEIRDS, &HOST_FACTS, &TRAFFIC_HOURLY, &HOST_CLUES, &CREDENTIALS, &FILES];
     for protocol in crate::protocol::ALL {
         for table in protocol.tables {
             if !tables.iter().any(|t: &&Table| t.name == table.name) {

@@ -36,6 +36,7 @@ pub(super) fn record<S>(
         resp: totals(slot, Side::Resp),
         conn_state: conn_state(slot),
         history: history(slot),
+        syn: None,
         rtt: if let State::Tcp(c) = &slot.state { c.tcp.rtt() } else { None },
         service: app.service,
         service_source: app.source,

@@ -60,10 +60,12 @@ pub(super) enum Phase {
 
 /// A flow of which only one end was heard, and nothing that needs more room: equal plain SYNs, or datagrams that the
 /// application does not want.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Young {
     /// TCP: the SYN's sequence number.
     pub(super) seq: u32,
+    /// TCP: number of the SYN's shape; [`NIL`] when it is not known.
+    pub(super) shape: u32,
     /// Distance of the last packet from the first, in packets and file bytes.
     last_packet: u32,
     last_offset: u32,
@@ -73,6 +75,23 @@ pub(super) struct Young {
     ttl: u8,
     flags: u8,
     pub(super) phase: Phase,
+}
+
+impl Default for Young {
+    fn default() -> Self {
+        Self {
+            seq: 0,
+            shape: NIL,
+            last_packet: 0,
+            last_offset: 0,
+            bytes: 0,
+            ip_bytes: 0,
+            packets: 0,
+            ttl: 0,
+            flags: 0,
+            phase: Phase::default(),
+        }
+    }
 }
 
 impl Young {
@@ -126,6 +145,8 @@ pub(super) struct Connection<S> {
     pub(super) last_packet: u64,
     pub(super) last_offset: u64,
     pub(super) app: Option<Box<S>>,
+    /// As in [`Young`].
+    pub(super) shape: u32,
     pub(super) last_file: u16,
     pub(super) phase: Phase,
 }
@@ -273,9 +294,9 @@ impl<S> Slot<S> {
         (half.count, half.ttl) = (y.count(), y.ttl);
         half.flags |= y.flags;
         let app = None;
-        let phase = y.phase;
+        let (phase, shape) = (y.phase, y.shape);
         self.state =
-            State::Tcp(Box::new(Connection { tcp, last_packet, last_offset, app, last_file, phase }));
+            State::Tcp(Box::new(Connection { tcp, last_packet, last_offset, app, shape, last_file, phase }));
     }
 
     /// Make room: a young flow of another protocol gets counts for both sides and a place for application state.
@@ -299,6 +320,15 @@ impl<S> Slot<S> {
             ttls,
             phase,
         }));
+    }
+
+    /// Number of the shape of its SYN; [`NIL`] when it is not known.
+    pub(super) fn shape(&self) -> u32 {
+        match &self.state {
+            State::Young(y) => y.shape,
+            State::Tcp(c) => c.shape,
+            State::Datagrams(_) => NIL,
+        }
     }
 
     /// The class whose timeout applies now.

@@ -5,6 +5,7 @@
 
 use super::addr::{Ip, Mac};
 use super::ids::FlowId;
+use super::syn::SynShape;
 use super::time::Timestamp;
 use std::sync::Arc;
 
@@ -197,6 +198,8 @@ pub struct FlowRecord {
     pub conn_state: &'static str,
     /// Zeek's history letters, such as `ShADadFf`.
     pub history: String,
+    /// TCP: the shape of the first SYN, when it was plain and captured whole.
+    pub syn: Option<SynShape>,
     /// TCP: from SYN to the first ACK of the handshake, as seen here, in nanoseconds.
     pub rtt: Option<i64>,
     /// Application protocol, lower case.

@@ -13,6 +13,7 @@ pub mod packet;
 pub mod record;
 pub mod rows;
 pub mod schema;
+pub mod syn;
 pub mod text;
 pub mod time;
 pub mod weird;

@@ -25,9 +25,12 @@ macro_rules! reports {
 pub static ALL: &[Report] = reports! {
     "top_talkers" "top_ports" "top_services" "conversations" "timeline"
     "long_flows" "failed_connections" "unusual_ports" "exposed_services" "bytes_out_by_host"
-    "new_hosts" "mac_addresses" "rare_domains" "tunnels" "icmp"
-    "dns_top_names" "dns_failures" "dns_servers" "http_hosts" "http_user_agents" "http_downloads" "cleartext_logins"
-    "tls_servers" "tls_clients" "certificates" "ssh_servers"
+    "new_hosts" "host_roles" "mac_addresses" "rare_domains" "tunnels" "icmp"
+    "dns_top_names" "dns_failures" "dns_servers" "http_hosts" "http_user_agents" "http_downloads" "files_seen"
+    "logins" "failed_logins" "cleartext_logins" "database_logins"
+    "kerberos_failures" "ntlm_logins" "smb_activity" "smb_shares" "rpc_operations" "dhcp_leases"
+    "mail_envelopes" "ftp_transfers" "sip_calls" "mqtt_topics" "industrial_commands"
+    "tls_servers" "tls_clients" "ja4_rarity" "weak_tls" "certificates" "expired_certificates" "quic_servers" "ssh_servers"
     "weirds" "capture_loss" "capture_ledger"
 };
 

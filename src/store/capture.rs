@@ -1,13 +1,13 @@
 //! How does a capture enter the ledger, and when is it there already?
 //!
-//! Everything about captures that is SQL: numbers, the ledger rows, duplicates, deletion, and joining the parts that the engine
-//! wrote of a host. Runs inside the transaction of the caller. Refuses to judge
+//! Everything about captures that is SQL: numbers, the ledger rows, duplicates and deletion; what follows for hosts is in
+//! [`super::hosts`]. Runs inside the transaction of the caller. Refuses to judge
 //! sameness by name alone.
 
 use super::connect::{ident, text, write_error};
+use super::hosts;
 use super::{StoreError, StoredCapture, schema};
 use crate::engine::sink::{CaptureStart, CaptureSummary};
-use crate::engine::tables as engine;
 use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::ledger::{FileLedger, SourceLedger, Stop};
 use crate::model::packet::LinkType;
@@ -16,12 +16,6 @@ use duckdb::Connection;
 
 /// Capture numbers have 23 bits in a flow id.
 const MAX_CAPTURE_NO: i64 = 0x7f_ffff;
-
-/// Most link addresses kept per host: more is a router or a fault.
-const MAX_MACS: usize = 16;
-
-/// Most names or services kept per host: a web host or a scan must not fill the row.
-const MAX_ITEMS: usize = 64;
 
 /// The time of day: the ledger says when a capture was read. The only clock of this floor.
 #[expect(
@@ -182,7 +176,7 @@ pub(super) fn insert_finished(
         sql.push_str(&insert("capture_files", &file_row(start.capture_id, file_no, f)));
     }
     db.execute_batch(&sql).map_err(write_error)?;
-    join_parts(db, start.capture_id)
+    hosts::conclude(db, start.capture_id, &start.sensor)
 }
 
 type Row = Vec<(&'static str, String)>;
@@ -307,10 +301,17 @@ pub(super) fn mark_interrupted(db: &Connection) -> Result<(), StoreError> {
              last_ts = (SELECT max(last_ts) FROM flows WHERE capture_id = {id}) WHERE capture_id = {id};",
             now = time(Some(now())),
         );
+        let sensor: String = db
+            .query_row(
+                "SELECT coalesce(any_value(sensor), '') FROM captures WHERE capture_id = ?",
+                [id],
+                |r| r.get(0),
+            )
+            .map_err(write_error)?;
         let done = db
             .execute_batch(&sql)
             .map_err(write_error)
-            .and_then(|()| join_parts(db, c.capture_id))
+            .and_then(|()| hosts::conclude(db, c.capture_id, &sensor))
             .and_then(|()| db.execute_batch("COMMIT").map_err(write_error));
         if done.is_err() {
             let _ = db.execute_batch("ROLLBACK"); // the first error is the one to tell
@@ -318,46 +319,6 @@ pub(super) fn mark_interrupted(db: &Connection) -> Result<(), StoreError> {
         done?;
     }
     Ok(())
-}
-
-/// Put the parts of each host together: streams, and captures with more hosts than the engine keeps at once, have written several rows
-/// a host.
-fn join_parts(db: &Connection, id: CaptureId) -> Result<(), StoreError> {
-    let (facts, hourly, id) = (engine::HOST_FACTS.name, engine::TRAFFIC_HOURLY.name, id.0);
-    let parted: bool = db
-        .query_row(
-            &format!("SELECT count(*) > count(DISTINCT ip) FROM {facts} WHERE capture_id = {id}"),
-            [],
-            |r| r.get(0),
-        )
-        .map_err(write_error)?;
-    if !parted {
-        return Ok(());
-    }
-    let merged = |list: &str, most: usize| {
-        format!("list_sort(list_distinct(flatten(list({list}))))[:{most}] AS {list}")
-    };
-    db.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE whole AS
-SELECT capture_id, any_value(sensor) AS sensor, ip, bool_or(is_internal) AS is_internal, {macs}, {names},
-       min(first_ts) AS first_ts, max(last_ts) AS last_ts, sum(peers) AS peers, sum(flows) AS flows,
-       sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in, {offered}, {used}
-FROM {facts} WHERE capture_id = {id} GROUP BY capture_id, ip;
-DELETE FROM {facts} WHERE capture_id = {id};
-INSERT INTO {facts} BY NAME FROM whole ORDER BY ip;
-CREATE OR REPLACE TEMP TABLE whole AS
-SELECT capture_id, hour, ip, bool_or(is_internal) AS is_internal, sum(flows) AS flows, sum(packets_out) AS packets_out,
-       sum(packets_in) AS packets_in, sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in
-FROM {hourly} WHERE capture_id = {id} GROUP BY capture_id, hour, ip;
-DELETE FROM {hourly} WHERE capture_id = {id};
-INSERT INTO {hourly} BY NAME FROM whole ORDER BY hour, ip;
-DROP TABLE whole",
-        macs = merged("macs", MAX_MACS),
-        names = merged("names", MAX_ITEMS),
-        offered = merged("services_offered", MAX_ITEMS),
-        used = merged("services_used", MAX_ITEMS),
-    ))
-    .map_err(write_error)
 }
 
 fn file_bytes(ledger: &SourceLedger) -> u64 {

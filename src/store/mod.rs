@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod functions;
 mod guard;
+mod hosts;
 pub mod maintenance;
 mod reader;
 mod schema;

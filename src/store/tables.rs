@@ -145,6 +145,55 @@ pub(super) static CAPTURE_FILES: Table = Table {
     ],
 };
 
+/// What is concluded about hosts, capture by capture.
+pub(super) static HOST_PROFILES: Table = Table {
+    name: "host_profiles",
+    meaning: "One row is one address in one capture of which something was concluded: from host_clues, its link address or its services. host_facts has its traffic.",
+    columns: &[
+        col("capture_id", "BIGINT", "", "The capture; joins captures."),
+        col("sensor", "VARCHAR", "", "Where it was recorded; empty when not said."),
+        col("ip", "VARCHAR", "", "The address."),
+        col(
+            "macs",
+            "VARCHAR[]",
+            "",
+            "Link addresses it used, up to 16, without those of routers that sent for it; empty for outside addresses.",
+        ),
+        col(
+            "vendor",
+            "VARCHAR",
+            "",
+            "Maker of its network card by the IEEE registry, several in a list with commas; says when an address was not given \
+             out by a maker; NULL when unknown.",
+        ),
+        col(
+            "names",
+            "VARCHAR[]",
+            "",
+            "Names that were told of it (DHCP, mDNS, NetBIOS, certificates …; host_clues has the source), up to 64.",
+        ),
+        col("domains", "VARCHAR[]", "", "Windows or DNS domains it belongs to, up to 64."),
+        col("users", "VARCHAR[]", "", "Users who were seen to work on it, up to 64."),
+        col("software", "VARCHAR[]", "", "Software it uses as a client, such as user agents, up to 64."),
+        col(
+            "os_guess",
+            "VARCHAR",
+            "",
+            "Operating system it behaves like; NULL when unknown or contradictory.",
+        ),
+        col("os_reason", "VARCHAR", "", "The clues behind os_guess; NULL without a guess."),
+        col("roles", "VARCHAR[]", "", "What it does in the network, such as resolver; empty when unknown."),
+        col("role_reasons", "VARCHAR[]", "", "Each role with the clue behind it."),
+        col(
+            "banners",
+            "VARCHAR[]",
+            "",
+            "Services with the software that they name, such as ssh/22 OpenSSH_9.2p1; up to 64.",
+        ),
+        col("last_ts", "TIMESTAMP_NS", "UTC", "Last packet of its last flow in the capture."),
+    ],
+};
+
 /// Security findings.
 pub(super) static ANOMALIES: Table = Table {
     name: "anomalies",
@@ -200,30 +249,41 @@ pub(super) static DETECTOR_RUNS: Table = Table {
 };
 
 /// All tables of the store, in order.
-pub(super) static ALL: &[&Table] = &[&CAPTURES, &CAPTURE_FILES, &ANOMALIES, &DETECTOR_RUNS];
+pub(super) static ALL: &[&Table] = &[&CAPTURES, &CAPTURE_FILES, &HOST_PROFILES, &ANOMALIES, &DETECTOR_RUNS];
 
-/// The view `hosts`: facts merged over captures, one row an address and sensor. Columns that later parts fill are NULL.
+/// The view `hosts`: facts merged over captures, one row an address and sensor. risk_score is filled by a later part.
 pub(super) const HOSTS_VIEW: &str = "
 CREATE OR REPLACE VIEW hosts AS
-SELECT sensor, ip,
-       list_sort(list_distinct(flatten(list(macs)))) AS macs,
-       NULL::VARCHAR AS vendor,
-       list_sort(list_distinct(flatten(list(names)))) AS names,
-       NULL::VARCHAR AS os_guess,
-       bool_or(is_internal) AS is_internal,
-       []::VARCHAR[] AS roles,
-       min(first_ts) AS first_ts,
-       max(last_ts) AS last_ts,
-       max(peers) AS peers,
-       sum(flows)::UBIGINT AS flows,
-       sum(bytes_out)::UBIGINT AS bytes_out,
-       sum(bytes_in)::UBIGINT AS bytes_in,
-       list_sort(list_distinct(flatten(list(services_offered)))) AS services_offered,
-       list_sort(list_distinct(flatten(list(services_used)))) AS services_used,
-       NULL::DOUBLE AS risk_score,
-       count(DISTINCT capture_id)::UBIGINT AS captures
-FROM host_facts
-GROUP BY sensor, ip";
+WITH seen AS (
+  SELECT sensor, ip, bool_or(is_internal) AS is_internal,
+         list_sort(list_distinct(flatten(list(names)))) AS names,
+         min(first_ts) AS first_ts, max(last_ts) AS last_ts, max(peers) AS peers, sum(flows)::UBIGINT AS flows,
+         sum(bytes_out)::UBIGINT AS bytes_out, sum(bytes_in)::UBIGINT AS bytes_in,
+         list_sort(list_distinct(flatten(list(services_offered)))) AS services_offered,
+         list_sort(list_distinct(flatten(list(services_used)))) AS services_used,
+         count(DISTINCT capture_id)::UBIGINT AS captures
+  FROM host_facts GROUP BY sensor, ip),
+told AS (
+  SELECT sensor, ip, list_sort(list_distinct(flatten(list(macs)))) AS macs, arg_max(vendor, last_ts) AS vendor,
+         list_sort(list_distinct(flatten(list(names)))) AS names,
+         list_sort(list_distinct(flatten(list(domains)))) AS domains,
+         list_sort(list_distinct(flatten(list(users)))) AS users,
+         list_sort(list_distinct(flatten(list(software)))) AS software,
+         arg_max(os_guess, last_ts) AS os_guess, arg_max(os_reason, last_ts) AS os_reason,
+         list_sort(list_distinct(flatten(list(roles)))) AS roles,
+         list_sort(list_distinct(flatten(list(role_reasons)))) AS role_reasons,
+         list_sort(list_distinct(flatten(list(banners)))) AS banners
+  FROM host_profiles GROUP BY sensor, ip)
+SELECT seen.sensor, seen.ip, coalesce(told.macs, []) AS macs, told.vendor,
+       list_sort(list_distinct(seen.names || coalesce(told.names, []))) AS names,
+       coalesce(told.domains, []) AS domains, coalesce(told.users, []) AS users, coalesce(told.software, []) AS software,
+       told.os_guess, told.os_reason, seen.is_internal, coalesce(told.roles, []) AS roles,
+       coalesce(told.role_reasons, []) AS role_reasons, seen.first_ts, seen.last_ts, seen.peers, seen.flows,
+       seen.bytes_out, seen.bytes_in,
+       list_sort(coalesce(told.banners, []) || list_filter(seen.services_offered,
+         lambda s: NOT list_contains([split_part(b, ' ', 1) for b in coalesce(told.banners, [])], s))) AS services_offered,
+       seen.services_used, NULL::DOUBLE AS risk_score, seen.captures
+FROM seen LEFT JOIN told USING (sensor, ip)";
 
 /// Meaning of the view and its columns.
 pub(super) static HOSTS: Table = Table {
@@ -234,10 +294,15 @@ pub(super) static HOSTS: Table = Table {
         col("ip", "", "", "The address."),
         col("macs", "", "", "Link addresses it used."),
         col("vendor", "", "", "Maker of its network card; NULL when unknown."),
-        col("names", "", "", "Names under which it was reached."),
-        col("os_guess", "", "", "Operating system it behaves like; NULL when unknown."),
+        col("names", "", "", "Names under which it was reached, or that were told of it."),
+        col("domains", "", "", "Windows or DNS domains it belongs to."),
+        col("users", "", "", "Users who were seen to work on it."),
+        col("software", "", "", "Software it uses as a client."),
+        col("os_guess", "", "", "Operating system it behaved like last; NULL when unknown."),
+        col("os_reason", "", "", "The clues behind os_guess; NULL without a guess."),
         col("is_internal", "", "", "Was it in the local networks of a capture?"),
         col("roles", "", "", "What it does in the network, such as resolver; empty when unknown."),
+        col("role_reasons", "", "", "Each role with the clue behind it."),
         col("first_ts", "", "UTC", "First packet of its first flow."),
         col("last_ts", "", "UTC", "Last packet of its last flow."),
         col("peers", "", "", "Most peers it had in one capture."),

@@ -2,7 +2,7 @@
 //!
 //! Counts, state, and the payload on its way to the application. The flow was found or begun by [`super`].
 
-use super::super::slot::{Datagrams, Phase, Slot, State, Tap};
+use super::super::slot::{Datagrams, NIL, Phase, Slot, State, Tap};
 use super::super::stream::{Outcome, Payload, Piece};
 use super::super::tcp::Segment;
 use super::super::{Application, At};
@@ -10,6 +10,7 @@ use super::{FlowTable, weird};
 use crate::decode::Decoded;
 use crate::model::event::Event;
 use crate::model::flow::{Side, ip_protocol};
+use crate::model::syn::SynShape;
 use crate::model::weird::{Detail, WeirdKind};
 
 impl<A: Application> FlowTable<A> {
@@ -61,6 +62,7 @@ impl<A: Application> FlowTable<A> {
             let plain = side == Side::Orig && seg.is_plain_syn();
             if y.is_new() && plain {
                 y.seq = seg.seq;
+                y.shape = shape_of(d, bytes).map_or(NIL, |shape| self.shapes.acquire(&shape));
             }
             if plain && y.seq == seg.seq && slot.add_young(d) {
                 return;
@@ -143,6 +145,13 @@ fn hand_on<A: Application>(tap: &mut Tap<'_, A>, side: Side, piece: Piece<'_>) {
         Piece::Data(data) => tap.data(side, data, data.len() as u32),
         Piece::Gap(missing) => tap.gap(side, missing),
     }
+}
+
+/// The shape of a SYN; `None` when its options were not captured.
+fn shape_of(d: &Decoded, bytes: &[u8]) -> Option<SynShape> {
+    let end = d.payload_start as usize;
+    let start = end.checked_sub(usize::from(d.tcp.options_len))?;
+    SynShape::read(d.ttl, d.tcp.window, bytes.get(start..end)?)
 }
 
 /// The captured payload of a packet.

@@ -20,8 +20,9 @@ use super::{Application, At, FlowView};
 use crate::decode::{Decoded, Role};
 use crate::model::addr::Ip;
 use crate::model::event::{Body, Event};
-use crate::model::flow::{EndReason, Side, Tuple};
+use crate::model::flow::{EndReason, FlowRecord, Side, Tuple};
 use crate::model::ids::{CaptureNo, FlowId};
+use crate::model::syn::SynShape;
 use crate::model::time::Timestamp;
 use crate::model::weird::{Detail, Weird, WeirdKind};
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -73,6 +74,7 @@ pub struct FlowTable<A: Application> {
     queues: Queues,
     addresses: Interner<Ip>,
     links: Interner<Link>,
+    shapes: Interner<SynShape>,
     memory: Memory,
     /// The latest packet time, or time told by `advance`; [`BEFORE_ALL`] before the first packet.
     now: Timestamp,
@@ -108,6 +110,7 @@ impl<A: Application> FlowTable<A> {
             queues: Queues::new(),
             addresses: Interner::default(),
             links: Interner::default(),
+            shapes: Interner::default(),
             memory: Memory::new(budget.stream_bytes),
             now: BEFORE_ALL,
             next_sweep: Timestamp::MAX,
@@ -437,7 +440,9 @@ impl<A: Application> FlowTable<A> {
         if !slot.has(INLINE_ADDRESSES) {
             slot.addresses.into_iter().for_each(|id| self.addresses.release(id));
         }
-        let row = record(&slot, &view, link, summary, end.reason);
+        let shape = self.shapes.get(slot.shape()).copied();
+        self.shapes.release(slot.shape());
+        let row = FlowRecord { syn: shape, ..record(&slot, &view, link, summary, end.reason) };
         out.push(Event {
             ts: end.at.ts,
             packet: end.at.packet,

@@ -7,6 +7,7 @@
 //! Refuses: dynamic updates and zone transfers record by record (one row a message, with counts), DNSSEC
 //! validation, and DNS inside TLS or HTTPS.
 
+mod clues;
 pub mod codes;
 pub mod message;
 pub mod name;
@@ -133,6 +134,7 @@ impl DnsParser {
             return;
         };
         report(&m, data.len(), out);
+        clues::tell(kind, side, &m, out);
         self.pairs.take(kind, side, m, data, out);
     }
 

@@ -8,9 +8,11 @@ use super::fields;
 use super::head::{Body, Fields};
 use super::record::{Content, HttpTransaction};
 use crate::flow::At;
+use crate::model::flow::Side;
 use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
 use crate::protocol::Output;
+use crate::protocol::clues::Clue;
 use crate::protocol::credentials::{Credential, Secret};
 use std::collections::VecDeque;
 
@@ -61,6 +63,10 @@ pub(super) struct Exchanges {
     forgotten: u32,
     /// Account of the last login that worked: clients send it again with every request.
     known: Option<Box<str>>,
+    /// Who sends requests; told by the first message.
+    pub(super) client: Option<Side>,
+    /// Was the software of the client, and that of the server, told?
+    told: [bool; 2],
 }
 
 impl Exchanges {
@@ -209,6 +215,35 @@ impl Exchanges {
         self.open.iter().map(|e| &e.tx).find(|tx| tx.switched)
     }
 
+    /// What the two ends run, once a flow. What comes through a proxy is the software of somebody else.
+    fn tell(&mut self, tx: &HttpTransaction, out: &mut Output<'_>) {
+        let [client_told, server_told] = &mut self.told;
+        let tuple = &out.flow.tuple;
+        let (client, server) = match self.client {
+            Some(Side::Resp) => (tuple.dst, tuple.src),
+            _ => (tuple.src, tuple.dst),
+        };
+        let forwarded = tx.via.is_some() || tx.x_forwarded_for.is_some() || tx.forwarded.is_some();
+        if let Some(agent) = tx.user_agent.as_deref().filter(|_| !*client_told && !forwarded) {
+            *client_told = true;
+            out.clue(client, Clue::Client, agent, "http.user_agent");
+        }
+        if *server_told || tx.status_code.is_none() {
+            return;
+        }
+        if tx.method.as_deref() == Some("CONNECT") {
+            *server_told = true;
+            if matches!(tx.status_code, Some(200..=299)) {
+                out.clue(server, Clue::Role, "proxy", "http.connect");
+            }
+        } else if tx.uri.as_deref().is_some_and(|uri| uri.starts_with("http://")) {
+            *server_told = true;
+        } else if let Some(name) = tx.server.as_deref() {
+            *server_told = true;
+            out.clue(server, Clue::Server, name, "http.server");
+        }
+    }
+
     /// Write what is left.
     pub(super) fn finish(&mut self, out: &mut Output<'_>) {
         for exchange in std::mem::take(&mut self.open) {
@@ -234,6 +269,7 @@ impl Exchanges {
         let both = tx.method.is_some() && tx.status_code.is_some();
         tx.complete = both && request_over && response_over && !cut;
         self.login(began, &tx, out);
+        self.tell(&tx, out);
         out.record(began, tx);
     }
 

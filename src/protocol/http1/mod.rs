@@ -110,8 +110,6 @@ struct Half {
 #[derive(Default)]
 struct Http1 {
     halves: [Half; 2],
-    /// Who sends requests; told by the first message.
-    client: Option<Side>,
     /// The client spoke HTTP/0.9: its answer is a body without a head.
     simple: bool,
     exchanges: Exchanges,
@@ -210,7 +208,7 @@ impl Http1 {
     }
 
     fn is_client(&self, side: Side) -> bool {
-        self.client.unwrap_or(Side::Orig) == side
+        self.exchanges.client.unwrap_or(Side::Orig) == side
     }
 
     /// One step over bytes that are there; `rest` is not empty.
@@ -239,7 +237,7 @@ impl Http1 {
             State::Lost => {
                 // Only the start of a segment can be the start of a message.
                 let seen = head::look(rest);
-                let ours = match self.client {
+                let ours = match self.exchanges.client {
                     Some(client) => seen == if client == side { Look::Request } else { Look::Response },
                     None => matches!(seen, Look::Request | Look::Response),
                 };
@@ -265,7 +263,7 @@ impl Http1 {
                 if let Some((method, target)) =
                     head::simple_request(rest).filter(|_| self.exchanges.is_untouched())
                 {
-                    self.client = Some(side);
+                    self.exchanges.client = Some(side);
                     self.simple = true;
                     self.exchanges.request(out.at, method, target, (0, 9), head::Fields::new(b""), out);
                     self.begin_body(side, Body::None, out);
@@ -306,7 +304,7 @@ impl Http1 {
             StartLine::Request { .. } => side,
             StartLine::Response { .. } => side.other(),
         };
-        if *self.client.get_or_insert(sender) != sender {
+        if *self.exchanges.client.get_or_insert(sender) != sender {
             return self.broken(side, "a message of the other side's kind", out);
         }
         let began = self.half(side).began.take().unwrap_or(out.at);
@@ -371,7 +369,7 @@ impl Http1 {
             StartLine::Request { .. } => side,
             StartLine::Response { .. } => side.other(),
         };
-        if *self.client.get_or_insert(sender) != sender {
+        if *self.exchanges.client.get_or_insert(sender) != sender {
             return false;
         }
         *self.half(side) = Half { state: State::Lost, ..Half::default() };

@@ -6,6 +6,7 @@ use crate::model::flow::Tuple;
 use crate::model::ids::FlowId;
 use crate::model::time::Timestamp;
 use crate::protocol::Emitted;
+use crate::protocol::clues::HostClue;
 use crate::protocol::credentials::{Credential, Secret};
 use crate::protocol::files::{FileRecord, HASH_CAP};
 use sha2::{Digest, Sha256};
@@ -20,6 +21,7 @@ struct Flow {
     files: Vec<FileRecord>,
     logins: Vec<Credential>,
     weirds: Vec<WeirdKind>,
+    clues: Vec<String>,
     host: Option<String>,
     last: Option<Fed>,
     clock: i64,
@@ -41,9 +43,12 @@ impl Flow {
         self.clock += 1_000_000;
         let at = At { ts: Timestamp(self.clock), packet: 1 };
         let (rows, weirds, host) = (&mut self.rows, &mut self.weirds, &mut self.host);
-        let (files, logins) = (&mut self.files, &mut self.logins);
+        let (files, logins, clues) = (&mut self.files, &mut self.logins, &mut self.clues);
         let mut emit = |emitted| match emitted {
             Emitted::Record(_, record) => {
+                if let Some(clue) = record.as_type::<HostClue>() {
+                    clues.push(format!("{} {}", clue.clue.name(), clue.value));
+                }
                 rows.extend(record.as_type::<HttpTransaction>().cloned());
                 files.extend(record.as_type::<FileRecord>().cloned());
                 logins.extend(record.as_type::<Credential>().cloned());
@@ -410,6 +415,23 @@ fn more_requests_than_are_remembered_do_not_shift_the_answers() {
     assert_eq!(f.weirds, [WeirdKind::PendingFull; 2]);
     assert!(f.rows.iter().any(|r| r.uri.as_deref() == Some("/65") && r.status_code == Some(265)));
     assert_eq!(f.rows.len(), 68, "two requests and two answers stand alone");
+}
+
+#[test]
+fn software_is_told_once_and_not_behind_a_proxy() {
+    let ask = |extra: &str| format!("GET /x HTTP/1.1\r\nUser-Agent: curl/8.5.0\r\n{extra}\r\n");
+    let answer = b"HTTP/1.1 200 OK\r\nServer: nginx/1.24.0\r\nContent-Length: 0\r\n\r\n";
+    let mut f = Flow::default();
+    for _ in 0..3 {
+        f.ask(ask("").as_bytes()).answer(answer);
+    }
+    assert_eq!(f.clues, ["client curl/8.5.0", "server nginx/1.24.0"]);
+    let mut f = Flow::default();
+    f.ask(ask("Via: 1.1 squid\r\n").as_bytes()).answer(answer);
+    assert_eq!(f.clues, ["server nginx/1.24.0"], "the agent is that of somebody behind the proxy");
+    let mut f = Flow::default();
+    f.ask(b"CONNECT a:443 HTTP/1.1\r\n\r\n").answer(b"HTTP/1.1 200 ok\r\nServer: x\r\n\r\n");
+    assert_eq!(f.clues, ["role proxy"]);
 }
 
 #[test]

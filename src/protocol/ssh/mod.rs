@@ -7,6 +7,7 @@
 //! Refuses what is encrypted: whether the login worked can only be guessed from sizes, which is a detector's
 //! business.
 
+use super::clues::Clue;
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
 use crate::model::bytes::Cursor;
@@ -355,12 +356,17 @@ impl SshParser {
             out.weird(WeirdKind::SshMalformed, Detail::Text("a banner of an unknown version".into()));
         }
         let text = Some(printable(line, MAX_BANNER));
+        // `SSH-2.0-software comment` (RFC 4253 section 4.2): the rest names the software, often its system, too.
+        let software = text.as_deref().and_then(|t| t.splitn(3, '-').nth(2)).unwrap_or_default();
+        let tuple = &out.flow.tuple;
         match side {
             Side::Orig => {
+                out.clue(tuple.src, Clue::Client, software, "ssh.banner");
                 self.record.client = text;
                 self.record.version = self.record.version.or(version);
             }
             Side::Resp => {
+                out.clue(tuple.dst, Clue::Server, software, "ssh.banner");
                 self.record.server = text;
                 // A client of version 1 keeps a server that can do both at version 1.
                 self.record.version = if self.record.version == Some(1) { Some(1) } else { version };

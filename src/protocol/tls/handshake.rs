@@ -15,6 +15,7 @@ use crate::model::flow::Side;
 use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
 use crate::protocol::Output;
+use crate::protocol::clues::Clue;
 
 /// Longest handshake message kept, bytes: long certificate chains have below 32 KiB, hellos with post-quantum shares below 4.
 pub(in crate::protocol) const MESSAGE_CAP: usize = 128 << 10;
@@ -269,6 +270,7 @@ impl Handshake {
             self.row.subject = Some(cert.subject.clone());
             self.row.issuer = Some(cert.issuer.clone());
             self.row.cert_sha256 = Some(cert.sha256.clone());
+            tell_name(&cert, side, out);
         }
         out.record(out.at, cert);
     }
@@ -385,6 +387,16 @@ impl Handshake {
         if let Some(began) = self.began {
             out.record(began, std::mem::take(&mut *self.row));
         }
+    }
+}
+
+/// A server's certificate names it. A wildcard names nobody, and a blank is in no host's name.
+fn tell_name(cert: &Certificate, side: Side, out: &mut Output<'_>) {
+    let tuple = &out.flow.tuple;
+    let server = if side == Side::Orig { tuple.src } else { tuple.dst };
+    let name = cert.common_name.as_deref().or(cert.san_dns.first().map(|n| &**n));
+    if let Some(name) = name.filter(|n| n.contains('.') && !n.contains(['*', ' ', '@', '/'])) {
+        out.clue(server, Clue::Name, name, "tls.certificate");
     }
 }
 

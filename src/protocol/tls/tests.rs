@@ -8,6 +8,7 @@ use crate::model::record::Record;
 use crate::model::rows::Rows;
 use crate::model::time::Timestamp;
 use crate::protocol::Emitted;
+use crate::protocol::clues::HostClue;
 
 #[derive(Default)]
 struct Flow {
@@ -16,6 +17,7 @@ struct Flow {
     skip: [u64; 2],
     rows: Vec<TlsHandshake>,
     certs: Vec<Certificate>,
+    names: Vec<String>,
     weirds: Vec<WeirdKind>,
     host: Option<String>,
     done: bool,
@@ -30,11 +32,17 @@ impl Flow {
         self.clock += 1;
         let at = At { ts: Timestamp(self.clock), packet: 1 };
         let (rows, certs, weirds, host) = (&mut self.rows, &mut self.certs, &mut self.weirds, &mut self.host);
+        let names = &mut self.names;
         let mut emit = |emitted| match emitted {
-            Emitted::Record(_, record) => match record.as_type::<TlsHandshake>() {
-                Some(row) => rows.push(row.clone()),
-                None => certs.push(record.as_type::<Certificate>().unwrap().clone()),
-            },
+            Emitted::Record(_, record) => {
+                if let Some(row) = record.as_type::<TlsHandshake>() {
+                    rows.push(row.clone());
+                } else if let Some(clue) = record.as_type::<HostClue>() {
+                    names.push(clue.value.clone());
+                } else {
+                    certs.push(record.as_type::<Certificate>().unwrap().clone());
+                }
+            }
             Emitted::Weird(kind, _) => weirds.push(kind),
             Emitted::Hostname(name) => drop(host.get_or_insert(name.into())),
             Emitted::Expect(..) | Emitted::Next(..) => {}

@@ -1,7 +1,9 @@
 //! Is a capture stored once, wholly or not at all?
 
 use super::*;
+use crate::model::record::Record;
 use crate::model::schema::{ColumnType, Table, col};
+use crate::protocol::clues::{Clue, HOST_CLUES, HostClue};
 
 #[test]
 fn a_capture_arrives_with_everything_that_follows_from_it() {
@@ -38,6 +40,63 @@ fn a_capture_arrives_with_everything_that_follows_from_it() {
     );
     assert_eq!(q("SELECT count(*) || ' ' || sum(flows) FROM host_facts"), "1 6");
     assert_eq!(q("SELECT count(*) || ' ' || sum(bytes_in) FROM traffic_hourly"), "1 100");
+    drop(w);
+    store.close().unwrap();
+}
+
+/// Clues about the two ends of the first flow, in the order they are given.
+fn clue_rows(id: CaptureId, no: CaptureNo, clues: &[(bool, Clue, &str, &'static str)]) -> Rows {
+    let f = flow(no, 0);
+    let mut rows = Rows::new(&HOST_CLUES);
+    for (of_server, clue, value, source) in clues {
+        let ip = if *of_server { f.tuple.dst } else { f.tuple.src };
+        let mut row = rows.row();
+        row.time(f.first_ts).i64(id.0).i64(f.id.0);
+        HostClue { ip, clue: *clue, value: (*value).to_owned(), source }.write(&mut row);
+    }
+    assert_eq!(rows.faults(), 0);
+    rows
+}
+
+#[test]
+fn clues_become_conclusions_with_their_reasons() {
+    let f = Folder::new();
+    let store = f.store();
+    let clues = [
+        (false, Clue::Fingerprint, "128:64240:mss1460,nop,ws8,nop,nop,sack", "tcp.syn"),
+        (false, Clue::Client, "Mozilla/5.0 (Windows NT 10.0; Win64; x64)", "http.user_agent"),
+        (false, Clue::Name, "desk", "dhcp.hostname"),
+        (false, Clue::User, "alice", "kerberos"),
+        (false, Clue::Mac, "00:00:0c:01:02:03", "arp"),
+        (true, Clue::Server, "example_1.0", "x.banner"),
+        (true, Clue::Role, "resolver", "dns.recursion"),
+    ];
+    let mut w = store.writer().unwrap();
+    let no = w.begin(&start(1)).unwrap();
+    w.rows(flow_rows(CaptureId(1), no, 0..40)).unwrap();
+    w.rows(clue_rows(CaptureId(1), no, &clues)).unwrap();
+    w.commit(&summary("a")).unwrap();
+    let first = flow(no, 0).tuple;
+    let q = |what: &str, ip: Ip| one(&store.db, &format!("SELECT {what} FROM hosts WHERE ip = '{ip}'"));
+    assert_eq!(q("os_guess", first.src), "Windows 10 or 11");
+    assert_eq!(
+        q("os_reason", first.src),
+        "http.user_agent \"Windows NT 10.0\"; SYN 128:64240:mss1460,nop,ws8,nop,nop,sack"
+    );
+    assert_eq!(q("list_contains(names, 'desk') AND users = ['alice']", first.src), "true");
+    assert_eq!(
+        q("vendor", first.src),
+        "Cisco Systems, locally administered (randomised or virtual)",
+        "one address from a clue, one from its packets"
+    );
+    assert_eq!(q("roles", first.dst), "[resolver, web_server]");
+    assert_eq!(q("list_contains(role_reasons, 'resolver: dns.recursion')", first.dst), "true");
+    assert_eq!(
+        q("len(list_filter(services_offered, lambda s: s LIKE 'tls/443 example_1.0')) ", first.dst),
+        "1"
+    );
+    assert_eq!(q("os_guess", first.dst), "NULL");
+    assert_eq!(one(&store.db, "SELECT count(*) FROM hosts WHERE os_guess IS NOT NULL"), "1");
     drop(w);
     store.close().unwrap();
 }

@@ -127,6 +127,7 @@ fn flow(no: CaptureNo, i: u64) -> FlowRecord {
         resp: side(1 + mix % 30, 200 + mix % 1000),
         conn_state: "SF",
         history: if tcp { "ShADadFf".to_owned() } else { "Dd".to_owned() },
+        syn: None,
         rtt: tcp.then_some((mix % 90_000_000) as i64),
         service: Some(["tls", "dns", "http", "ssh"][(mix % 4) as usize]),
         service_source: Some(ServiceSource::Content),
