@@ -60,7 +60,10 @@ fn probe(p: &Probe<'_>) -> Verdict {
     }
     let first = ["NICK", "USER", "PASS", "CAP", "STARTTLS"];
     let text = p.resp.is_empty() || matches!(p.resp.first(), Some(b':' | b'N' | b'P'));
-    if text && lines::begins_like(p.orig, &first) { Verdict::NeedMore } else { Verdict::NotMine }
+    // A capture that begins later, or a server that calls another one: the line must be there to tell.
+    let prefixed = p.orig.starts_with(b":") && !p.orig.contains(&b'\n');
+    let open = text && (prefixed || lines::begins_like(p.orig, &first));
+    if open { Verdict::NeedMore } else { Verdict::NotMine }
 }
 
 /// A line that a server relays or writes: `:server NOTICE target :text`, `:nick!user@host PRIVMSG target :text`, `:server 001 nick :text`.
