@@ -473,7 +473,10 @@ mod tests {
         (false, b":irc.example 491 bot1 :No O-lines\r\n"),
     ];
 
-    fn events(run: &Run) -> Vec<(&str, Option<&str>, Option<&str>, Option<&str>, u32)> {
+    /// Command, nick, target, value, messages.
+    type Facts<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>, u32);
+
+    fn events(run: &Run) -> Vec<Facts<'_>> {
         assert_eq!(run.faults, 0);
         let shown = |e: &&IrcEvent| !format!("{e:?}").contains("s3cret");
         assert!(run.records::<IrcEvent>().iter().all(shown), "a secret was kept");

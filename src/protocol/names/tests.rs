@@ -154,8 +154,10 @@ fn every_sample_has_its_own_name_at_home() {
         assert_eq!(
             (run.service, run.source),
             (Some(s.name), Some(ServiceSource::Content)),
-            "port {}",
-            s.port
+            "port {}: {:?} {:?}",
+            s.port,
+            s.orig,
+            s.resp
         );
         if s.transport == Transport::Tcp {
             let bytes: Vec<_> = s.orig.chunks(1).map(orig).chain(s.resp.chunks(1).map(resp)).collect();
