@@ -93,8 +93,11 @@ fn probe(p: &Probe<'_>) -> Verdict {
         return Verdict::Mine(80);
     }
     let Some(h) = header(d) else {
-        let short = p.transport == Transport::Tcp && p.on_port(PORTS);
-        return if short { Verdict::NeedMore } else { Verdict::NotMine };
+        // The command's low byte comes first, and all known ones have no high byte.
+        let begins = d.first().is_none_or(|b| *b != 0 && command_name(u16::from(*b)).is_some())
+            && d.get(1).is_none_or(|b| *b == 0);
+        let open = begins && p.transport == Transport::Tcp;
+        return if open { Verdict::NeedMore } else { Verdict::NotMine };
     };
     let known = command_name(h.command).is_some() && h.command != 0;
     // Commands of discovery carry nothing when they ask; a session is registered with four bytes.

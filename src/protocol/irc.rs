@@ -60,7 +60,10 @@ fn probe(p: &Probe<'_>) -> Verdict {
     }
     let first = ["NICK", "USER", "PASS", "CAP", "STARTTLS"];
     let text = p.resp.is_empty() || matches!(p.resp.first(), Some(b':' | b'N' | b'P'));
-    if text && lines::begins_like(p.orig, &first) { Verdict::NeedMore } else { Verdict::NotMine }
+    // A capture that begins later, or a server that calls another one: the line must be there to tell.
+    let prefixed = p.orig.starts_with(b":") && !p.orig.contains(&b'\n');
+    let open = text && (prefixed || lines::begins_like(p.orig, &first));
+    if open { Verdict::NeedMore } else { Verdict::NotMine }
 }
 
 /// A line that a server relays or writes: `:server NOTICE target :text`, `:nick!user@host PRIVMSG target :text`, `:server 001 nick :text`.
@@ -470,7 +473,10 @@ mod tests {
         (false, b":irc.example 491 bot1 :No O-lines\r\n"),
     ];
 
-    fn events(run: &Run) -> Vec<(&str, Option<&str>, Option<&str>, Option<&str>, u32)> {
+    /// Command, nick, target, value, messages.
+    type Facts<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>, u32);
+
+    fn events(run: &Run) -> Vec<Facts<'_>> {
         assert_eq!(run.faults, 0);
         let shown = |e: &&IrcEvent| !format!("{e:?}").contains("s3cret");
         assert!(run.records::<IrcEvent>().iter().all(shown), "a secret was kept");

@@ -392,6 +392,8 @@ struct Modbus {
     messages: u32,
     /// A gap was met: what does not look like a header is passed over.
     lost: bool,
+    /// Was a gap met ever? Requests may be in it.
+    gapped: bool,
     told_role: bool,
 }
 
@@ -413,9 +415,10 @@ impl Modbus {
         self.polls.reading(key, began, row, out);
     }
 
-    fn message(&mut self, side: Side, message: &[u8], out: &mut Output<'_>) {
+    /// Take a message. False when it answers nothing although every request was seen: then this is not Modbus.
+    fn message(&mut self, side: Side, message: &[u8], out: &mut Output<'_>) -> bool {
         let (Some(id), Some(&unit), Some(&code)) = (be16(message, 0), message.get(6), message.get(7)) else {
-            return;
+            return true;
         };
         let body = message.get(8..).unwrap_or(&[]);
         self.messages = self.messages.saturating_add(1);
@@ -439,11 +442,11 @@ impl Modbus {
             if let Some((began, old)) = self.waiting.put((id, unit, code & 0x7f), row, out) {
                 self.write(began, old, out);
             }
-            return;
+            return true;
         }
         let Some((began, mut row)) = self.waiting.take(&(id, unit, code & 0x7f)) else {
-            // The request was not captured; an answer alone does not say what was asked.
-            return;
+            // Where the request was not captured, an answer alone does not say what was asked.
+            return self.told_role || self.gapped || !out.flow.saw_start;
         };
         (row.answered, row.rtt) = (true, Some(out.at.ts.since(began.ts)));
         if code & 0x80 != 0 {
@@ -463,6 +466,7 @@ impl Modbus {
             out.clue(device, Clue::System, &text, "modbus.device_identification");
         }
         self.write(began, row, out);
+        true
     }
 }
 
@@ -484,14 +488,16 @@ impl Parser for Modbus {
             let len = usize::from(be16(rest, 4).unwrap_or(0)).saturating_add(6);
             let Some((message, behind)) = rest.split_at_checked(len) else { break };
             self.lost = false;
-            self.message(side, message, out);
+            if !self.message(side, message, out) {
+                return Fed::NotMine;
+            }
             rest = behind;
         }
         Fed::Took(data.len() - rest.len())
     }
 
     fn gap(&mut self, _: Side, _: u64, _: &mut Output<'_>) -> Fed {
-        self.lost = true;
+        (self.lost, self.gapped) = (true, true);
         Fed::Took(0)
     }
 
@@ -531,7 +537,12 @@ mod tests {
     #[test]
     fn another_transaction_is_another_protocol() {
         let other = b"\0\x02\0\0\0\x07\x01\x03\x04\0\0\0\0";
-        assert_eq!(Bench::tcp(4242).run(&[orig(READ), resp(other)]).service, None);
+        for port in [502, 4242] {
+            assert_eq!(Bench::tcp(port).run(&[orig(READ), resp(other)]).service, None);
+        }
+        // Unless the request may lie before the capture.
+        let run = Bench::tcp(502).midstream().run(&[orig(READ), resp(other), resp(VALUES)]);
+        assert_eq!((run.service, run.records::<ModbusRecord>().len()), (Some("modbus"), 1));
         let run = Bench::tcp(502).run(&[orig(READ)]);
         assert_eq!(
             (run.source, run.records::<ModbusRecord>()[0].answered),

@@ -213,7 +213,7 @@ struct Ntp {
 }
 
 impl Ntp {
-    fn count<'a>(counts: &'a mut [u32; 2], side: Side) -> &'a mut u32 {
+    fn count(counts: &mut [u32; 2], side: Side) -> &mut u32 {
         let [orig, resp] = counts;
         match side {
             Side::Orig => orig,

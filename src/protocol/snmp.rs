@@ -439,10 +439,10 @@ fn add(count: &mut u32, n: u32) {
 
 /// Add a variable's name to the first ones of a flow.
 fn note(list: &mut Vec<String>, name: &Element<'_>) {
-    if list.len() < MAX_OIDS {
-        if let Some(oid) = name.oid().filter(|o| !list.contains(o)) {
-            list.push(oid);
-        }
+    if list.len() < MAX_OIDS
+        && let Some(oid) = name.oid().filter(|o| !list.contains(o))
+    {
+        list.push(oid);
     }
 }
 

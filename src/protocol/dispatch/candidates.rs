@@ -12,6 +12,9 @@ use crate::protocol::{Probe, Protocol, Transport, Verdict};
 /// Protocols that can be told apart on one transport.
 pub(in crate::protocol) const MAX_PROTOCOLS: usize = Set::WORDS * 64;
 
+/// A port that is nobody's (reserved, RFC 6335 section 6), and not one of the system's, on which some are never spoken.
+const NOBODYS: u16 = u16::MAX;
+
 /// A set of candidates by their index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Set([u64; Set::WORDS]);
@@ -163,10 +166,10 @@ impl Candidates {
         let mut out = Opening { anywhere: Set::default(), at_home: Set::default() };
         for (i, protocol) in self.all.iter().enumerate() {
             let possible = |port| {
-                let probe = Probe { orig, resp, transport: self.transport, ports: (0, port) };
+                let probe = Probe { orig, resp, transport: self.transport, ports: (NOBODYS, port) };
                 (protocol.probe)(&probe) != Verdict::NotMine
             };
-            if possible(0) {
+            if possible(NOBODYS) {
                 out.anywhere.insert(i);
             }
             if protocol.ports.iter().any(|port| possible(*port)) {

@@ -68,7 +68,9 @@ fn probe(p: &Probe<'_>) -> Verdict {
     }
     match message.get(..len) {
         Some(whole) => judge(whole, own_port, false),
-        None if own_port && message.len() >= HEADER_LEN => Verdict::Mine(80),
+        // What is longer than its header must count something.
+        None if own_port && Header::read(message).is_some_and(|h| h.counts != [0; 4]) => Verdict::Mine(80),
+        None if own_port && message.len() >= HEADER_LEN => Verdict::NotMine,
         None => Verdict::NeedMore,
     }
 }

@@ -31,6 +31,7 @@ pub(super) struct Body {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a body is boxed as a whole, and nearly all are files")]
 enum Kind {
     File(FileWatch),
     Form(Box<Form>),

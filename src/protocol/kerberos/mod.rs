@@ -210,8 +210,7 @@ impl Kerberos {
     /// Messages behind their lengths.
     fn stream(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
         let mut rest = data;
-        loop {
-            let Some((head, body)) = rest.split_first_chunk::<4>() else { break };
+        while let Some((head, body)) = rest.split_first_chunk::<4>() {
             // The highest bit is reserved for extensions (RFC 5021); a request without a ticket stays below the cap.
             let len = u32::from_be_bytes(*head) as usize;
             let plausible = begins(body, Some(len));
@@ -276,10 +275,11 @@ fn shown(ticket: Ticket, now: At) -> KerberosRecord {
 
 /// Hand on the record, and the attempt to log in where it was one.
 fn write(began: At, record: KerberosRecord, out: &mut Output<'_>) {
-    if record.exchange == Exchange::As && record.options.is_some() {
-        if let Some(login) = login(&record) {
-            out.record(began, login);
-        }
+    if record.exchange == Exchange::As
+        && record.options.is_some()
+        && let Some(login) = login(&record)
+    {
+        out.record(began, login);
     }
     out.record(began, record);
 }

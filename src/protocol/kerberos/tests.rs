@@ -109,7 +109,10 @@ fn framed(message: &[u8]) -> Vec<u8> {
     [&(message.len() as u32).to_be_bytes()[..], message].concat()
 }
 
-fn logins(run: &Run) -> Vec<(Option<&str>, Secret, Option<bool>, Option<&str>)> {
+/// Account, form of the secret, success, detail.
+type Facts<'a> = (Option<&'a str>, Secret, Option<bool>, Option<&'a str>);
+
+fn logins(run: &Run) -> Vec<Facts<'_>> {
     run.records::<Credential>()
         .into_iter()
         .map(|c| (c.account.as_deref(), c.secret, c.success, c.detail.as_deref()))

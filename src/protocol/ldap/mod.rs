@@ -318,17 +318,17 @@ fn about_server(side: Side, attributes: &[(&[u8], &[u8])], out: &mut Output<'_>)
             out.clue(server, Clue::Server, &text(), "ldap.vendor");
         } else if is("domainControllerFunctionality") || is("isGlobalCatalogReady") {
             out.clue(server, Clue::Role, "domain_controller", "ldap.root_entry");
-        } else if is("netlogon") {
-            if let Some(c) = netlogon::read(value) {
-                out.clue(server, Clue::Role, "domain_controller", "ldap.netlogon");
-                for (clue, said) in [
-                    (Clue::Name, &c.host),
-                    (Clue::Name, &c.netbios_host),
-                    (Clue::Domain, &c.domain),
-                    (Clue::Domain, &c.netbios_domain),
-                ] {
-                    out.clue(server, clue, said, "ldap.netlogon");
-                }
+        } else if is("netlogon")
+            && let Some(c) = netlogon::read(value)
+        {
+            out.clue(server, Clue::Role, "domain_controller", "ldap.netlogon");
+            for (clue, said) in [
+                (Clue::Name, &c.host),
+                (Clue::Name, &c.netbios_host),
+                (Clue::Domain, &c.domain),
+                (Clue::Domain, &c.netbios_domain),
+            ] {
+                out.clue(server, clue, said, "ldap.netlogon");
             }
         }
     }

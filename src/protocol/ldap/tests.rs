@@ -139,9 +139,8 @@ fn what_a_login_seals_ends_it_quietly() {
 fn long_entries_pass_unseen_and_are_counted() {
     let long = entry(1, "cn=a", &[("jpegPhoto", &[0xff; 200_000])]);
     let done = result(1, op::SEARCH_DONE, 0, "");
-    let mut sent = vec![orig(&[]); 0];
     let ask = search(1, "dc=ex");
-    sent.push(orig(&ask));
+    let mut sent = vec![orig(&ask)];
     sent.extend(long.chunks(1_400).map(resp));
     sent.push(resp(&done));
     let run = tcp(&sent);

@@ -184,8 +184,12 @@ pub static ZOOKEEPER: Protocol = named(
     &[2181],
     |p| {
         let word = [&b"ruok"[..], b"srvr", b"stat", b"mntr", b"conf", b"envi", b"isro", b"cons"];
-        if p.on_port(&[2181]) && word.contains(&p.orig.trim_ascii_end()) {
+        let said = p.orig.trim_ascii_end();
+        if p.on_port(&[2181]) && word.contains(&said) {
             return Verdict::Mine(80);
+        }
+        if p.on_port(&[2181]) && !said.is_empty() && word.iter().any(|w| w.starts_with(said)) {
+            return Verdict::NeedMore;
         }
         opener(
             p,

@@ -155,7 +155,7 @@ pub static MANAGESIEVE: Protocol = named(
     |p| {
         let d = if p.resp.is_empty() { p.orig } else { p.resp };
         let word = first_line(d).get(..17.min(first_line(d).len())).unwrap_or(&[]);
-        let want = &b"\"IMPLEMENTATION\" "[..word.len()];
+        let want = b"\"IMPLEMENTATION\" ".get(..word.len()).unwrap_or(&[]);
         match (word.eq_ignore_ascii_case(want), word.len()) {
             (true, 17) => Verdict::Mine(95),
             (true, _) if !d.contains(&b'\n') && p.orig.is_empty() => Verdict::NeedMore,
@@ -180,7 +180,11 @@ pub static CHARGEN: Protocol = named(
         let d = if p.resp.is_empty() { p.orig } else { p.resp };
         let next = |w: &[u8]| matches!(w, [a, b] if *b == a.wrapping_add(1) || (*a == b'~' && *b == b' ') || (*a == b'}' && *b == b'!'));
         let line = first_line(d);
-        claim(p.on_port(&[19]) && line.len() >= 32 && line.windows(2).filter(|w| !next(w)).count() <= 1, 90)
+        let fits = p.on_port(&[19]) && line.windows(2).filter(|w| !next(w)).count() <= 1;
+        if fits && line.len() < 32 && p.transport == Transport::Tcp && is_text(d) {
+            return Verdict::NeedMore;
+        }
+        claim(fits && line.len() >= 32, 90)
     },
 );
 

@@ -88,7 +88,9 @@ fn inline(p: &Probe<'_>) -> Verdict {
     ];
     let begins = |ask: &[u8]| p.orig.get(..ask.len()).is_some_and(|o| o.eq_ignore_ascii_case(ask));
     let Some((ask, answers)) = known.into_iter().find(|(ask, _)| begins(ask)) else {
-        return Verdict::NotMine;
+        let may = |ask: &[u8]| ask.get(..p.orig.len()).is_some_and(|a| a.eq_ignore_ascii_case(p.orig));
+        let open = p.resp.is_empty() && known.iter().any(|(ask, _)| may(ask));
+        return if open { Verdict::NeedMore } else { Verdict::NotMine };
     };
     if p.resp.is_empty() {
         return Verdict::NeedMore;

@@ -42,11 +42,13 @@ pub static PROTOCOL: Protocol = Protocol {
 
 fn probe(p: &Probe<'_>) -> Verdict {
     let mut open = false;
-    for d in [p.orig, p.resp] {
-        let d = d.get(d.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count()..).unwrap_or(&[]);
+    for whole in [p.orig, p.resp] {
+        // Empty lines keep a connection alive (RFC 5626 section 3.5.1), and may come first.
+        let ends = whole.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let d = whole.get(ends..).unwrap_or(&[]);
         match message::look(d) {
             Verdict::Mine(sure) => return Verdict::Mine(sure),
-            Verdict::NeedMore if p.transport == Transport::Tcp && !d.is_empty() => open = true,
+            Verdict::NeedMore if p.transport == Transport::Tcp && !whole.is_empty() => open = true,
             _ => {}
         }
     }

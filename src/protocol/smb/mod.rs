@@ -51,20 +51,32 @@ const MAX_WHOLE: usize = 64 << 10;
 /// Longest NetBIOS name request, bytes: two encoded names with scopes.
 const MAX_SESSION_REQUEST: usize = 2 * 255;
 
+/// Begin of a session request with two names (RFC 1002 section 4.3.2).
+const SESSION_REQUEST: [u8; 4] = [0x81, 0, 0, 68];
+
+/// A positive answer to it, whole (RFC 1002 section 4.3.3).
+const SESSION_ACCEPTED: [u8; 4] = [0x82, 0, 0, 0];
+
 /// Does a message begin here?
 fn marker(d: &[u8]) -> bool {
     matches!(d, [0, _, _, _, 0xfc..=0xff, b'S', b'M', b'B', ..])
 }
 
 fn probe(p: &Probe<'_>) -> Verdict {
-    let session = |d: &[u8]| d.starts_with(&[0x81, 0, 0, 68]) || d.starts_with(&[0x82, 0, 0, 0]);
     if marker(p.orig) || marker(p.resp) {
         return Verdict::Mine(95);
     }
     // Behind a session request (RFC 1002 section 4.3.2) the first message follows on both sides.
-    let behind = p.orig.get(72..).unwrap_or(&[]);
-    if session(p.orig) && p.on_port(&[139]) {
-        return if marker(behind) { Verdict::Mine(95) } else { Verdict::NeedMore };
+    if p.on_port(&[139]) {
+        let begins = |d: &[u8], with: [u8; 4]| with.starts_with(d.get(..4).unwrap_or(d));
+        let behind = p.orig.get(72..).unwrap_or(&[]);
+        if marker(behind) && begins(p.orig, SESSION_REQUEST) {
+            return Verdict::Mine(95);
+        }
+        let asks = begins(p.orig, SESSION_REQUEST) && behind.len() < 8;
+        if asks && (begins(p.resp, SESSION_ACCEPTED) || p.resp.first() == Some(&0x83)) {
+            return Verdict::NeedMore;
+        }
     }
     let short = |d: &[u8]| d.is_empty() || (d.len() < 8 && d.starts_with(&[0]));
     if short(p.orig) && short(p.resp) { Verdict::NeedMore } else { Verdict::NotMine }

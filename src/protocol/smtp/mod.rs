@@ -79,7 +79,7 @@ fn probe(p: &Probe<'_>) -> Verdict {
     if p.orig.split(|b| *b == b'\n').take(8).any(envelope) && (said >= 2 || answered) {
         return Verdict::Mine(80);
     }
-    let begins = lines::begins_like(p.orig, HELLO) || lines::begins_like(p.orig, &["MAIL FROM:"]);
+    let begins = lines::begins_like(p.orig, HELLO) || lines::begins_like(p.orig, &["MAIL FROM:", "RCPT TO:"]);
     let quiet = p.resp.is_empty() || (answered && !p.orig.is_empty());
     if greeted == Verdict::NotMine && !(begins && quiet) { Verdict::NotMine } else { Verdict::NeedMore }
 }
