@@ -16,8 +16,10 @@ mod record;
 
 pub use record::{Content, HTTP, HttpTransaction};
 
+use super::clues::HOST_CLUES;
 use super::credentials::CREDENTIALS;
 use super::files::FILES;
+use super::ntlm::NTLM;
 use super::sniff::{SNIFF_LEN, sniff};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict, http2, websocket};
 use crate::flow::At;
@@ -32,7 +34,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "HTTP/1 (RFC 9110, RFC 9112) and HTTP/0.9, by the first line of a request or a response.",
     transports: &[Transport::Tcp],
     ports: &[80, 8080, 8000, 8008, 8888, 3128],
-    tables: &[&HTTP, &FILES, &CREDENTIALS],
+    tables: &[&HTTP, &FILES, &CREDENTIALS, &NTLM, &HOST_CLUES],
     buffer_cap: HEAD_CAP,
     probe,
     parser: Some(|| Box::new(Http1::default())),
@@ -110,8 +112,6 @@ struct Half {
 #[derive(Default)]
 struct Http1 {
     halves: [Half; 2],
-    /// Who sends requests; told by the first message.
-    client: Option<Side>,
     /// The client spoke HTTP/0.9: its answer is a body without a head.
     simple: bool,
     exchanges: Exchanges,
@@ -210,7 +210,7 @@ impl Http1 {
     }
 
     fn is_client(&self, side: Side) -> bool {
-        self.client.unwrap_or(Side::Orig) == side
+        self.exchanges.client.unwrap_or(Side::Orig) == side
     }
 
     /// One step over bytes that are there; `rest` is not empty.
@@ -239,7 +239,7 @@ impl Http1 {
             State::Lost => {
                 // Only the start of a segment can be the start of a message.
                 let seen = head::look(rest);
-                let ours = match self.client {
+                let ours = match self.exchanges.client {
                     Some(client) => seen == if client == side { Look::Request } else { Look::Response },
                     None => matches!(seen, Look::Request | Look::Response),
                 };
@@ -265,7 +265,7 @@ impl Http1 {
                 if let Some((method, target)) =
                     head::simple_request(rest).filter(|_| self.exchanges.is_untouched())
                 {
-                    self.client = Some(side);
+                    self.exchanges.client = Some(side);
                     self.simple = true;
                     self.exchanges.request(out.at, method, target, (0, 9), head::Fields::new(b""), out);
                     self.begin_body(side, Body::None, out);
@@ -306,7 +306,7 @@ impl Http1 {
             StartLine::Request { .. } => side,
             StartLine::Response { .. } => side.other(),
         };
-        if *self.client.get_or_insert(sender) != sender {
+        if *self.exchanges.client.get_or_insert(sender) != sender {
             return self.broken(side, "a message of the other side's kind", out);
         }
         let began = self.half(side).began.take().unwrap_or(out.at);
@@ -371,7 +371,7 @@ impl Http1 {
             StartLine::Request { .. } => side,
             StartLine::Response { .. } => side.other(),
         };
-        if *self.client.get_or_insert(sender) != sender {
+        if *self.exchanges.client.get_or_insert(sender) != sender {
             return false;
         }
         *self.half(side) = Half { state: State::Lost, ..Half::default() };
