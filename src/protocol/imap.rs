@@ -8,6 +8,7 @@ use super::clues::{Clue, HOST_CLUES};
 use super::credentials::{CREDENTIALS, Credential, MAX_ACCOUNT, Secret};
 use super::lines::{self, Cut, Lines};
 use super::names::{begins_with_word, contains_word, first_line};
+use super::ntlm::NTLM;
 use super::sasl::Sasl;
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
@@ -86,7 +87,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "IMAP (RFC 9051); told by the server's untagged OK with a tagged command of the client, or a greeting that says so.",
     transports: &[Transport::Tcp],
     ports: &[143],
-    tables: &[&IMAP, &CREDENTIALS, &HOST_CLUES],
+    tables: &[&IMAP, &CREDENTIALS, &NTLM, &HOST_CLUES],
     buffer_cap: MAX_LINE,
     probe,
     parser: Some(|| Box::<ImapParser>::default()),
@@ -287,7 +288,7 @@ impl ImapParser {
     fn client_line(&mut self, line: &[u8], out: &mut Output<'_>) {
         let waiting = self.command.is_empty() && matches!(self.login, Some((_, Login::Sasl(_))));
         if waiting && let Some((_, Login::Sasl(sasl))) = &mut self.login {
-            return sasl.answer(line);
+            return sasl.answer(line, out);
         }
         let room = MAX_COMMAND.saturating_sub(self.command.len());
         if let Some((before, size)) = literal(line) {
@@ -323,7 +324,9 @@ impl ImapParser {
         let mut mailbox = self.selected.clone();
         match verb {
             "LOGIN" => self.login = Some((tag.clone(), Login::Password(out.at, first()))),
-            "AUTHENTICATE" => self.login = Some((tag.clone(), Login::Sasl(Sasl::begin(out.at, argument)))),
+            "AUTHENTICATE" => {
+                self.login = Some((tag.clone(), Login::Sasl(Sasl::begin("imap", argument, out))))
+            }
             "SELECT" | "EXAMINE" | "CREATE" | "DELETE" | "RENAME" | "SUBSCRIBE" | "UNSUBSCRIBE"
             | "STATUS" | "APPEND" => {
                 mailbox = first();
@@ -366,6 +369,12 @@ impl ImapParser {
             return false;
         }
         let (tag, rest) = lines::word(line);
+        if tag == b"+" {
+            if let Some((_, Login::Sasl(sasl))) = &mut self.login {
+                sasl.challenge(rest, out);
+            }
+            return false;
+        }
         let (word, text) = lines::word(rest);
         if tag == b"*" {
             if !std::mem::replace(&mut self.greeted, true) && begins_with_word(word, &["OK", "PREAUTH"]) {
@@ -412,7 +421,7 @@ impl ImapParser {
 
 fn decided(login: Login, success: Option<bool>, detail: Option<String>, out: &mut Output<'_>) {
     match login {
-        Login::Sasl(sasl) => sasl.finish("imap", success, detail, out),
+        Login::Sasl(sasl) => sasl.finish(success, detail, out),
         Login::Password(began, account) => {
             let (mechanism, secret) = ("password", Secret::Clear);
             out.record(began, Credential { service: "imap", account, mechanism, secret, success, detail });

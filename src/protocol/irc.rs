@@ -8,6 +8,7 @@ use super::clues::{Clue, HOST_CLUES};
 use super::credentials::{CREDENTIALS, Credential, MAX_ACCOUNT, Secret};
 use super::lines::{self, Cut, Lines};
 use super::names::{begins_with_word, first_line, is_text};
+use super::ntlm::NTLM;
 use super::sasl::Sasl;
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
@@ -40,7 +41,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "IRC (RFC 1459); told by the client's NICK and USER, a capability request, or the server's notices, on any port.",
     transports: &[Transport::Tcp],
     ports: &[6667, 6660, 6666, 6669, 7000],
-    tables: &[&IRC, &CREDENTIALS, &HOST_CLUES],
+    tables: &[&IRC, &CREDENTIALS, &NTLM, &HOST_CLUES],
     buffer_cap: MAX_LINE,
     probe,
     parser: Some(|| Box::<IrcParser>::default()),
@@ -303,8 +304,11 @@ impl IrcParser {
                 self.row("OPER", Side::Orig, account, None, out);
             }
             "AUTHENTICATE" => match &mut self.login {
-                Some(Login::Sasl(sasl)) => sasl.answer(m.parameter(0).unwrap_or(&[])),
-                _ => self.login = Some(Login::Sasl(Sasl::begin(out.at, m.parameter(0).unwrap_or(&[])))),
+                Some(Login::Sasl(sasl)) => sasl.answer(m.parameter(0).unwrap_or(&[]), out),
+                _ => {
+                    let mechanism = m.parameter(0).unwrap_or(&[]);
+                    self.login = Some(Login::Sasl(Sasl::begin("irc", mechanism, out)));
+                }
             },
             "STARTTLS" => self.wants_tls = true,
             verb => {
@@ -420,7 +424,7 @@ impl IrcParser {
 
     fn decided(&mut self, success: Option<bool>, detail: Option<String>, out: &mut Output<'_>) {
         match self.login.take() {
-            Some(Login::Sasl(sasl)) => sasl.finish("irc", success, detail, out),
+            Some(Login::Sasl(sasl)) => sasl.finish(success, detail, out),
             Some(Login::Password(began, mechanism, account)) => {
                 let account = account.or_else(|| self.nick.clone());
                 let secret = Secret::Clear;

@@ -469,6 +469,26 @@ pub(crate) mod tests {
         )
     }
 
+    /// As carriers of text send it.
+    pub(crate) fn in_base64(bytes: &[u8]) -> String {
+        let letter = |n: u32| match n as u8 {
+            n @ 0..26 => b'A' + n,
+            n @ 26..52 => b'a' + n - 26,
+            n @ 52..62 => b'0' + n - 52,
+            62 => b'+',
+            _ => b'/',
+        };
+        let mut text = String::new();
+        for group in bytes.chunks(3) {
+            let whole = group.iter().chain(&[0; 2]).take(3).fold(0, |sum, b| sum << 8 | u32::from(*b));
+            for i in 0..4 {
+                let c = if i > group.len() { b'=' } else { letter(whole >> (18 - 6 * i) & 63) };
+                text.push(char::from(c));
+            }
+        }
+        text
+    }
+
     /// Carries one blob a segment; the server's `OK` or `NO` is the outcome.
     struct Carrier(Session);
 

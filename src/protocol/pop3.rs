@@ -9,6 +9,7 @@ use super::credentials::{CREDENTIALS, Credential, MAX_ACCOUNT, Secret};
 use super::files::FILES;
 use super::lines::{self, Cut, Lines};
 use super::mime::Message;
+use super::ntlm::NTLM;
 use super::sasl::Sasl;
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
@@ -43,7 +44,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "POP3 (RFC 1939); told by the server's +OK with the client's first command, or a greeting that says so.",
     transports: &[Transport::Tcp],
     ports: &[110],
-    tables: &[&POP3, &CREDENTIALS, &FILES, &HOST_CLUES],
+    tables: &[&POP3, &CREDENTIALS, &NTLM, &FILES, &HOST_CLUES],
     buffer_cap: MAX_LINE,
     probe,
     parser: Some(|| Box::<Pop3Parser>::default()),
@@ -183,7 +184,7 @@ impl Pop3Parser {
             && let Some(Login::Sasl(sasl)) = &mut self.login
         {
             self.challenged = false;
-            return sasl.answer(line);
+            return sasl.answer(line, out);
         }
         let (word, argument) = lines::word(line);
         let verb = lines::known(word, VERBS).unwrap_or("");
@@ -202,7 +203,9 @@ impl Pop3Parser {
             "APOP" => {
                 self.login = Some(Login::Named(out.at, Some(printable(kept, MAX_ACCOUNT)), Secret::Hashed))
             }
-            "AUTH" if !argument.is_empty() => self.login = Some(Login::Sasl(Sasl::begin(out.at, argument))),
+            "AUTH" if !argument.is_empty() => {
+                self.login = Some(Login::Sasl(Sasl::begin("pop3", argument, out)))
+            }
             _ => {}
         }
         if self.pending.len() >= MAX_PENDING
@@ -217,13 +220,16 @@ impl Pop3Parser {
 
     /// A status line. True when TLS begins behind it.
     fn reply(&mut self, line: &[u8], out: &mut Output<'_>) -> bool {
-        let (status, text) = lines::word(line);
-        let text = Some(printable(text, MAX_TEXT)).filter(|t| !t.is_empty());
+        let (status, said) = lines::word(line);
+        let text = Some(printable(said, MAX_TEXT)).filter(|t| !t.is_empty());
         let status = match status {
             b"+OK" => "+OK",
             b"-ERR" => "-ERR",
             b"+" => {
                 self.challenged = true;
+                if let Some(Login::Sasl(sasl)) = &mut self.login {
+                    sasl.challenge(said, out);
+                }
                 return false;
             }
             // Lines of an answer whose beginning is lost.
@@ -278,7 +284,7 @@ impl Pop3Parser {
     fn logged_in(&mut self, success: Option<bool>, detail: Option<String>, out: &mut Output<'_>) {
         self.challenged = false;
         match self.login.take() {
-            Some(Login::Sasl(sasl)) => sasl.finish("pop3", success, detail, out),
+            Some(Login::Sasl(sasl)) => sasl.finish(success, detail, out),
             Some(Login::Named(began, account, secret)) => {
                 let mechanism = if secret == Secret::Hashed { "apop" } else { "password" };
                 out.record(

@@ -1,14 +1,16 @@
 //! Who logs in inside an AUTH or AUTHENTICATE command?
 //!
 //! SASL (RFC 4422) as SMTP (RFC 4954), POP3 (RFC 5034), IMAP (RFC 9051) and IRC carry it: base64 lines back and forth until the server decides. Reads the account out
-//! of PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195), DIGEST-MD5 (RFC 2831), SCRAM (RFC 5802), NTLM, XOAUTH2 and OAUTHBEARER (RFC 7628) and EXTERNAL.
+//! of PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195), DIGEST-MD5 (RFC 2831), SCRAM (RFC 5802), XOAUTH2 and OAUTHBEARER (RFC 7628) and EXTERNAL; NTLM, bare or
+//! inside GSSAPI, is read by [`super::ntlm`].
 //! Refuses to keep any proof: what is decoded is dropped once the account is out of it.
 
 use super::credentials::{Credential, MAX_ACCOUNT, Secret};
 use super::encoding::base64;
+use super::ntlm::Session;
 use super::{Output, lines};
 use crate::flow::At;
-use crate::model::bytes::Cursor;
+use crate::model::flow::Side;
 use crate::model::text::printable;
 
 /// Longest answer of a client that is decoded, bytes of base64: GSSAPI tickets are longer, but no account is read out of them.
@@ -36,23 +38,28 @@ const MECHANISMS: &[(&str, &str, Secret)] = &[
 #[derive(Clone, Debug)]
 pub(super) struct Sasl {
     began: At,
+    service: &'static str,
     mechanism: &'static str,
     secret: Secret,
     /// Answers of the client so far.
     answers: u8,
     account: Option<String>,
     proved: bool,
+    /// Reads the messages of NTLM, where the mechanism may carry them.
+    ntlm: Option<Box<Session>>,
 }
 
 impl Sasl {
-    /// The client asks for a mechanism, at once with its first answer or without.
-    pub(super) fn begin(began: At, argument: &[u8]) -> Self {
+    /// The client of `service` asks for a mechanism, at once with its first answer or without.
+    pub(super) fn begin(service: &'static str, argument: &[u8], out: &mut Output<'_>) -> Self {
         let (name, initial) = lines::word(argument);
         let known = MECHANISMS.iter().find(|(n, ..)| name.eq_ignore_ascii_case(n.as_bytes()));
         let (mechanism, secret) = known.map_or(("sasl", Secret::None), |(_, m, s)| (*m, *s));
-        let mut this = Self { began, mechanism, secret, answers: 0, account: None, proved: false };
+        let ntlm = matches!(mechanism, "ntlm" | "gssapi").then(|| Box::new(Session::new(service)));
+        let (answers, account, proved) = (0, None, false);
+        let mut this = Self { began: out.at, service, mechanism, secret, answers, account, proved, ntlm };
         if !initial.is_empty() {
-            this.answer(initial);
+            this.answer(initial, out);
         }
         this
     }
@@ -63,7 +70,7 @@ impl Sasl {
     }
 
     /// A line of the client, base64.
-    pub(super) fn answer(&mut self, line: &[u8]) {
+    pub(super) fn answer(&mut self, line: &[u8], out: &mut Output<'_>) {
         let n = self.answers;
         self.answers = n.saturating_add(1);
         let line = line.trim_ascii();
@@ -91,13 +98,6 @@ impl Sasl {
                 self.proved |= !text.is_empty();
                 quoted(&text, b"username=")
             }
-            "ntlm" => {
-                if let Some(account) = ntlm_account(&text) {
-                    self.proved = true;
-                    self.account.get_or_insert(account);
-                }
-                None
-            }
             "xoauth2" => {
                 self.proved |= text.windows(12).any(|w| w.eq_ignore_ascii_case(b"auth=bearer "));
                 text.strip_prefix(b"user=").and_then(|t| t.split(|b| *b == 1).next())
@@ -107,8 +107,11 @@ impl Sasl {
                 between(&text, b"a=", b',')
             }
             "external" | "anonymous" => Some(&text[..]),
-            "gssapi" => {
-                self.proved |= !text.is_empty();
+            "ntlm" | "gssapi" => {
+                self.proved |= self.mechanism == "gssapi" && !text.is_empty();
+                if let Some(ntlm) = &mut self.ntlm {
+                    ntlm.feed(Side::Orig, &text, out);
+                }
                 None
             }
             name if name.starts_with("scram") => {
@@ -122,16 +125,25 @@ impl Sasl {
         }
     }
 
+    /// A line of the server that asks for more, base64 behind its code.
+    pub(super) fn challenge(&mut self, line: &[u8], out: &mut Output<'_>) {
+        let Some(ntlm) = self.ntlm.as_mut().filter(|_| line.len() <= MAX_RESPONSE) else { return };
+        if let Some(token) = base64(line) {
+            ntlm.feed(Side::Resp, &token, out);
+        }
+    }
+
     /// The server decided, or the answer was not seen.
-    pub(super) fn finish(
-        self,
-        service: &'static str,
-        success: Option<bool>,
-        detail: Option<String>,
-        out: &mut Output<'_>,
-    ) {
+    pub(super) fn finish(self, success: Option<bool>, detail: Option<String>, out: &mut Output<'_>) {
         let secret = if self.proved { self.secret } else { Secret::None };
-        let Self { began, mechanism, account, .. } = self;
+        let Self { began, service, mechanism, account, ntlm, .. } = self;
+        if let Some(mut ntlm) = ntlm {
+            // With a proof the attempt is told by NTLM's own reader.
+            if ntlm.is_proved() {
+                return ntlm.outcome(success, detail, out);
+            }
+            ntlm.finish(out);
+        }
         out.record(began, Credential { service, account, mechanism, secret, success, detail });
     }
 }
@@ -147,44 +159,22 @@ fn between<'a>(text: &'a [u8], name: &[u8], end: u8) -> Option<&'a [u8]> {
     text.split(|b| *b == end).find_map(|part| part.strip_prefix(name))
 }
 
-/// `domain\user` of an NTLM AUTHENTICATE message ([MS-NLMP] section 2.2.1.3).
-pub(super) fn ntlm_account(message: &[u8]) -> Option<String> {
-    let mut c = Cursor::new(message);
-    if c.take(8)? != b"NTLMSSP\0" || c.u32_le()? != 3 {
-        return None;
-    }
-    c.skip(16)?;
-    let mut field = || -> Option<&[u8]> {
-        let (len, _, at) = (c.u16_le()?, c.u16_le()?, c.u32_le()?);
-        let at = usize::try_from(at).ok()?;
-        message.get(at..at.checked_add(usize::from(len))?)
-    };
-    let (domain, user) = (field()?, field()?);
-    c.skip(16)?;
-    let unicode = c.u32_le()? & 1 != 0;
-    let text = |bytes: &[u8]| {
-        if !unicode {
-            return printable(bytes, MAX_ACCOUNT);
-        }
-        let (pairs, _) = bytes.as_chunks::<2>();
-        let units = pairs.iter().map(|p| u16::from_le_bytes(*p));
-        let decoded: String =
-            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
-        printable(decoded.as_bytes(), MAX_ACCOUNT)
-    };
-    let (domain, user) = (text(domain), text(user));
-    Some(if domain.is_empty() { user } else { format!("{domain}\\{user}") })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::Timestamp;
+    use crate::protocol::ntlm::NtlmRecord;
+    use crate::protocol::ntlm::tests::{in_base64, type1, type2, type3};
+    use crate::protocol::testing::{Bench, orig, resp};
 
+    /// What POP3 makes of an exchange that is not decided: the account, and whether a secret crossed.
     fn after(argument: &[u8], answers: &[&[u8]]) -> (Option<String>, bool) {
-        let mut sasl = Sasl::begin(At { ts: Timestamp(0), packet: 1 }, argument);
-        answers.iter().for_each(|a| sasl.answer(a));
-        (sasl.account, sasl.proved)
+        let begin = [b"AUTH ", argument, b"\r\n"].concat();
+        let answers: Vec<_> = answers.iter().map(|a| [*a, b"\r\n"].concat()).collect();
+        let mut sent = vec![resp(b"+OK POP3\r\n"), orig(&begin)];
+        sent.extend(answers.iter().flat_map(|a| [resp(b"+ \r\n"), orig(a)]));
+        let run = Bench::tcp(110).run(&sent);
+        let c = run.records::<Credential>()[0];
+        (c.account.clone(), c.secret != Secret::None)
     }
 
     #[test]
@@ -207,17 +197,35 @@ mod tests {
     }
 
     #[test]
-    fn an_ntlm_answer_names_domain_and_user() {
-        let mut m = b"NTLMSSP\0\x03\0\0\0".to_vec();
-        m.extend_from_slice(&[0; 16]);
-        m.extend_from_slice(&[4, 0, 4, 0, 64, 0, 0, 0]);
-        m.extend_from_slice(&[6, 0, 6, 0, 68, 0, 0, 0]);
-        m.extend_from_slice(&[0; 16]);
-        m.extend_from_slice(&[1, 0, 0, 0]);
-        m.extend_from_slice(b"D\0C\0j\0o\0e\0");
-        assert_eq!(ntlm_account(&m).as_deref(), Some("DC\\joe"));
-        for end in 0..m.len() {
-            assert_eq!(ntlm_account(&m[..end]), None);
+    fn ntlm_is_read_in_every_carrier_of_lines() {
+        let [ask, challenge, proof] = [type1(), type2(), type3(&[1; 90])].map(|m| in_base64(&m));
+        let line = |parts: &[&str]| [&parts.concat(), "\r\n"].concat().into_bytes();
+        let cases = [
+            ("pop3", 110, "+OK POP3", "AUTH NTLM", "+ ", "+OK in"),
+            ("smtp", 25, "220 mx.example ESMTP", "AUTH NTLM", "334 ", "235 in"),
+            ("imap", 143, "* OK IMAP", "a AUTHENTICATE NTLM", "+ ", "a OK in"),
+        ];
+        for (service, port, banner, begin, more, end) in cases {
+            let server = [line(&[banner]), line(&[more]), line(&[more, &challenge]), line(&[end])];
+            let client = [line(&[begin]), line(&[&ask]), line(&[&proof])];
+            let hello = line(&["EHLO pc7.example"]);
+            let mut sent = vec![resp(&server[0])];
+            if service == "smtp" {
+                sent.extend([orig(&hello), resp(b"250 mx.example\r\n")]);
+            }
+            for (c, s) in client.iter().zip(&server[1..]) {
+                sent.extend([orig(c), resp(s)]);
+            }
+            let run = Bench::tcp(port).run(&sent);
+            let r = run.records::<NtlmRecord>();
+            assert_eq!((run.service, r.len(), run.faults), (Some(service), 1, 0));
+            assert_eq!(
+                (r[0].service, r[0].server.nb_computer.as_deref(), r[0].success),
+                (service, Some("DC1"), Some(true))
+            );
+            let c = run.records::<Credential>();
+            assert_eq!((c.len(), c[0].account.as_deref()), (1, Some("CORP\\alice")));
+            assert_eq!((c[0].mechanism, c[0].secret, c[0].success), ("ntlm", Secret::Hashed, Some(true)));
         }
     }
 }

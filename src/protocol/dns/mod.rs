@@ -68,11 +68,20 @@ fn probe(p: &Probe<'_>) -> Verdict {
     }
     match message.get(..len) {
         Some(whole) => judge(whole, own_port, false),
-        // What is longer than its header must count something.
-        None if own_port && Header::read(message).is_some_and(|h| h.counts != [0; 4]) => Verdict::Mine(80),
-        None if own_port && message.len() >= HEADER_LEN => Verdict::NotMine,
+        None if own_port && message.len() >= HEADER_LEN => match Header::read(message) {
+            Some(h) if begins_well(&h) => Verdict::Mine(80),
+            _ => Verdict::NotMine,
+        },
         None => Verdict::NeedMore,
     }
+}
+
+/// Does a message of which only the start is here count what messages have? One question at most (RFC 9619), no answers in what asks,
+/// and something at all.
+fn begins_well(h: &Header) -> bool {
+    let [questions, answers, ..] = h.counts;
+    let asks = h.opcode() == 0 && !h.is_response();
+    h.counts != [0; 4] && questions <= 1 && (answers == 0 || !asks)
 }
 
 /// Could this header stand at the start of `len` bytes?

@@ -14,6 +14,7 @@ use crate::model::weird::{Detail, WeirdKind};
 use crate::protocol::Output;
 use crate::protocol::clues::Clue;
 use crate::protocol::credentials::{Credential, Secret};
+use crate::protocol::ntlm::Session;
 use std::collections::VecDeque;
 
 /// Requests of one flow that are remembered while they wait for their answers. Browsers that pipelined sent fewer than ten;
@@ -34,6 +35,8 @@ struct Exchange {
     response_over: bool,
     /// Is something of either message missing?
     cut: bool,
+    /// Does the request hold the client's proof of NTLM? Then the answer decides it.
+    proves: bool,
     tx: HttpTransaction,
 }
 
@@ -57,6 +60,10 @@ pub(super) struct Answered {
 #[derive(Default, Debug)]
 pub(super) struct Exchanges {
     open: VecDeque<Box<Exchange>>,
+    /// Who asks; `None` before the first message.
+    pub(super) client: Option<Side>,
+    /// A login by NTLM: it is the connection that logs in, over several exchanges.
+    ntlm: Option<Box<Session>>,
     /// Exchanges begun so far.
     begun: u32,
     /// Requests written without their answers, which are still to come.
@@ -78,7 +85,7 @@ impl Exchanges {
     fn begin(&mut self, began: At) -> Box<Exchange> {
         self.begun = self.begun.saturating_add(1);
         let tx = HttpTransaction { trans_depth: self.begun, ..HttpTransaction::default() };
-        Box::new(Exchange { began, request_over: false, response_over: false, cut: false, tx })
+        Box::new(Exchange { began, request_over: false, response_over: false, cut: false, proves: false, tx })
     }
 
     /// A request's head is complete.
@@ -106,6 +113,15 @@ impl Exchanges {
         tx.uri = fields::text(target, fields::URI_CAP);
         let told = fields::request(fields, tx);
         notice(&told, out);
+        if let Some(token) = &told.token {
+            let side = self.client.unwrap_or(Side::Orig);
+            let ntlm = self.ntlm.get_or_insert_with(new_session);
+            ntlm.feed(side, token, out);
+            exchange.proves = ntlm.is_proved();
+            if let Some(account) = ntlm.account() {
+                tx.username = fields::text(account.as_bytes(), fields::URI_CAP);
+            }
+        }
         match fields::authority(method, target) {
             // Spoken to a proxy: the name is not that of the responder.
             Some(authority) => {
@@ -164,6 +180,14 @@ impl Exchanges {
         tx.response_ts = Some(began.ts);
         let told = fields::response(fields, tx);
         notice(&told, out);
+        if let Some(token) = &told.token {
+            let side = self.client.unwrap_or(Side::Orig).other();
+            self.ntlm.get_or_insert_with(new_session).feed(side, token, out);
+        }
+        if let Some(ntlm) = self.ntlm.as_mut().filter(|_| exchange.proves) {
+            let said = format!("{status} {}", tx.status_msg.as_deref().unwrap_or(""));
+            ntlm.outcome(accepted_login(Some(status)), Some(said.trim_end().to_owned()), out);
+        }
         let accepted = tx.method.as_deref() == Some("CONNECT") && matches!(status, 200..=299);
         let switched = accepted || status == 101;
         if switched {
@@ -249,6 +273,9 @@ impl Exchanges {
         for exchange in std::mem::take(&mut self.open) {
             self.write(*exchange, out);
         }
+        if let Some(mut ntlm) = self.ntlm.take() {
+            ntlm.finish(out);
+        }
     }
 
     /// What is said of the body that the client or the server sends now.
@@ -265,7 +292,7 @@ impl Exchanges {
     }
 
     fn write(&mut self, exchange: Exchange, out: &mut Output<'_>) {
-        let Exchange { began, request_over, response_over, cut, mut tx } = exchange;
+        let Exchange { began, request_over, response_over, cut, mut tx, .. } = exchange;
         let both = tx.method.is_some() && tx.status_code.is_some();
         tx.complete = both && request_over && response_over && !cut;
         self.login(began, &tx, out);
@@ -273,21 +300,16 @@ impl Exchanges {
         out.record(began, tx);
     }
 
-    /// The account in a request, and whether the server took it.
+    /// The account in a request, and whether the server took it. NTLM's is told by its own reader.
     fn login(&mut self, began: At, tx: &HttpTransaction, out: &mut Output<'_>) {
         let Some(account) = tx.username.as_deref() else { return };
         let is = |scheme: &str| tx.auth_scheme.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(scheme));
         let (mechanism, secret) = match () {
             () if is("basic") => ("basic", if tx.password_seen { Secret::Clear } else { Secret::None }),
             () if is("digest") => ("digest", Secret::Hashed),
-            () if is("ntlm") || is("negotiate") => ("ntlm", Secret::Hashed),
             () => return,
         };
-        let success = match tx.status_code {
-            Some(200..=399 | 101) => Some(true),
-            Some(401 | 407) => Some(false),
-            _ => None,
-        };
+        let success = accepted_login(tx.status_code);
         // Once it worked, the same account again is no new attempt.
         if success != Some(false) && self.known.as_deref() == Some(account) {
             return;
@@ -298,6 +320,19 @@ impl Exchanges {
         let detail = tx.host.as_deref().map(str::to_owned);
         let account = Some(account.to_owned());
         out.record(began, Credential { service: "http", account, mechanism, secret, success, detail });
+    }
+}
+
+fn new_session() -> Box<Session> {
+    Box::new(Session::new("http"))
+}
+
+/// Does an answer with this status accept the login in its request? `None`: it does not tell.
+fn accepted_login(status: Option<u16>) -> Option<bool> {
+    match status {
+        Some(200..=399 | 101) => Some(true),
+        Some(401 | 407) => Some(false),
+        _ => None,
     }
 }
 

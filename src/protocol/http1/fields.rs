@@ -8,7 +8,7 @@ use super::record::{Content, HttpTransaction};
 use crate::model::text::printable;
 use crate::protocol::encoding::{base64, percent};
 use crate::protocol::files::MAX_NAME;
-use crate::protocol::sasl::ntlm_account;
+use crate::protocol::ntlm;
 use std::net::IpAddr;
 
 /// Longest request target kept, bytes; RFC 9110 section 4.1 asks servers for at least 8000, of which the first half
@@ -49,7 +49,7 @@ fn keep(slot: &mut Option<Box<str>>, value: &[u8]) {
 }
 
 /// What the fields said beside what is stored.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(in crate::protocol) struct Told {
     /// Where the body ends.
     pub(super) framing: Framing,
@@ -57,6 +57,8 @@ pub(in crate::protocol) struct Told {
     pub(super) odd: bool,
     /// Does Connection name Upgrade?
     pub(super) upgrade: bool,
+    /// A message of NTLM, bare or in SPNEGO (RFC 4559).
+    pub(super) token: Option<Vec<u8>>,
 }
 
 /// Read the fields of a request.
@@ -77,9 +79,9 @@ pub(in crate::protocol) fn request(fields: Fields<'_>, tx: &mut HttpTransaction)
             7 if is(field.name, "upgrade") => keep(&mut tx.upgrade, value),
             9 if is(field.name, "forwarded") => keep(&mut tx.forwarded, value),
             10 if is(field.name, "user-agent") => keep(&mut tx.user_agent, value),
-            13 if is(field.name, "authorization") => authorization(value, tx),
+            13 if is(field.name, "authorization") => authorization(value, tx, &mut told),
             15 if is(field.name, "x-forwarded-for") => keep(&mut tx.x_forwarded_for, value),
-            19 if is(field.name, "proxy-authorization") => authorization(value, tx),
+            19 if is(field.name, "proxy-authorization") => authorization(value, tx, &mut told),
             _ => {}
         }
     }
@@ -99,6 +101,8 @@ pub(in crate::protocol) fn response(fields: Fields<'_>, tx: &mut HttpTransaction
             6 if is(field.name, "server") => keep(&mut tx.server, value),
             8 if is(field.name, "location") => keep(&mut tx.location, value),
             10 if is(field.name, "set-cookie") => tx.set_cookies = tx.set_cookies.saturating_add(1),
+            16 if is(field.name, "www-authenticate") => told.challenge(value),
+            18 if is(field.name, "proxy-authenticate") => told.challenge(value),
             _ => {}
         }
     }
@@ -131,13 +135,27 @@ fn cookies(value: &[u8]) -> u16 {
     u16::try_from(pairs).unwrap_or(u16::MAX)
 }
 
+impl Told {
+    /// A value of a field that may carry a message of NTLM; the first one counts.
+    fn challenge(&mut self, value: &[u8]) {
+        let (scheme, rest) = scheme(value);
+        if self.token.is_none() && (is(scheme, "ntlm") || is(scheme, "negotiate")) {
+            let rest = rest.trim_ascii();
+            let token = base64(rest.get(..NTLM_CAP).unwrap_or(rest));
+            self.token = token.filter(|t| ntlm::find(t).is_some());
+        }
+    }
+}
+
+/// The scheme at the front of credentials or of a challenge, and what follows it with its blank.
+fn scheme(value: &[u8]) -> (&[u8], &[u8]) {
+    let blank = value.iter().position(|b| *b == b' ');
+    blank.and_then(|at| value.split_at_checked(at)).unwrap_or((value, &[]))
+}
+
 /// `Basic base64(user:password)`, `Digest username="user", …`, or any other scheme with something opaque.
-fn authorization(value: &[u8], tx: &mut HttpTransaction) {
-    let (scheme, rest) = value
-        .iter()
-        .position(|b| *b == b' ')
-        .and_then(|at| value.split_at_checked(at))
-        .unwrap_or((value, &[]));
+fn authorization(value: &[u8], tx: &mut HttpTransaction, told: &mut Told) {
+    let (scheme, rest) = scheme(value);
     // A scheme is a token (RFC 9110 section 11.1); anything else may be the secret itself.
     if scheme.len() <= 16
         && scheme.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
@@ -155,11 +173,7 @@ fn authorization(value: &[u8], tx: &mut HttpTransaction) {
             tx.password_seen |= !password.is_empty();
         }
     } else if is(scheme, "ntlm") || is(scheme, "negotiate") {
-        let rest = rest.trim_ascii();
-        if let Some(account) = base64(rest.get(..NTLM_CAP).unwrap_or(rest)).as_deref().and_then(ntlm_account)
-        {
-            keep(&mut tx.username, account.as_bytes());
-        }
+        told.challenge(value);
     } else if is(scheme, "digest")
         && let Some(user) = parameter(rest, b"username")
     {

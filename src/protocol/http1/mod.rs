@@ -16,8 +16,10 @@ mod record;
 
 pub use record::{Content, HTTP, HttpTransaction};
 
+use super::clues::HOST_CLUES;
 use super::credentials::CREDENTIALS;
 use super::files::FILES;
+use super::ntlm::NTLM;
 use super::sniff::{SNIFF_LEN, sniff};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict, http2, websocket};
 use crate::flow::At;
@@ -32,7 +34,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "HTTP/1 (RFC 9110, RFC 9112) and HTTP/0.9, by the first line of a request or a response.",
     transports: &[Transport::Tcp],
     ports: &[80, 8080, 8000, 8008, 8888, 3128],
-    tables: &[&HTTP, &FILES, &CREDENTIALS],
+    tables: &[&HTTP, &FILES, &CREDENTIALS, &NTLM, &HOST_CLUES],
     buffer_cap: HEAD_CAP,
     probe,
     parser: Some(|| Box::new(Http1::default())),

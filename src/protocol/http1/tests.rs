@@ -465,3 +465,43 @@ fn no_prefix_and_no_flipped_bit_breaks_it() {
         Flow::default().ask(&a).answer(&b).gap(Side::Resp, 7).answer(OK).end();
     }
 }
+
+#[test]
+fn a_login_by_ntlm_over_three_exchanges() {
+    use crate::protocol::ntlm::NtlmRecord;
+    use crate::protocol::ntlm::tests::{in_base64, type1, type2, type3};
+    use crate::protocol::testing::{Bench, orig, resp};
+    for (scheme, status, success) in [
+        ("NTLM", "200 OK", Some(true)),
+        ("Negotiate", "401 Unauthorized", Some(false)),
+        ("NTLM", "500 Oh", None),
+    ] {
+        let ask = |m: &[u8]| format!("GET / HTTP/1.1\r\nAuthorization: {scheme} {}\r\n\r\n", in_base64(m));
+        let (first, last) = (ask(&type1()), ask(&type3(&[1; 90])));
+        let offer = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n";
+        let challenge = format!(
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: {scheme} {}\r\nContent-Length: 0\r\n\r\n",
+            in_base64(&type2())
+        );
+        let end = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        let run = Bench::tcp(80).run(&[
+            orig(b"GET / HTTP/1.1\r\n\r\n"),
+            resp(offer.as_bytes()),
+            orig(first.as_bytes()),
+            resp(challenge.as_bytes()),
+            orig(last.as_bytes()),
+            resp(end.as_bytes()),
+        ]);
+        let r = run.records::<NtlmRecord>();
+        assert_eq!((r.len(), run.faults), (1, 0));
+        assert_eq!(
+            (r[0].service, r[0].success, r[0].status.as_deref(), r[0].server.nb_computer.as_deref()),
+            ("http", success, Some(status), Some("DC1"))
+        );
+        let c = run.records::<Credential>();
+        assert_eq!((c.len(), c[0].account.as_deref(), c[0].success), (1, Some("CORP\\alice"), success));
+        let rows = run.records::<HttpTransaction>();
+        let users: Vec<_> = rows.iter().map(|t| t.username.as_deref()).collect();
+        assert_eq!(users, [None, None, Some("CORP\\alice")]);
+    }
+}

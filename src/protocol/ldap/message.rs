@@ -174,6 +174,34 @@ fn bind(name: &[u8], proof: &Element<'_>) -> Option<(String, Option<Login>)> {
     })
 }
 
+/// The token of a login: in a bind, or in the answer to it. Windows' older way puts the server's in the place of a name.
+pub(super) fn token<'a>(operation: &Element<'a>) -> Option<&'a [u8]> {
+    let mut body = operation.inner()?;
+    if operation.tag == op::BIND {
+        body.integer()?;
+        body.octets()?;
+        let proof = body.element()?;
+        return match proof.tag {
+            0xa3 => {
+                let mut sasl = proof.inner()?;
+                sasl.octets()?;
+                sasl.octets()
+            }
+            0x89..=0x8b => Some(proof.body),
+            _ => None,
+        };
+    }
+    body.take(tag::ENUMERATED)?;
+    let name = body.octets()?;
+    body.octets()?;
+    while let Some(field) = body.element() {
+        if field.tag == 0x87 {
+            return Some(field.body);
+        }
+    }
+    Some(name)
+}
+
 /// What a SASL mechanism shows of the account in its first or second token.
 fn sasl_login(mechanism: &[u8], token: &[u8]) -> Login {
     let is = |name: &str| mechanism.eq_ignore_ascii_case(name.as_bytes());

@@ -18,6 +18,7 @@ use self::message::{Login, answers, op};
 use super::ber::{self, Element, Header, Reader, Start};
 use super::clues::{Clue, HOST_CLUES};
 use super::credentials::{CREDENTIALS, Credential};
+use super::ntlm::{self, NTLM, Session};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
 use crate::model::flow::{Side, ip_protocol};
@@ -45,7 +46,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "LDAP and CLDAP (RFC 4511); told by a message in BER: sequence, message number, then an operation that begins as its kind does.",
     transports: &[Transport::Tcp, Transport::Udp],
     ports: PORTS,
-    tables: &[&TABLE, &CREDENTIALS, &HOST_CLUES],
+    tables: &[&TABLE, &CREDENTIALS, &NTLM, &HOST_CLUES],
     buffer_cap: MAX_MESSAGE,
     probe,
     parser: Some(|| Box::<Ldap>::default()),
@@ -122,6 +123,8 @@ struct Ldap {
     pending: VecDeque<Pending>,
     /// Name from an earlier step of a login with several.
     account: Option<String>,
+    /// A login by NTLM inside the binds.
+    ntlm: Option<Box<Session>>,
     /// A login that may seal what follows has succeeded.
     may_seal: bool,
     /// Has a side lost its place after a gap?
@@ -139,6 +142,11 @@ impl Ldap {
             out.weird(WeirdKind::LdapMalformed, Detail::None);
             return Next::Message;
         };
+        if matches!(operation.tag, op::BIND | op::BIND_RESPONSE)
+            && let Some(token) = message::token(&operation).filter(|t| ntlm::find(t).is_some())
+        {
+            self.ntlm.get_or_insert_with(|| Box::new(Session::new(PROTOCOL.name))).feed(side, token, out);
+        }
         match operation.tag {
             op::ENTRY | op::REFERENCE => {
                 self.returned(id, operation.tag);
@@ -218,7 +226,7 @@ impl Ldap {
                 let seals =
                     ["gss-spnego", "gssapi", "digest-md5", "sicily", "sasl"].contains(&login.mechanism);
                 self.may_seal |= code == 0 && seals;
-                write_login(at, login, &record, out);
+                self.logged_in(at, login, &record, out);
             }
         }
         out.record(at, record);
@@ -229,10 +237,21 @@ impl Ldap {
     fn unanswered(&mut self, out: &mut Output<'_>) {
         if let Some(Pending { at, record, login }) = self.pending.pop_front() {
             if let Some(login) = login {
-                write_login(at, login, &record, out);
+                self.logged_in(at, login, &record, out);
             }
             out.record(at, record);
         }
+    }
+
+    /// A bind is over: the attempt to log in that it is. One that proved itself by NTLM is told by that.
+    fn logged_in(&mut self, at: At, login: Login, record: &LdapRecord, out: &mut Output<'_>) {
+        let success = record.result.map(|code| code == 0);
+        let detail = record.result.filter(|c| *c != 0).and_then(record::result_name).map(Into::into);
+        if let Some(ntlm) = self.ntlm.as_mut().filter(|n| n.is_proved()) {
+            return ntlm.outcome(success, detail, out);
+        }
+        let Login { account, mechanism, secret } = login;
+        out.record(at, Credential { service: PROTOCOL.name, account, mechanism, secret, success, detail });
     }
 
     fn lost(&mut self, side: Side) -> &mut bool {
@@ -298,14 +317,6 @@ impl Ldap {
     }
 }
 
-/// The attempt to log in that a bind is.
-fn write_login(at: At, login: Login, record: &LdapRecord, out: &mut Output<'_>) {
-    let Login { account, mechanism, secret } = login;
-    let success = record.result.map(|code| code == 0);
-    let detail = record.result.filter(|c| *c != 0).and_then(record::result_name).map(Into::into);
-    out.record(at, Credential { service: PROTOCOL.name, account, mechanism, secret, success, detail });
-}
-
 /// Clues in an entry without a name: the root entry (RFC 4512 section 5.1), or the answer to a ping.
 fn about_server(side: Side, attributes: &[(&[u8], &[u8])], out: &mut Output<'_>) {
     let server = out.host(side);
@@ -358,6 +369,9 @@ impl Parser for Ldap {
     fn finish(&mut self, out: &mut Output<'_>) {
         while !self.pending.is_empty() {
             self.unanswered(out);
+        }
+        if let Some(mut ntlm) = self.ntlm.take() {
+            ntlm.finish(out);
         }
     }
 }

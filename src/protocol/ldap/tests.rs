@@ -175,3 +175,32 @@ fn every_cut_and_a_gap_survive() {
     let run = tcp(&[orig(&ask), lost(Side::Resp, 40), resp(b"rest of something"), resp(&done)]);
     assert_eq!(run.records::<LdapRecord>()[0].result, Some(0));
 }
+
+#[test]
+fn ntlm_inside_binds() {
+    use crate::protocol::ntlm::NtlmRecord;
+    use crate::protocol::ntlm::tests::{type1, type2, type3};
+    let sasl = |id, token: &[u8]| {
+        let proof = e(0xa3, &[&octets(b"GSS-SPNEGO"), &octets(token)]);
+        message(id, op::BIND, &[&[2, 1, 3], &octets(b""), &proof])
+    };
+    let more = |code: u8, token: &[u8]| {
+        let body: [&[u8]; 4] = [&[10, 1, code], &octets(b""), &octets(b""), &e(0x87, &[token])];
+        message(1, op::BIND_RESPONSE, &body)
+    };
+    for (code, success) in [(0, true), (49, false)] {
+        let run = tcp(&[
+            orig(&sasl(1, &type1())),
+            resp(&more(14, &type2())),
+            orig(&sasl(2, &type3(&[1; 90]))),
+            resp(&result(2, op::BIND_RESPONSE, code, "")),
+        ]);
+        assert_eq!(logins(&run), [(Some("CORP\\alice"), "ntlm", Secret::Hashed, Some(success))]);
+        let r = run.records::<NtlmRecord>();
+        assert_eq!((r.len(), r[0].service, run.faults), (1, "ldap", 0));
+        assert_eq!((r[0].server.nb_computer.as_deref(), r[0].success), (Some("DC1"), Some(success)));
+    }
+    // Nobody answered the proof.
+    let run = tcp(&[orig(&sasl(1, &type1())), resp(&more(14, &type2())), orig(&sasl(2, &type3(&[1; 90])))]);
+    assert_eq!(logins(&run), [(Some("CORP\\alice"), "ntlm", Secret::Hashed, None)]);
+}

@@ -15,6 +15,7 @@ use super::credentials::CREDENTIALS;
 use super::files::FILES;
 use super::lines::{self, Cut, Lines, Replies};
 use super::mime::Message;
+use super::ntlm::NTLM;
 use super::sasl::Sasl;
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict, names};
 use crate::flow::At;
@@ -53,7 +54,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "SMTP and LMTP (RFC 5321, RFC 2033); told by the client's EHLO or HELO behind the server's 220, or a greeting that says so.",
     transports: &[Transport::Tcp],
     ports: &[25, 587, 2525, 24],
-    tables: &[&SMTP, &CREDENTIALS, &FILES, &HOST_CLUES],
+    tables: &[&SMTP, &CREDENTIALS, &NTLM, &FILES, &HOST_CLUES],
     buffer_cap: MAX_LINE,
     probe,
     parser: Some(|| Box::<Smtp>::default()),
@@ -244,7 +245,7 @@ impl Smtp {
         if let Some(auth) = &mut self.auth {
             if verb.is_none() || self.challenged {
                 self.challenged = false;
-                auth.answer(line);
+                auth.answer(line, out);
                 return self.push(Asked::Auth);
             }
             self.authenticated(None, None, out);
@@ -286,7 +287,7 @@ impl Smtp {
                 Asked::Other
             }
             Some("AUTH") => {
-                let sasl = Sasl::begin(out.at, argument);
+                let sasl = Sasl::begin("smtp", argument, out);
                 self.auth_mechanism = Some(sasl.mechanism());
                 self.auth = Some(sasl);
                 self.challenged = false;
@@ -455,8 +456,8 @@ impl Smtp {
                 return false;
             }
         }
-        let Some((code, text)) = self.replies.line(line) else { return false };
-        let text = printable(text, MAX_REPLY);
+        let Some((code, said)) = self.replies.line(line) else { return false };
+        let text = printable(said, MAX_REPLY);
         let (asked, depth) = self.pending.front().copied().unzip();
         let lost_end =
             asked.is_none() && self.client == Client::Message && self.open.as_ref().is_some_and(|o| o.cut);
@@ -487,7 +488,12 @@ impl Smtp {
             Some(Asked::Message) if !more => self.answered(depth, out),
             Some(Asked::Chunk) if code >= 400 => self.answered(depth, out),
             Some(Asked::Auth) => match code {
-                334 => self.challenged = true,
+                334 => {
+                    self.challenged = true;
+                    if let Some(auth) = &mut self.auth {
+                        auth.challenge(said, out);
+                    }
+                }
                 235 => self.authenticated(Some(true), Some(text), out),
                 _ => self.authenticated(Some(false), Some(text), out),
             },
@@ -508,7 +514,7 @@ impl Smtp {
     fn authenticated(&mut self, success: Option<bool>, detail: Option<String>, out: &mut Output<'_>) {
         self.challenged = false;
         if let Some(auth) = self.auth.take() {
-            auth.finish("smtp", success, detail, out);
+            auth.finish(success, detail, out);
         }
     }
 
