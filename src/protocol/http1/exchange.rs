@@ -70,8 +70,6 @@ pub(super) struct Exchanges {
     forgotten: u32,
     /// Account of the last login that worked: clients send it again with every request.
     known: Option<Box<str>>,
-    /// Who sends requests; told by the first message.
-    pub(super) client: Option<Side>,
     /// Was the software of the client, and that of the server, told?
     told: [bool; 2],
 }

@@ -35,8 +35,8 @@ fn a_capture_arrives_with_everything_that_follows_from_it() {
     assert_eq!(q("SELECT comments[1] FROM capture_files"), "it's a \"comment\"");
     // One host in two parts became one row.
     assert_eq!(
-        q("SELECT row(ip, macs, names, peers, flows, bytes_out, services_offered) FROM hosts"),
-        "(10.0.0.1, [02:00:00:00:00:01], [printer], 4, 6, 80, [ssh/1, ssh/2])"
+        q("SELECT row(ip, macs[1], names, peers, flows, bytes_out, services_offered) FROM hosts"),
+        "(10.0.0.1, '02:00:00:00:00:01', [printer], 4, 6, 80, [ssh/1, ssh/2])"
     );
     assert_eq!(q("SELECT count(*) || ' ' || sum(flows) FROM host_facts"), "1 6");
     assert_eq!(q("SELECT count(*) || ' ' || sum(bytes_in) FROM traffic_hourly"), "1 100");
@@ -75,8 +75,12 @@ fn clues_become_conclusions_with_their_reasons() {
     let no = w.begin(&start(1)).unwrap();
     w.rows(flow_rows(CaptureId(1), no, 0..40)).unwrap();
     w.rows(clue_rows(CaptureId(1), no, &clues)).unwrap();
-    w.commit(&summary("a")).unwrap();
     let first = flow(no, 0).tuple;
+    let mut hosts = Rows::new(&HOST_FACTS);
+    host_row(&mut hosts, CaptureId(1), first.src, &["02:00:00:00:00:01"], "tcp/9", Timestamp(1));
+    host_row(&mut hosts, CaptureId(1), first.dst, &[], "tls/443", Timestamp(1));
+    w.rows(hosts).unwrap();
+    w.commit(&summary("a")).unwrap();
     let q = |what: &str, ip: Ip| one(&store.db, &format!("SELECT {what} FROM hosts WHERE ip = '{ip}'"));
     assert_eq!(q("os_guess", first.src), "Windows 10 or 11");
     assert_eq!(

@@ -175,14 +175,18 @@ fn weird_rows(id: CaptureId, n: u64) -> Rows {
     rows
 }
 
+/// What a part of a capture knows of a local host.
+fn host_row(rows: &mut Rows, id: CaptureId, ip: Ip, macs: &[&str], service: &str, ts: Timestamp) {
+    let mut row = rows.row();
+    row.i64(id.0).text("lab").ip(ip).bool(true).list(macs).list(&["printer"]).time(ts).time(ts);
+    row.u64(2).u64(3).u64(40).u64(50).list(&[service]).list::<&str>(&[]);
+}
+
 /// What a part of a capture knows of the host 10.0.0.1, and of its hour.
 fn host_rows(id: CaptureId, part: u8) -> [Rows; 2] {
     let (mut facts, mut hourly) = (Rows::new(&HOST_FACTS), Rows::new(&TRAFFIC_HOURLY));
     let (ip, ts) = (Ip::v4([10, 0, 0, 1]), Timestamp(i64::from(part) * NANOS_PER_SEC));
-    let service = [format!("ssh/{part}")];
-    let facts_row = &mut facts.row();
-    facts_row.i64(id.0).text("lab").ip(ip).bool(true).list(&["02:00:00:00:00:01"]).list(&["printer"]);
-    facts_row.time(ts).time(ts).u64(2).u64(3).u64(40).u64(50).list(&service).list::<&str>(&[]);
+    host_row(&mut facts, id, ip, &["02:00:00:00:00:01"], &format!("ssh/{part}"), ts);
     hourly.row().i64(id.0).time(Timestamp(0)).ip(ip).bool(true).u64(3).u64(4).u64(5).u64(40).u64(50);
     assert_eq!((facts.faults(), hourly.faults()), (0, 0));
     [facts, hourly]
