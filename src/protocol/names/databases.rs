@@ -161,7 +161,7 @@ pub static KAFKA: Protocol = named(
             r.u16_in(0..=20)?;
             let number = r.u32()?;
             let name = r.u16()?;
-            must(name == u16::MAX || (name <= 255 && u32::from(name) + 10 <= len))?;
+            must(name == u16::MAX || ((1..=255).contains(&name) && u32::from(name) + 10 <= len))?;
             let name = if name == u16::MAX { 0 } else { usize::from(name) };
             must(is_text(r.rest().get(..name).unwrap_or(r.rest())))?;
             r.skip(name)?;

@@ -46,8 +46,11 @@ pub static DNP3: Protocol = named(
                 Verdict::NotMine
             };
         };
+        if !header.starts_with(&[0x05, 0x64]) {
+            return Verdict::NotMine;
+        }
         let Some(crc) = crc.first_chunk::<2>() else { return Verdict::NeedMore };
-        claim(header.starts_with(&[0x05, 0x64]) && dnp3_crc(header) == u16::from_le_bytes(*crc), 95)
+        claim(dnp3_crc(header) == u16::from_le_bytes(*crc), 95)
     },
 );
 
@@ -66,10 +69,13 @@ pub static S7COMM: Protocol = named(
     TCP,
     &[102],
     |p| {
-        let marker = |d: &[u8]| d.windows(8).any(|w| matches!(w, [3, 0, _, _, 2, 0xf0, 0x80, 0x32]));
+        let marker = |d: &[u8]| {
+            d.starts_with(&[3, 0]) && d.windows(8).any(|w| matches!(w, [3, 0, _, _, 2, 0xf0, 0x80, 0x32]))
+        };
+        let open = |d: &[u8]| d.len() < 8 && [3, 0].starts_with(d.get(..2).unwrap_or(d));
         if any_side(p, marker) {
             Verdict::Mine(90)
-        } else if windows::x224_setup(p) && p.on_port(&[102]) && p.orig.len() < 64 {
+        } else if open(p.orig) || (windows::x224_setup(p) && p.on_port(&[102]) && p.orig.len() < 64) {
             Verdict::NeedMore
         } else {
             Verdict::NotMine
