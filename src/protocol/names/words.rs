@@ -161,7 +161,7 @@ pub static MANAGESIEVE: Protocol = named(
             return Verdict::NotMine;
         }
         let word = first_line(d).get(..17.min(first_line(d).len())).unwrap_or(&[]);
-        let want = &b"\"IMPLEMENTATION\" "[..word.len()];
+        let want = b"\"IMPLEMENTATION\" ".get(..word.len()).unwrap_or(&[]);
         match (word.eq_ignore_ascii_case(want), word.len()) {
             (true, 17) => Verdict::Mine(95),
             (true, _) if !d.contains(&b'\n') && p.orig.is_empty() => Verdict::NeedMore,
