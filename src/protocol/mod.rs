@@ -3,6 +3,8 @@
 //! One protocol a file, each with its probe, parser, record and table; [`ALL`] lists them. Service is told by
 //! content; a port is only a hint. Parsers take bytes and time, nothing else: no I/O, no clock, no knowledge of detectors
 //! or the database. To add one, copy `template.rs`.
+//!
+//! Size: the registry lists every protocol, one line an entry.
 
 pub mod bacnet;
 pub mod ber;

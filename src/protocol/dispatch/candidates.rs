@@ -2,9 +2,9 @@
 //!
 //! A set of the registry's entries of one transport, and the set that a flow begins with. Asking two hundred probes about
 //! every new flow would cost more than all the rest of it; most are refuted by the first byte of a stream. So the first stream that
-//! begins with a byte asks everybody about that byte alone, once for any port and once for a port of theirs, and
-//! the answer is kept. That is sound because a probe that declines has declined for good: what it would say to more bytes is never asked
-//! again anyhow. Datagrams come whole, so there is nothing to learn from their first byte alone.
+//! begins with a byte asks everybody about that byte alone, and the answer is kept; whoever is at home on one of the
+//! flow's ports is asked in any case. That is sound because a probe that declines has declined for good: what it would say to
+//! more bytes is never asked again anyhow. Datagrams come whole, so there is nothing to learn from their first byte alone.
 
 use crate::model::flow::{Side, Tuple};
 use crate::protocol::{Probe, Protocol, Transport, Verdict};
@@ -51,15 +51,6 @@ impl Set {
         self.0 == [0; Self::WORDS]
     }
 
-    /// In both.
-    fn and(self, other: Self) -> Self {
-        let mut out = self;
-        for (a, b) in out.0.iter_mut().zip(other.0) {
-            *a &= b;
-        }
-        out
-    }
-
     /// In one of them.
     fn or(self, other: Self) -> Self {
         let mut out = self;
@@ -70,24 +61,31 @@ impl Set {
     }
 
     /// The members, ascending.
-    pub(super) fn iter(self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(at, mut word)| {
-            std::iter::from_fn(move || {
-                let bit = word.trailing_zeros();
-                word &= word.wrapping_sub(1);
-                (bit < 64).then_some(at * 64 + bit as usize)
-            })
-        })
+    pub(super) fn iter(self) -> Members {
+        Members { words: self.0, at: 0 }
     }
 }
 
-/// Who can claim a stream that begins with one byte.
-#[derive(Clone, Copy, Debug)]
-struct Opening {
-    /// On a port that means nothing to anybody.
-    anywhere: Set,
-    /// On a port of theirs.
-    at_home: Set,
+/// The members of a set that were not shown yet.
+pub(super) struct Members {
+    words: [u64; Set::WORDS],
+    at: usize,
+}
+
+impl Iterator for Members {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        loop {
+            let word = self.words.get_mut(self.at)?;
+            if *word != 0 {
+                let bit = word.trailing_zeros() as usize;
+                *word &= *word - 1;
+                return Some(self.at * 64 + bit);
+            }
+            self.at += 1;
+        }
+    }
 }
 
 /// The protocols of one transport.
@@ -98,8 +96,8 @@ pub(super) struct Candidates {
     everybody: Set,
     /// Whose port is it? Ascending by port.
     homes: Vec<(u16, Set)>,
-    /// By side and first byte, filled in as they occur.
-    openings: Vec<Option<Opening>>,
+    /// Who can claim a stream that begins so, whatever its port; by side and first byte, filled in as they occur.
+    openings: Vec<Option<Set>>,
 }
 
 impl Candidates {
@@ -152,28 +150,21 @@ impl Candidates {
                 asked
             }
         };
-        let at_home = self.at_home(tuple.src_port).or(self.at_home(tuple.dst_port));
-        opening.anywhere.or(opening.at_home.and(at_home))
+        opening.or(self.at_home(tuple.src_port)).or(self.at_home(tuple.dst_port))
     }
 
-    /// Ask every probe about a stream of one byte.
-    fn ask_all(&self, side: Side, byte: u8) -> Opening {
+    /// Ask every probe about a stream of one byte, between ports that are nobody's.
+    fn ask_all(&self, side: Side, byte: u8) -> Set {
         let one = [byte];
         let (orig, resp): (&[u8], &[u8]) = match side {
             Side::Orig => (&one, &[]),
             Side::Resp => (&[], &one),
         };
-        let mut out = Opening { anywhere: Set::default(), at_home: Set::default() };
+        let probe = Probe { orig, resp, transport: self.transport, ports: (NOBODYS, NOBODYS) };
+        let mut out = Set::default();
         for (i, protocol) in self.all.iter().enumerate() {
-            let possible = |port| {
-                let probe = Probe { orig, resp, transport: self.transport, ports: (NOBODYS, port) };
-                (protocol.probe)(&probe) != Verdict::NotMine
-            };
-            if possible(NOBODYS) {
-                out.anywhere.insert(i);
-            }
-            if protocol.ports.iter().any(|port| possible(*port)) {
-                out.at_home.insert(i);
+            if (protocol.probe)(&probe) != Verdict::NotMine {
+                out.insert(i);
             }
         }
         out
@@ -194,7 +185,6 @@ mod tests {
         );
         set.insert(MAX_PROTOCOLS);
         assert_eq!(set.iter().count(), 129, "past the end there is no place");
-        assert_eq!(Set::first(3).and(Set::first(2)).iter().collect::<Vec<_>>(), [0, 1]);
         assert_eq!(Set::default().or(Set::first(1)).iter().collect::<Vec<_>>(), [0]);
         assert!(Set::default().is_empty() && !Set::first(1).is_empty());
         assert_eq!(Set::first(MAX_PROTOCOLS).iter().count(), MAX_PROTOCOLS);

@@ -47,7 +47,7 @@ pub static TELEGRAM: Protocol = named(
         datagram(
             p,
             |r| {
-                r.skip(16)?;
+                must(!r.take(16)?.ends_with(&[0xff; 2]))?;
                 r.eq(&[0xff; 12])?;
                 // Self-information or ping, as negative numbers; an answer has its type in this place.
                 must(matches!(r.le32()?, 0xffff_ffff | 0xffff_fffe | 0xffff_fffd | 0xc015_72c7))

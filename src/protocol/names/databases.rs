@@ -50,12 +50,7 @@ pub static KAFKA: Protocol = named(
             r.u16_in(0..=20)?;
             let number = r.u32()?;
             let name = r.u16()?;
-            // A client without a name does not begin with a large batch.
-            must(match name {
-                0 => len <= 0xffff,
-                u16::MAX => true,
-                n => n <= 255 && u32::from(n) + 10 <= len,
-            })?;
+            must(name == u16::MAX || ((1..=255).contains(&name) && u32::from(name) + 10 <= len))?;
             let name = if name == u16::MAX { 0 } else { usize::from(name) };
             must(is_text(r.rest().get(..name).unwrap_or(r.rest())))?;
             r.skip(name)?;

@@ -7,7 +7,7 @@ use super::reader::{Reader, Told, datagram, must, opener, settle};
 use super::{BOTH, TCP, UDP, any_side, claim, named};
 use crate::protocol::{Probe, Protocol, Transport, Verdict};
 
-/// The same layout over both transports: `exact` says that the message must end where the datagram ends.
+/// The same layout over both transports.
 fn either(p: &Probe<'_>, fits: fn(&mut Reader<'_>) -> Told, sure: u8) -> Verdict {
     match p.transport {
         Transport::Tcp => opener(p, fits, sure),
@@ -25,18 +25,24 @@ pub static HART_IP: Protocol = named(
         if !p.on_port(&[5094]) {
             return Verdict::NotMine;
         }
-        either(
-            p,
-            |r| {
-                r.u8_in(1..=2)?;
-                r.of(&[0, 1, 2, 15])?;
-                r.u8_in(0..=5)?;
-                r.skip(3)?;
-                let len = usize::from(r.u16_in(8..=1024)?);
-                r.skip(len - 8)
-            },
-            90,
-        )
+        let message = |r: &mut Reader<'_>| -> Told {
+            r.u8_in(1..=2)?;
+            r.of(&[0, 1, 2, 15])?;
+            r.u8_in(0..=5)?;
+            r.skip(3)?;
+            let len = usize::from(r.u16_in(8..=1024)?);
+            r.skip(len - 8)
+        };
+        match p.transport {
+            Transport::Tcp => opener(p, message, 90),
+            Transport::Udp => claim(
+                any_side(p, |d| {
+                    let mut r = Reader::new(d);
+                    message(&mut r).and_then(|()| r.end()).is_ok()
+                }),
+                90,
+            ),
+        }
     },
 );
 
@@ -164,6 +170,9 @@ pub static MMS: Protocol = named(
     TCP,
     &[102],
     |p| {
+        if !p.on_port(&[102]) {
+            return Verdict::NotMine;
+        }
         // 1.0.9506.2, and a version or syntax.
         let marker = |d: &[u8]| {
             d.get(..d.len().min(512))
@@ -179,7 +188,7 @@ pub static MMS: Protocol = named(
             r.eq(&[code])
         };
         let told = x224(p.orig, 0xe0).and_then(|()| must(p.orig.len() < 512)).and(Err(Verdict::NeedMore));
-        if p.on_port(&[102]) { settle(p, told, 1) } else { Verdict::NotMine }
+        settle(p, told, 90)
     },
 );
 

@@ -10,6 +10,9 @@ use crate::protocol::{Protocol, Verdict};
 pub static MGCP: Protocol =
     named("mgcp", "MGCP (RFC 3435); told by a command line with its version.", UDP, &[2427, 2727], |p| {
         let verbs = ["EPCF", "CRCX", "MDCX", "DLCX", "RQNT", "NTFY", "AUEP", "AUCX", "RSIP"];
+        if !any_side(p, |d| matches!(d.first(), Some(b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9'))) {
+            return Verdict::NotMine;
+        }
         let command =
             |d: &[u8]| super::begins_with_word(d, &verbs) && super::contains_word(first_line(d), " MGCP ");
         // A reply alone, `200 1234 OK`, is only taken for one on the port.

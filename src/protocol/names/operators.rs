@@ -163,9 +163,16 @@ pub static PCP: Protocol = named(
         datagram(
             p,
             |r| {
-                must(r.left() >= 24 && r.left() <= 1100 && r.left().is_multiple_of(4))?;
+                let whole = r.left();
+                must(whole <= 1100 && whole.is_multiple_of(4))?;
                 r.eq(&[2])?;
-                must(r.u8()? & 0x7f <= 3)?;
+                // Announce is the bare header; a mapping adds 36 bytes, a mapping for a peer 56.
+                must(match r.u8()? & 0x7f {
+                    0 => whole >= 24,
+                    1 => whole >= 60,
+                    2 => whole >= 80,
+                    _ => false,
+                })?;
                 r.eq(&[0])?;
                 r.u8_in(0..=13).map(|_| ())
             },

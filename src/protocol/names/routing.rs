@@ -88,7 +88,14 @@ pub static HSRP: Protocol = named(
             r.eq(&[0])?;
             match r.u8_in(0..=3)? {
                 3 => r.u16_in(1..=1).map(|_| ()),
-                _ => must(matches!(r.u8()?, 0 | 1 | 2 | 4 | 8 | 16) && whole >= 20),
+                _ => {
+                    must(matches!(r.u8()?, 0 | 1 | 2 | 4 | 8 | 16) && whole >= 20)?;
+                    // Seconds between hellos and until a router is given up; then priority, group, a reserve.
+                    r.u8_in(1..=u8::MAX)?;
+                    r.u8_in(1..=u8::MAX)?;
+                    r.skip(2)?;
+                    r.eq(&[0])
+                }
             }
         };
         let second = |r: &mut Reader<'_>| {
@@ -255,11 +262,12 @@ fn lisp_control(r: &mut Reader<'_>) -> Told {
             inner_ip(r.rest())
         }
         // Request and reply: records, then a nonce.
-        1 | 2 => {
+        kind @ (1 | 2) => {
             r.skip(2)?;
-            r.u8_in(1..=32)?;
+            let records = usize::from(r.u8_in(1..=32)?);
             r.skip(8)?;
-            must(r.left() >= 12)
+            // A record of a request holds at least a prefix, one of a reply also its time to live and locators.
+            must(r.left() >= records * if kind == 1 { 8 } else { 12 })
         }
         // Register and notify: records, nonce, kind of key, its digest.
         3..=5 => {

@@ -74,7 +74,7 @@ fn streams(add: &mut impl FnMut(&'static str, Transport, u16, Vec<u8>, Vec<u8>))
         ("cvs", 2401, b"BEGIN AUTH REQUEST\n/cvs\n"),
         ("whatsapp", 5222, b"WA\x06\x03\0\0\x24\x12\x22\x0a\x20"),
         ("whatsapp", 5222, b"ED\0\x01\0\0\x02\x08\x05WA\x06\x03\0\0\x24\x12\x22\x0a\x20"),
-        ("skinny", 2000, b"\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        ("skinny", 2000, b"\x18\0\0\0\0\0\0\0\x01\0\0\0SEP001122334455\0\0\0\0\0"),
         ("oscar", 5190, b"\x2a\x01\0\x01\0\x04\0\0\0\x01"),
         ("ymsg", 5050, b"YMSG\0\x0c\0\0\0\0\0\x4c"),
         ("msnp", 1863, b"VER 1 MSNP15 CVR0\r\n"),
@@ -104,7 +104,6 @@ fn streams(add: &mut impl FnMut(&'static str, Transport, u16, Vec<u8>, Vec<u8>))
         ("memcached", 11211, b"\x80\0\0\x03\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\0\0\0\0\0key"),
         ("h323", 1720, b"\x03\0\0\x26\x08\x02\x77\xf4\x05\x04\x03\x80\x90\xa5\x7e\0\x15\x05\x20\xa8\x06\0\x08\x91\x4a\0\x04\x01\x40\x06\0m\0.\0j\0e"),
         ("h323", 4242, b"\x03\0\0\x1c\x02\x30\x01\x06\0\x08\x81\x75\0\x05\0\x80\x1b\xc5\x20\x40\x1d\0\x80\0\0\0\x1b\xc5"),
-        ("teamviewer", 5938, b"\x17\x24\x0a\x20\0\0\0\0\0\0\0\0\0\x48\0\x80\0\x01\0\0\0\x14\x80\0\0\x6f\xb7\x8c\x80\x48\x05\x53\x22\x16\x14\x20\x04"),
         ("teamviewer", 5938, b"\x11\x30\x36\0\x18\0\0\0\x01\0\0\0\0\0\0\0\x1b\0\0\0\x18\0\0\0\x8c"),
     ];
     for (name, port, orig) in client {
@@ -177,6 +176,8 @@ fn streams(add: &mut impl FnMut(&'static str, Transport, u16, Vec<u8>, Vec<u8>))
     add("mms", Tcp, 102, cat(&[&mms, &initiate]), Vec::new());
     let auth = "002a3892b8af4a777fc742781024c276d9a1a8c2321879a02264b3ccbc807700000001577e73b30000000000";
     add("openvpn", Tcp, 443, hex(auth), Vec::new());
+    let team = "17240a200000000000000000004800800001000000148000006fb78c804805532216142004";
+    add("teamviewer", Tcp, 5938, hex(team), Vec::new());
     let crypt = "0036382a56d979d99eccf40000000163cf4ff5b89824b0aa4e93c089c1e24af5443766b5cab18c23c17d51081eb196a229085eec179d0d88";
     add("openvpn", Tcp, 4242, hex(crypt), Vec::new());
     let rtmp = cat(&[&[3, 0, 0, 0, 0, 9, 0, 0x7c, 2], &[0x5a; 1528]]);
@@ -268,7 +269,8 @@ fn datagrams(add: &mut impl FnMut(&'static str, Transport, u16, Vec<u8>, Vec<u8>
     );
     add("ptpv2", Udp, 319, cat(&[&[0, 2, 0, 44, 0, 0], &[0; 38]]), Vec::new());
     add("wol", Udp, 9, cat(&[&[0xff; 6], &[2, 0, 0, 0, 0, 1].repeat(16)]), Vec::new());
-    add("ripng", Udp, 521, cat(&[&[1, 1, 0, 0], &[0; 16], &[0, 0, 0, 16]]), Vec::new());
+    let route = cat(&[&[2, 1, 0, 0, 0x20, 1, 0x0d, 0xb8], &[0; 12], &[0, 0, 32, 1]]);
+    add("ripng", Udp, 521, route, Vec::new());
     let register = cat(&[&[0x30, 0, 1, 1], &[7; 8], &[0, 1, 0, 20], &[9; 20], &[0, 0, 5, 0xa0]]);
     add("lisp", Udp, 4342, register, Vec::new());
     add("dnscrypt", Udp, 443, Vec::new(), cat(&[b"r6fnvWj8", &[0x5a; 24], &[0xa5; 80]]));
@@ -283,8 +285,9 @@ fn datagrams(add: &mut impl FnMut(&'static str, Transport, u16, Vec<u8>, Vec<u8>
     add("zoom", Udp, 8801, hello, cat(&[&[2, 0, 3], &[0x5a; 17], &[1; 24]]));
     add("discord", Udp, 50_002, cat(&[&[0, 1, 0, 70, 0, 2, 0x4b, 0x18], &[0; 64], &[0, 0]]), Vec::new());
     add("mumble", Udp, 64738, cat(&[&[0; 4], &[7; 8]]), cat(&[&[0, 1, 2, 3], &[7; 8], &[0; 12]]));
-    let ping = cat(&[&[0x5a; 96], &[1, 1, 0xc9, 4], &[0xcb, 0x84, 10, 0, 0, 1, 0x82, 0x76, 0x5f]]);
-    add("ethereum", Udp, 30303, [&ping[..98], &[0xca], &ping[100..], &[0]].concat(), Vec::new());
+    let ping = hex("04 cb840a00000182765f82765f c9840a00000282765f80 8465000000");
+    let list = cat(&[&[0x5a; 96], &[1, 1, 0xc0 + ping.len() as u8], &ping]);
+    add("ethereum", Udp, 30303, list, Vec::new());
     let mut team = vec![0; 96];
     team[10..17].copy_from_slice(&[3, 0x17, 0x24, 0x47, 80, 0, 5]);
     add("teamviewer", Udp, 36_037, team, Vec::new());

@@ -185,11 +185,12 @@ pub static ZOOKEEPER: Protocol = named(
     |p| {
         let word = [&b"ruok"[..], b"srvr", b"stat", b"mntr", b"conf", b"envi", b"isro", b"cons"];
         let said = p.orig.trim_ascii_end();
-        if p.on_port(&[2181]) && word.contains(&said) {
-            return Verdict::Mine(80);
-        }
-        if p.on_port(&[2181]) && !said.is_empty() && word.iter().any(|w| w.starts_with(said)) {
-            return Verdict::NeedMore;
+        if p.on_port(&[2181])
+            && p.orig.len() <= 6
+            && word.iter().any(|w| w.starts_with(said))
+            && !said.is_empty()
+        {
+            return if said.len() == 4 { Verdict::Mine(80) } else { Verdict::NeedMore };
         }
         opener(
             p,

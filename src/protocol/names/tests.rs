@@ -148,22 +148,29 @@ fn bench(sample: &Sample, port: u16) -> Bench {
 
 #[test]
 fn every_sample_has_its_own_name_at_home() {
+    let mut wrong = Vec::new();
     for s in all() {
         let sent: Vec<_> = [orig(&s.orig), resp(&s.resp)].into_iter().filter(|s| !s.is_empty()).collect();
         let run = bench(&s, s.port).run(&sent);
-        assert_eq!(
-            (run.service, run.source),
-            (Some(s.name), Some(ServiceSource::Content)),
-            "port {}: {:?} {:?}",
-            s.port,
-            s.orig,
-            s.resp
-        );
+        if (run.service, run.source) != (Some(s.name), Some(ServiceSource::Content)) {
+            wrong.push((s.name, s.port, run.service));
+        }
         if s.transport == Transport::Tcp {
             let bytes: Vec<_> = s.orig.chunks(1).map(orig).chain(s.resp.chunks(1).map(resp)).collect();
-            assert_eq!(bench(&s, s.port).run(&bytes).service, Some(s.name), "byte by byte");
+            let run = bench(&s, s.port).run(&bytes);
+            if (run.service, run.source) != (Some(s.name), Some(ServiceSource::Content)) {
+                wrong.push(("byte by byte", s.port, run.service));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// What only the port can tell: a line and its answer, an X.224 connection without a word about what it is for. And DNS has
+/// no mark of its own: on its ports it takes what fits.
+fn told_by_port(sample: &str, taken_for: &str) -> bool {
+    taken_for == "dns"
+        || matches!((sample, taken_for), ("whois", "finger") | ("finger", "whois") | ("mms", "rdp" | "tds"))
 }
 
 #[test]
@@ -171,57 +178,54 @@ fn no_sample_has_another_name_on_any_port() {
     let mut ports: Vec<u16> = ALL.iter().flat_map(|p| p.ports).copied().chain([4242]).collect();
     ports.sort_unstable();
     ports.dedup();
+    let mut wrong = Vec::new();
     for s in all() {
         for port in &ports {
             let claim = surest_claim(s.transport, *port, &s.orig, &s.resp).map(|(name, _)| name);
-            assert!(
-                claim.is_none() || claim == Some(s.name),
-                "{} on port {port} is taken for {claim:?}",
-                s.name
-            );
+            if claim.is_some_and(|name| name != s.name && !told_by_port(s.name, name)) {
+                wrong.push((s.name, *port, claim));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]
 fn no_beginning_of_a_sample_has_another_name() {
+    let mut wrong = Vec::new();
     for s in all() {
         for end in 1..s.orig.len().min(128) {
             for port in [s.port, 4242] {
                 let claim = surest_claim(s.transport, port, &s.orig[..end], &[]).map(|(name, _)| name);
-                assert!(
-                    claim.is_none() || claim == Some(s.name),
-                    "{} cut at {end} is taken for {claim:?}",
-                    s.name
-                );
+                if claim.is_some_and(|name| name != s.name) {
+                    wrong.push((s.name, end, claim));
+                }
             }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]
 fn a_probe_that_declines_has_declined_for_good() {
+    let mut wrong = Vec::new();
     for s in all().into_iter().filter(|s| s.transport == Transport::Tcp) {
         for p in ALL.iter().filter(|p| p.transports.contains(&s.transport)) {
-            let ports = (40_000, s.port);
-            let said = |o: usize, r: usize| {
+            let said = |o: usize, r: usize, port| {
+                let ports = (40_000, port);
                 let probe = Probe { orig: &s.orig[..o], resp: &s.resp[..r], transport: s.transport, ports };
                 (p.probe)(&probe)
             };
             let (o, r) = (s.orig.len(), s.resp.len());
-            if said(o, r) == Verdict::NotMine {
-                continue;
+            for port in [s.port, 4242] {
+                let first = if o > 0 { said(1, 0, port) } else { said(0, 1, port) };
+                if said(o, r, port) != Verdict::NotMine && first == Verdict::NotMine {
+                    wrong.push((p.name, s.name, port));
+                }
             }
-            let first = if o > 0 { said(1, 0) } else { said(0, 1) };
-            assert_ne!(
-                first,
-                Verdict::NotMine,
-                "{} declines the first byte of {} and then does not",
-                p.name,
-                s.name
-            );
         }
     }
+    assert!(wrong.is_empty(), "declined the first byte, not the rest: {wrong:?}");
 }
 
 #[test]

@@ -54,6 +54,9 @@ pub static IDENT: Protocol = named(
     TCP,
     &[113],
     |p| {
+        if p.orig.first().is_some_and(|b| !b.is_ascii_digit()) {
+            return Verdict::NotMine;
+        }
         let line = first_line(p.orig);
         let numbers = line.iter().all(|b| b.is_ascii_digit() || matches!(b, b',' | b' '));
         let comma = line.iter().filter(|b| **b == b',').count();
@@ -154,6 +157,9 @@ pub static MANAGESIEVE: Protocol = named(
     &[4190, 2000],
     |p| {
         let d = if p.resp.is_empty() { p.orig } else { p.resp };
+        if d.first().is_some_and(|b| *b != b'"') {
+            return Verdict::NotMine;
+        }
         let word = first_line(d).get(..17.min(first_line(d).len())).unwrap_or(&[]);
         let want = b"\"IMPLEMENTATION\" ".get(..word.len()).unwrap_or(&[]);
         match (word.eq_ignore_ascii_case(want), word.len()) {
@@ -177,14 +183,19 @@ pub static CHARGEN: Protocol = named(
     BOTH,
     &[19],
     |p| {
-        let d = if p.resp.is_empty() { p.orig } else { p.resp };
-        let next = |w: &[u8]| matches!(w, [a, b] if *b == a.wrapping_add(1) || (*a == b'~' && *b == b' ') || (*a == b'}' && *b == b'!'));
-        let line = first_line(d);
-        let fits = p.on_port(&[19]) && line.windows(2).filter(|w| !next(w)).count() <= 1;
-        if fits && line.len() < 32 && p.transport == Transport::Tcp && is_text(d) {
-            return Verdict::NeedMore;
+        if !p.on_port(&[19]) {
+            return Verdict::NotMine;
         }
-        claim(fits && line.len() >= 32, 90)
+        let line = first_line(if p.resp.is_empty() { p.orig } else { p.resp });
+        // After the last of the alphabet comes the first.
+        let next = |w: &[u8]| match w {
+            [b'~', b] => *b == b' ',
+            [b'}', b'!'] => true,
+            [a, b] => *b == *a + 1,
+            _ => false,
+        };
+        let told = must(is_text(line) && line.windows(2).filter(|w| !next(w)).count() <= 1);
+        settle(p, told.and(if line.len() < 32 { Err(Verdict::NeedMore) } else { Ok(()) }), 90)
     },
 );
 

@@ -5,15 +5,16 @@
 //! its answer; equal readings are counted (see [`super::polling`]), writes never. Refuses to interpret values: what a register means only
 //! its owner knows.
 
+mod record;
+
+pub use self::record::{ModbusRecord, TABLE};
+
 use super::clues::{Clue, HOST_CLUES};
-use super::polling::{self, Polls, Repeated, Repeats, Waiting, address, client, seconds};
+use super::polling::{self, Polls, Repeats, Waiting, address, client};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
 use crate::model::bytes::{Cursor, be16};
 use crate::model::flow::Side;
-use crate::model::record::Record;
-use crate::model::rows::Row;
-use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
 use std::fmt::Write;
@@ -147,128 +148,6 @@ fn probe(p: &Probe<'_>) -> Verdict {
         Verdict::Mine(85)
     } else {
         Verdict::NotMine
-    }
-}
-
-/// One request with its answer.
-#[derive(Clone, Debug)]
-pub struct ModbusRecord {
-    /// Transaction identifier.
-    pub transaction_id: u16,
-    /// Unit identifier.
-    pub unit: u8,
-    /// Function code without the exception bit.
-    pub function_code: u8,
-    /// Sub-function of diagnostics, MEI type, or UMAS function code.
-    pub subfunction: Option<u16>,
-    /// First address of what is read or written.
-    pub address: Option<u16>,
-    /// How many coils or registers.
-    pub quantity: Option<u16>,
-    /// Values written, or read.
-    pub values: Option<String>,
-    /// Exception code of the answer.
-    pub exception: Option<u8>,
-    /// Was there an answer?
-    pub answered: bool,
-    /// Nanoseconds to the answer.
-    pub rtt: Option<i64>,
-    /// How often.
-    pub repeats: Repeats,
-}
-
-impl ModbusRecord {
-    /// Does it change something?
-    pub fn is_write(&self) -> bool {
-        is_write(self.function_code, self.subfunction)
-    }
-
-    /// The function's name.
-    pub fn function(&self) -> Option<&'static str> {
-        function_name(self.function_code)
-    }
-}
-
-impl Repeated for ModbusRecord {
-    fn repeats(&mut self) -> &mut Repeats {
-        &mut self.repeats
-    }
-}
-
-/// Requests.
-pub static TABLE: Table = Table::record(
-    "modbus",
-    "One row is one Modbus request with its answer, or many equal readings of one flow.",
-    &[
-        col("transaction_id", T::U16, "", "Transaction identifier of the request."),
-        col(
-            "unit",
-            T::U8,
-            "",
-            "Unit identifier: the device behind a gateway; 0 and 255 mean the gateway itself.",
-        ),
-        col("function_code", T::U8, "", "Function code, without the bit that marks an exception."),
-        col(
-            "function",
-            T::Text,
-            "",
-            "Name of the function; NULL for one that the specification does not name.",
-        ),
-        polling::IS_WRITE,
-        col(
-            "subfunction",
-            T::U16,
-            "",
-            "Sub-function of diagnostics, MEI type, or function of UMAS; NULL for others.",
-        ),
-        col(
-            "address",
-            T::U16,
-            "",
-            "First coil or register, from 0, that is read, or else written; NULL when the request names none.",
-        ),
-        col(
-            "quantity",
-            T::U16,
-            "coils or registers",
-            "How many are read or written; NULL when the request does not say.",
-        ),
-        col(
-            "values",
-            T::Text,
-            "",
-            "Values written, else those of the first answer: registers as unsigned numbers, coils as 0 and 1, the first 32; NULL without.",
-        ),
-        col("exception_code", T::U8, "", "Why the device refused; NULL when it did not, or did not answer."),
-        col("exception", T::Text, "", "Name of the exception; NULL without one, and for an unknown code."),
-        col("answered", T::Bool, "", "Was an answer seen?"),
-        polling::RTT,
-        polling::COUNT,
-        polling::LAST_TS,
-    ],
-);
-
-impl Record for ModbusRecord {
-    fn table(&self) -> &'static Table {
-        &TABLE
-    }
-
-    fn write(&self, row: &mut Row<'_>) {
-        row.u16(self.transaction_id)
-            .u8(self.unit)
-            .u8(self.function_code)
-            .opt_text(self.function())
-            .bool(self.is_write())
-            .opt_u16(self.subfunction)
-            .opt_u16(self.address)
-            .opt_u16(self.quantity)
-            .opt_text(self.values.as_deref())
-            .opt_u8(self.exception)
-            .opt_text(self.exception.and_then(exception_name))
-            .bool(self.answered)
-            .opt_f64(self.rtt.map(seconds))
-            .u32(self.repeats.count)
-            .time(self.repeats.last);
     }
 }
 
@@ -510,101 +389,4 @@ impl Parser for Modbus {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::flow::ServiceSource;
-    use crate::protocol::clues::HostClue;
-    use crate::protocol::testing::{Bench, lost, orig, resp};
-
-    const READ: &[u8] = b"\0\x01\0\0\0\x06\x01\x03\0\x6b\0\x02";
-    const VALUES: &[u8] = b"\0\x01\0\0\0\x07\x01\x03\x04\x02\x2b\0\x01";
-
-    #[test]
-    fn a_reading_and_its_values() {
-        let run = Bench::tcp(4242).run(&[orig(READ), resp(VALUES)]);
-        let rows = run.records::<ModbusRecord>();
-        let r = rows[0];
-        assert_eq!((run.service, rows.len(), run.faults), (Some("modbus"), 1, 0));
-        assert_eq!(
-            (r.function(), r.unit, r.address, r.quantity),
-            (Some("read_holding_registers"), 1, Some(0x6b), Some(2))
-        );
-        assert_eq!((r.values.as_deref(), r.is_write(), r.rtt), (Some("555,1"), false, Some(1_000_000)));
-        let roles: Vec<_> = run.records::<HostClue>().iter().map(|c| c.value.clone()).collect();
-        assert_eq!(roles, ["plc", "hmi"]);
-    }
-
-    #[test]
-    fn another_transaction_is_another_protocol() {
-        let other = b"\0\x02\0\0\0\x07\x01\x03\x04\0\0\0\0";
-        for port in [502, 4242] {
-            assert_eq!(Bench::tcp(port).run(&[orig(READ), resp(other)]).service, None);
-        }
-        // Unless the request may lie before the capture.
-        let run = Bench::tcp(502).midstream().run(&[orig(READ), resp(other), resp(VALUES)]);
-        assert_eq!((run.service, run.records::<ModbusRecord>().len()), (Some("modbus"), 1));
-        let run = Bench::tcp(502).run(&[orig(READ)]);
-        assert_eq!(
-            (run.source, run.records::<ModbusRecord>()[0].answered),
-            (Some(ServiceSource::Content), false)
-        );
-        // A length that does not fit the function is no request, even on the port.
-        assert_ne!(
-            Bench::tcp(502).run(&[orig(b"\0\x01\0\0\0\x07\x01\x03\0\x6b\0\x02\0")]).source,
-            Some(ServiceSource::Content)
-        );
-    }
-
-    #[test]
-    fn equal_readings_are_counted_and_writes_are_not() {
-        let write = b"\0\x02\0\0\0\x09\x01\x0f\0\x13\0\x0a\x02\xcd\x01";
-        let done = b"\0\x02\0\0\0\x06\x01\x0f\0\x13\0\x0a";
-        let mut sent = Vec::new();
-        for _ in 0..10 {
-            sent.extend([orig(READ), resp(VALUES), orig(write), resp(done)]);
-        }
-        let run = Bench::tcp(502).run(&sent);
-        let rows = run.records::<ModbusRecord>();
-        let writes: Vec<_> = rows.iter().filter(|r| r.is_write()).collect();
-        assert_eq!((writes.len(), writes[0].values.as_deref()), (10, Some("1,0,1,1,0,0,1,1,1,0")));
-        let reads: Vec<_> = rows.iter().filter(|r| !r.is_write()).map(|r| r.repeats.count).collect();
-        assert_eq!(reads, [1, 1, 1, 7]);
-    }
-
-    #[test]
-    fn exceptions_identification_and_umas() {
-        let run = Bench::tcp(502).run(&[orig(READ), resp(b"\0\x01\0\0\0\x03\x01\x83\x02")]);
-        assert_eq!(
-            run.records::<ModbusRecord>()[0].exception.and_then(exception_name),
-            Some("illegal_data_address")
-        );
-        let ask = b"\0\x03\0\0\0\x05\xff\x2b\x0e\x01\0";
-        let tell = b"\0\x03\0\0\0\x11\xff\x2b\x0e\x01\x01\0\0\x02\0\x04ACME\x01\x01X";
-        let run = Bench::tcp(502).run(&[orig(ask), resp(tell)]);
-        let clues = run.records::<HostClue>();
-        assert!(clues.iter().any(|c| c.clue == Clue::System && c.value == "ACME X"), "{clues:?}");
-        let stop = b"\0\x04\0\0\0\x06\0\x5a\x01\x41\xff\0";
-        let run = Bench::tcp(502).run(&[orig(READ), resp(VALUES), orig(stop)]);
-        let rows = run.records::<ModbusRecord>();
-        assert_eq!((rows[1].function(), rows[1].is_write()), (Some("umas"), true));
-    }
-
-    #[test]
-    fn every_prefix_and_a_lost_piece_survive() {
-        let talk = [READ, READ].concat();
-        for end in 0..talk.len() {
-            assert_eq!(Bench::tcp(502).run(&[orig(&talk[..end]), resp(&VALUES[..end.min(13)])]).faults, 0);
-        }
-        let run = Bench::tcp(502).run(&[
-            orig(READ),
-            resp(VALUES),
-            lost(Side::Resp, 5),
-            resp(b"junk that is no header"),
-            orig(READ),
-            resp(VALUES),
-        ]);
-        assert_eq!((run.records::<ModbusRecord>().len(), run.weirds.len()), (2, 0));
-        let run = Bench::tcp(502).run(&[orig(READ), resp(VALUES), orig(b"GET / HTTP/1.1\r\n")]);
-        assert_eq!(run.weirds, [WeirdKind::ModbusMalformed]);
-    }
-}
+mod tests;

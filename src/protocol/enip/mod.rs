@@ -4,15 +4,16 @@
 //! requests also inside Unconnected Send. One row is one encapsulation command with its answer; equal readings are counted (see [`super::polling`]),
 //! commands never. Implicit I/O (port 2222) is named and not recorded: it repeats every few milliseconds. Refuses values.
 
+mod record;
+
+pub use self::record::{EnipRecord, Identity, Path, TABLE};
+
 use super::clues::{Clue, HOST_CLUES};
-use super::polling::{self, Polls, Repeated, Repeats, Waiting, address, client, seconds};
+use super::polling::{Polls, Repeats, Waiting, address, client};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
 use crate::model::bytes::Cursor;
 use crate::model::flow::{Side, ip_protocol};
-use crate::model::record::Record;
-use crate::model::rows::Row;
-use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
 
@@ -160,153 +161,6 @@ fn is_write(service: u8, class: Option<u16>) -> bool {
         0x02 | 0x04..=0x09 | 0x0d | 0x10 | 0x15 | 0x16 | 0x19..=0x1b | 0x4d | 0x53 => true,
         0x4e => class != Some(6),
         _ => false,
-    }
-}
-
-/// One command with its answer.
-#[derive(Clone, Debug)]
-pub struct EnipRecord {
-    /// Encapsulation command.
-    pub command: u16,
-    /// Session handle.
-    pub session: u32,
-    /// Status of the encapsulation in the answer.
-    pub status: Option<u32>,
-    /// CIP service without the reply bit.
-    pub service: Option<u8>,
-    /// Class, instance and attribute that it is asked of.
-    pub path: Path,
-    /// General status of the CIP answer.
-    pub cip_status: Option<u8>,
-    /// Identity that the device sent.
-    pub identity: Option<Identity>,
-    /// Was there an answer?
-    pub answered: bool,
-    /// Nanoseconds to it.
-    pub rtt: Option<i64>,
-    /// How often.
-    pub repeats: Repeats,
-}
-
-/// What a request is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Path {
-    /// Class.
-    pub class: Option<u16>,
-    /// Instance.
-    pub instance: Option<u32>,
-    /// Attribute.
-    pub attribute: Option<u16>,
-    /// Name of a tag.
-    pub symbol: Option<String>,
-}
-
-/// What a device says it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Vendor number (ODVA's list).
-    pub vendor: u16,
-    /// Device type number.
-    pub device_type: u16,
-    /// Product code, the vendor's.
-    pub product_code: u16,
-    /// Revision, major and minor.
-    pub revision: (u8, u8),
-    /// Serial number.
-    pub serial: u32,
-    /// Name, printable.
-    pub name: String,
-}
-
-impl EnipRecord {
-    /// Does it change the device?
-    pub fn is_write(&self) -> bool {
-        self.service.is_some_and(|s| is_write(s, self.path.class))
-    }
-
-    fn function(&self) -> Option<&'static str> {
-        match self.service {
-            Some(s) => service_name(s, self.path.class),
-            None => command_name(self.command),
-        }
-    }
-}
-
-impl Repeated for EnipRecord {
-    fn repeats(&mut self) -> &mut Repeats {
-        &mut self.repeats
-    }
-}
-
-/// Commands.
-pub static TABLE: Table = Table::record(
-    "enip",
-    "One row is one EtherNet/IP command with its answer, or many equal readings of one flow.",
-    &[
-        col("command", T::U16, "", "Number of the encapsulation command."),
-        col("command_name", T::Text, "", "Its name; NULL for an unknown one."),
-        col("session", T::U32, "", "Session handle; 0 before a session is registered."),
-        col(
-            "status",
-            T::U32,
-            "",
-            "Status of the encapsulation in the answer, 0 = done; NULL when no answer was seen.",
-        ),
-        col("service", T::U8, "", "CIP service; NULL for a command without one."),
-        col(
-            "function",
-            T::Text,
-            "",
-            "Name of the CIP service, or of the command when it carries none; NULL for an unknown one.",
-        ),
-        polling::IS_WRITE,
-        col("class", T::U16, "", "CIP class that is asked; NULL when the path names none."),
-        col("instance", T::U32, "", "Instance of the class; NULL when the path names none."),
-        col("attribute", T::U16, "", "Attribute; NULL when the path names none."),
-        col("symbol", T::Text, "", "Name of the tag; NULL when the path names none."),
-        col("cip_status", T::U8, "", "General status of the CIP answer, 0 = done; NULL when none was seen."),
-        col("vendor_id", T::U16, "", "Vendor of the device; NULL unless it sent its identity."),
-        col("device_type", T::U16, "", "Device type; NULL unless it sent its identity."),
-        col("product_code", T::U16, "", "Product code; NULL unless it sent its identity."),
-        col("revision", T::Text, "", "Revision as major.minor; NULL unless it sent its identity."),
-        col("serial", T::U32, "", "Serial number; NULL unless it sent its identity."),
-        col("product", T::Text, "", "Product name; NULL unless it sent its identity."),
-        col("answered", T::Bool, "", "Was an answer seen?"),
-        polling::RTT,
-        polling::COUNT,
-        polling::LAST_TS,
-    ],
-);
-
-impl Record for EnipRecord {
-    fn table(&self) -> &'static Table {
-        &TABLE
-    }
-
-    fn write(&self, row: &mut Row<'_>) {
-        let i = self.identity.as_ref();
-        row.u16(self.command)
-            .opt_text(command_name(self.command))
-            .u32(self.session)
-            .opt_u32(self.status)
-            .opt_u8(self.service)
-            .opt_text(self.function())
-            .bool(self.is_write())
-            .opt_u16(self.path.class)
-            .opt_u32(self.path.instance)
-            .opt_u16(self.path.attribute)
-            .opt_text(self.path.symbol.as_deref())
-            .opt_u8(self.cip_status)
-            .opt_u16(i.map(|i| i.vendor))
-            .opt_u16(i.map(|i| i.device_type))
-            .opt_u16(i.map(|i| i.product_code))
-            .opt_text(i.map(|i| format!("{}.{}", i.revision.0, i.revision.1)).as_deref())
-            .opt_u32(i.map(|i| i.serial))
-            .opt_text(i.map(|i| i.name.as_str()))
-            .bool(self.answered)
-            .opt_f64(self.rtt.map(seconds))
-            .u32(self.repeats.count)
-            .time(self.repeats.last);
     }
 }
 
@@ -546,87 +400,4 @@ impl Parser for Enip {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::clues::HostClue;
-    use crate::protocol::testing::{Bench, lost, orig, resp};
-
-    fn message(command: u8, session: u8, context: u8, data: &[u8]) -> Vec<u8> {
-        let mut out = vec![command, 0, data.len() as u8, 0, session, 0, 0, 0, 0, 0, 0, 0, context];
-        out.extend([0; 7 + 4]);
-        out.extend(data);
-        out
-    }
-
-    /// Interface handle, timeout, null address, unconnected data.
-    fn unconnected(cip: &[u8]) -> Vec<u8> {
-        [&[0, 0, 0, 0, 5, 0, 2, 0, 0, 0, 0, 0, 0xb2, 0, cip.len() as u8, 0][..], cip].concat()
-    }
-
-    #[test]
-    fn session_services_and_writes() {
-        let (register, registered) = (message(0x65, 0, 1, &[1, 0, 0, 0]), message(0x65, 7, 1, &[1, 0, 0, 0]));
-        // Get Attribute All of the identity, inside Unconnected Send.
-        let inner = [0x01, 2, 0x20, 1, 0x24, 1];
-        let send = [&[0x52, 2, 0x20, 6, 0x24, 1, 5, 0xf7, 6, 0][..], &inner, &[1, 0, 1, 0]].concat();
-        let (ask, tell) =
-            (message(0x6f, 7, 2, &unconnected(&send)), message(0x6f, 7, 2, &unconnected(&[0x81, 0, 0, 0])));
-        let write = [0x4d, 3, 0x91, 3, b't', b'a', b'g', 0, 0xc4, 0, 1, 0, 9, 0, 0, 0];
-        let (set, done) =
-            (message(0x6f, 7, 3, &unconnected(&write)), message(0x6f, 7, 3, &unconnected(&[0xcd, 0, 5, 0])));
-        let run = Bench::tcp(44818).run(&[
-            orig(&register),
-            resp(&registered),
-            orig(&ask),
-            resp(&tell),
-            orig(&set),
-            resp(&done),
-        ]);
-        let rows = run.records::<EnipRecord>();
-        let shown: Vec<_> =
-            rows.iter().map(|r| (r.function(), r.session, r.cip_status, r.is_write())).collect();
-        assert_eq!((run.service, run.faults), (Some("enip"), 0));
-        assert_eq!(
-            shown,
-            [
-                (Some("register_session"), 7, None, false),
-                (Some("get_attributes_all"), 7, Some(0), false),
-                (Some("write_tag"), 7, Some(5), true),
-            ]
-        );
-        assert_eq!(
-            (rows[1].path.class, rows[1].path.instance, rows[2].path.symbol.as_deref()),
-            (Some(1), Some(1), Some("tag"))
-        );
-        for end in 0..ask.len() {
-            assert_eq!(Bench::tcp(44818).run(&[orig(&register), orig(&ask[..end])]).faults, 0);
-        }
-        let run = Bench::tcp(44818).run(&[
-            orig(&register),
-            lost(Side::Orig, 4),
-            orig(b"xxxxxxxxxxxxxxxxxxxxxxxxxx"),
-            orig(&ask),
-        ]);
-        assert_eq!((run.records::<EnipRecord>().len(), run.weirds.len()), (2, 0));
-    }
-
-    #[test]
-    fn an_identity_becomes_a_clue() {
-        let mut item = vec![1, 0];
-        item.extend([0; 16]);
-        item.extend([
-            1, 0, 14, 0, 0x36, 0, 20, 11, 0x60, 0, 0x78, 0x56, 0x34, 0x12, 4, b'1', b'7', b'5', b'6', 3,
-        ]);
-        let cpf = [&[1, 0, 0x0c, 0, item.len() as u8, 0][..], &item].concat();
-        let run = Bench::udp(44818).run(&[orig(&message(0x63, 0, 0, &[])), resp(&message(0x63, 0, 0, &cpf))]);
-        let rows = run.records::<EnipRecord>();
-        let who = rows[0].identity.as_ref().unwrap();
-        assert_eq!(
-            (who.vendor, who.revision, who.serial, who.name.as_str()),
-            (1, (20, 11), 0x1234_5678, "1756")
-        );
-        assert_eq!(run.records::<HostClue>()[0].value, "1756 revision 20.11 vendor 1 serial 12345678");
-        let io = [&[2, 0, 2, 0x80, 8, 0][..], &[1; 8], &[0xb1, 0, 2, 0, 7, 7]].concat();
-        assert_eq!(Bench::udp(2222).run(&[orig(&io)]).service, Some("enip"));
-    }
-}
+mod tests;
