@@ -16,12 +16,12 @@
 --   message_bytes Bytes of the mail.
 --   reply_code Last answer of the server.
 --   user_agent Program that wrote it.
-SELECT m.ts, f.src_ip, f.dst_ip, m.mailfrom, m."from" AS sender,
-       coalesce(lower(regexp_extract(m.mailfrom, '@([^>\s]+)', 1)) <> lower(regexp_extract(m."from", '@([^>\s]+)', 1)), false) AS is_other_domain,
+SELECT m.ts, f.src_ip, f.dst_ip, m.mailfrom, m.header_from AS sender,
+       coalesce(lower(regexp_extract(m.mailfrom, '@([^>\s]+)', 1)) <> lower(regexp_extract(m.header_from, '@([^>\s]+)', 1)), false) AS is_other_domain,
        array_to_string(m.rcptto, ', ') AS recipients, m.subject, array_to_string(m.attachments, ', ') AS attachments, m.message_bytes,
        m.reply_code, m.user_agent
 FROM smtp m
 JOIN flows f ON f.capture_id = m.capture_id AND f.flow_id = m.flow_id
-WHERE m.mailfrom IS NOT NULL OR m."from" IS NOT NULL
+WHERE m.mailfrom IS NOT NULL OR m.header_from IS NOT NULL
 ORDER BY m.ts DESC, m.flow_id, m.trans_depth
 LIMIT $limit::BIGINT;

@@ -103,29 +103,9 @@ impl std::fmt::Debug for Pair {
     }
 }
 
-/// Seal a payload as `open` expects it, for tests.
-#[cfg(test)]
-pub(super) fn seal(keys: &Keys, header: &[u8], number_at: usize, payload: &[u8]) -> Vec<u8> {
-    let mut nonce = keys.iv;
-    for (to, from) in nonce.iter_mut().rev().zip(header[number_at..].iter().rev()) {
-        *to ^= from;
-    }
-    let mut text = payload.to_vec();
-    let tag = keys.payload.encrypt_inout_detached(&nonce.into(), header, text.as_mut_slice().into()).unwrap();
-    let mut packet = [header, &text, tag.as_slice()].concat();
-    let sample: [u8; 16] = packet[number_at + 4..number_at + 20].try_into().unwrap();
-    let mut mask = sample.into();
-    keys.header.encrypt_block(&mut mask);
-    let number_len = usize::from(packet[0] & 3) + 1;
-    packet[0] ^= mask.0[0] & 0x0f;
-    for i in 0..number_len {
-        packet[number_at + i] ^= mask.0[1 + i];
-    }
-    packet
-}
-
 #[cfg(test)]
 mod tests {
+    use super::sealing::seal;
     use super::*;
     use crate::protocol::quic::version::Version;
 
@@ -161,5 +141,36 @@ mod tests {
                 assert!(pair.client.open(&packet[..end], 10, &mut out).is_none());
             }
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod sealing {
+    use super::*;
+
+    /// Seal a payload as `open` expects it, for tests.
+    pub(in crate::protocol::quic) fn seal(
+        keys: &Keys,
+        header: &[u8],
+        number_at: usize,
+        payload: &[u8],
+    ) -> Vec<u8> {
+        let mut nonce = keys.iv;
+        for (to, from) in nonce.iter_mut().rev().zip(header[number_at..].iter().rev()) {
+            *to ^= from;
+        }
+        let mut text = payload.to_vec();
+        let tag =
+            keys.payload.encrypt_inout_detached(&nonce.into(), header, text.as_mut_slice().into()).unwrap();
+        let mut packet = [header, &text, tag.as_slice()].concat();
+        let sample: [u8; 16] = packet[number_at + 4..number_at + 20].try_into().unwrap();
+        let mut mask = sample.into();
+        keys.header.encrypt_block(&mut mask);
+        let number_len = usize::from(packet[0] & 3) + 1;
+        packet[0] ^= mask.0[0] & 0x0f;
+        for i in 0..number_len {
+            packet[number_at + i] ^= mask.0[1 + i];
+        }
+        packet
     }
 }

@@ -1,6 +1,7 @@
 //! Connections as they come: whole, shuffled, retried, refused, lying.
 
-use super::initial::{Pair, seal};
+use super::initial::Pair;
+use super::initial::sealing::seal;
 use super::version::Version;
 use super::*;
 use crate::protocol::testing::{Bench, Run, Sent, orig, resp};
