@@ -139,3 +139,16 @@ fn a_sort_larger_than_memory_spills_although_files_are_closed() {
     drop(f.store());
     assert!(!f.0.join("test.duckdb.tmp").exists(), "temporary files are purged");
 }
+
+#[test]
+fn every_column_can_be_named_without_quotes() {
+    let f = Folder::new();
+    f.store().close().unwrap();
+    let r = f.reader();
+    for table in crate::engine::tables::all() {
+        for column in table.all_columns() {
+            let sql = format!("SELECT {}::VARCHAR FROM {}", column.name, table.name);
+            assert_eq!(count(&r, &sql, &[]).unwrap(), 0, "{sql}");
+        }
+    }
+}
