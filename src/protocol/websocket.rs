@@ -170,7 +170,7 @@ pub static TABLE: Table = Table::record(
             "Extensions that the server chose, such as permessage-deflate; NULL without any.",
         ),
         col(
-            "inner",
+            "inner_service",
             T::Text,
             "",
             "Protocol inside by its first bytes, such as ssh or tls; NULL when they show none.",
