@@ -6,13 +6,14 @@
 //! An upgrade to WebSocket or HTTP/2 is handed to their parsers.
 //! Refuses: HTTP/2 (its preface is not taken), decoding of bodies, and guessing where the next message
 //! begins after loss: it waits for a segment that starts with one.
-//! Read `head` (grammar), then `exchange` (pairing), then `fields` and `record` (what is kept), then `body` (files).
+//! Read `head` (grammar), then `exchange` (pairing), then `fields` and `record` (what is kept), then `transfer` and `body` (files).
 
 mod body;
 mod exchange;
 pub(in crate::protocol) mod fields;
 pub(in crate::protocol) mod head;
 mod record;
+mod transfer;
 
 pub use record::{Content, HTTP, HttpTransaction};
 
@@ -20,7 +21,6 @@ use super::clues::HOST_CLUES;
 use super::credentials::CREDENTIALS;
 use super::files::FILES;
 use super::ntlm::NTLM;
-use super::sniff::{SNIFF_LEN, sniff};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict, http2, websocket};
 use crate::flow::At;
 use crate::model::flow::Side;
@@ -47,9 +47,6 @@ const HEAD_CAP: usize = 64 * 1024;
 /// Bytes of an unfinished head that are kept for when its rest is lost (a snaplen of 96 to 400 bytes is common): enough
 /// for the first line and the fields that name the host.
 const RESCUE_CAP: usize = 2048;
-
-/// Longest first line of a chunk with its extensions, bytes; real ones have below 20.
-const CHUNK_LINE_CAP: usize = 4096;
 
 fn probe(probe: &Probe<'_>) -> Verdict {
     let (orig, resp) = (head::look(probe.orig), head::look(probe.resp));
@@ -388,122 +385,6 @@ impl Http1 {
         }
         self.exchanges.end(self.is_client(side), false, out);
         true
-    }
-
-    fn begin_body(&mut self, side: Side, body: Body, out: &mut Output<'_>) {
-        let half = self.half(side);
-        half.sniffed = false;
-        half.sniff.clear();
-        half.declared = if let Body::Length(n) = body { Some(n) } else { None };
-        half.state = match body {
-            Body::None => return self.end_message(side, out),
-            Body::Length(n) => State::Body(n),
-            Body::Chunked => State::ChunkLine,
-            Body::UntilClose => State::UntilClose,
-        };
-    }
-
-    /// Bytes of a body, or of one chunk of it.
-    fn body(&mut self, side: Side, rest: &[u8], left: u64, out: &mut Output<'_>) -> Step {
-        let chunked = matches!(self.half(side).state, State::Chunk(_));
-        let here = left.min(rest.len() as u64);
-        self.content(side, rest.get(..here as usize).unwrap_or(rest), here, out);
-        let left = left - here;
-        if left == 0 {
-            if chunked {
-                self.half(side).state = State::ChunkEnd;
-            } else {
-                self.end_message(side, out);
-            }
-            return Step::Took(here as usize);
-        }
-        // Past what is hashed, nothing in it is of interest; `unskipped` corrects the count if it does not come.
-        let half = self.half(side);
-        let curious = !half.sniffed || half.file.as_ref().is_none_or(|f| f.is_curious());
-        let skip = if curious { 0 } else { left };
-        if let Some(file) = &mut half.file {
-            file.skipped(skip);
-        }
-        self.content(side, &[], skip, out);
-        self.half(side).state = if chunked { State::Chunk(left - skip) } else { State::Body(left - skip) };
-        if skip > 0 { Step::Return(Fed::Skip(skip)) } else { Step::All }
-    }
-
-    fn chunk_line(&mut self, side: Side, rest: &[u8], out: &mut Output<'_>) -> Step {
-        let Some(line) = head::first_line(rest.get(..CHUNK_LINE_CAP).unwrap_or(rest)) else {
-            let long = rest.len() >= CHUNK_LINE_CAP;
-            return if long { self.broken(side, "a chunk without a size", out) } else { Step::Wait };
-        };
-        let Some(size) = head::chunk_size(line.trim_ascii()) else {
-            return self.broken(side, "a chunk without a size", out);
-        };
-        self.half(side).state = if size == 0 { State::Trailer } else { State::Chunk(size) };
-        Step::Took(memchr::memchr(b'\n', rest).map_or(rest.len(), |lf| lf + 1))
-    }
-
-    /// Fields behind the last chunk, up to an empty line. None of them is kept.
-    fn trailer(&mut self, side: Side, rest: &[u8], out: &mut Output<'_>) -> Step {
-        let taken = match rest {
-            [b'\r', b'\n', ..] => 2,
-            [b'\n', ..] => 1,
-            _ => match memchr::memchr(b'\n', rest) {
-                Some(lf) => return Step::Took(lf + 1),
-                None if rest.len() >= CHUNK_LINE_CAP => return self.broken(side, "an endless trailer", out),
-                None => return Step::Wait,
-            },
-        };
-        self.end_message(side, out);
-        Step::Took(taken)
-    }
-
-    /// The body at hand, whose first byte may be this one.
-    fn file(&mut self, side: Side, out: &mut Output<'_>) -> &mut body::Body {
-        let is_client = self.is_client(side);
-        let [orig, resp] = &mut self.halves;
-        let half = match side {
-            Side::Orig => orig,
-            Side::Resp => resp,
-        };
-        let declared = half.declared;
-        let exchanges = &self.exchanges;
-        half.file.get_or_insert_with(|| body::Body::new(side, exchanges.announced(is_client), declared, out))
-    }
-
-    fn end_file(&mut self, side: Side, whole: bool, out: &mut Output<'_>) {
-        if let Some(file) = self.half(side).file.take() {
-            file.finish(whole, out);
-        }
-    }
-
-    /// Count body bytes; the first ones tell its type.
-    fn content(&mut self, side: Side, bytes: &[u8], len: u64, out: &mut Output<'_>) {
-        let is_client = self.is_client(side);
-        if !bytes.is_empty() {
-            self.file(side, out).data(bytes, out);
-        }
-        let half = self.half(side);
-        if !half.sniffed {
-            let room = SNIFF_LEN.saturating_sub(half.sniff.len());
-            half.sniff.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        }
-        let full = half.sniff.len() >= SNIFF_LEN;
-        if let Some(content) = self.exchanges.content(is_client) {
-            content.body_len = content.body_len.saturating_add(len);
-        }
-        if full {
-            self.name_type(side);
-        }
-    }
-
-    fn name_type(&mut self, side: Side) {
-        let is_client = self.is_client(side);
-        let half = self.half(side);
-        let kind = if half.sniffed { None } else { sniff(&half.sniff) };
-        half.sniffed = true;
-        half.sniff = Vec::new();
-        if let (Some(kind), Some(content)) = (kind, self.exchanges.content(is_client)) {
-            content.mime = Some(kind);
-        }
     }
 
     /// The message at hand is over.

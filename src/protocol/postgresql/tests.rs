@@ -1,6 +1,7 @@
 //! Exchanges as they come: whole, refused, lost, cut anywhere.
 
 use super::*;
+use crate::protocol::credentials::{Credential, Secret};
 use crate::protocol::testing::{Bench, Run, Sent, lost, orig, resp};
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {

@@ -4,8 +4,10 @@
 //! Requests meet their answers; logins go to `ntlm` and `credentials`, files to `files`, pipes to `dcerpc`. After a loss it waits for a
 //! segment that begins with a message. Refuses: what is inside encrypted and compressed messages (it says that they were there), and
 //! SMB over QUIC or RDMA.
-//! Read this file (framing), then `v1` and `v2` (what messages say), `state` (what belongs together), `record`, `status`.
+//! Read this file (framing), then `v1` and `v2` (what messages say), `ask` (in which words), `state` (what belongs together), `record`, `status`.
 
+mod ask;
+mod login;
 mod record;
 mod state;
 mod status;
@@ -27,7 +29,8 @@ use crate::model::bytes::{be32, le64};
 use crate::model::flow::Side;
 use crate::model::text::printable;
 use crate::model::weird::{Detail, WeirdKind};
-use state::{State, Stream};
+use ask::Stream;
+use state::State;
 
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {

@@ -3,7 +3,8 @@
 //! MS-SMB2 section 2.2. A message may hold several requests or answers; each has a header of 64 bytes. Offsets inside are from that
 //! header.
 
-use super::state::{Answer, Ask, Handle, Head, MAX_NAME, QUERY_DIRECTORY, State, Stream, What};
+use super::ask::{Answer, Ask, Handle, Head, MAX_NAME, QUERY_DIRECTORY, Stream, What};
+use super::state::State;
 use super::status::{self, Status};
 use crate::model::bytes::{Cursor, le16, le32, le64};
 use crate::model::flow::Side;

@@ -1,8 +1,12 @@
 //! Which sessions, shares and files are open, and which request does an answer belong to?
 //!
 //! One for each connection, fed by both versions: they turn bytes into an [`Ask`] or an [`Answer`], here these meet, and rows come of
-//! it. Bytes of files go to `files`, those of pipes to DCE/RPC. Everything that is remembered has a cap; the oldest goes first.
+//! it. What passes through files and pipes is in `files`. Everything that is remembered has a cap; the oldest goes first.
 
+mod files;
+
+use super::ask::{Answer, Ask, Handle, Head, QUERY_DIRECTORY, What};
+use super::login::{Login, settle};
 use super::record::SmbRecord;
 use super::status::{self, Status};
 use crate::flow::At;
@@ -10,17 +14,12 @@ use crate::model::flow::Side;
 use crate::model::weird::{Detail, WeirdKind};
 use crate::protocol::Output;
 use crate::protocol::clues::Clue;
-use crate::protocol::credentials::{Credential, Secret};
-use crate::protocol::dcerpc::{Conversation, Uuid};
-use crate::protocol::files::FileWatch;
-use crate::protocol::ntlm::Session;
+use crate::protocol::dcerpc::Conversation;
+use files::OpenFile;
 use std::collections::VecDeque;
 
 /// Requests that wait for their answers. Servers grant 512 credits, clients use some tens; the oldest is written without its answer.
 const MAX_PENDING: usize = 256;
-
-/// Files open at once. Explorer keeps some tens; the oldest is taken for closed.
-const MAX_FILES: usize = 512;
 
 /// Pipes open at once: each may keep up to 32 KiB of unfinished packets. Further ones are not looked into.
 const MAX_PIPES: usize = 32;
@@ -30,99 +29,6 @@ const MAX_TREES: usize = 128;
 
 /// Sessions, and logins under way, on one connection; only terminal servers have more than a few.
 const MAX_SESSIONS: usize = 64;
-
-/// The only request that is repeated until there is nothing left to answer.
-pub(super) const QUERY_DIRECTORY: &str = "query_directory";
-
-/// Longest name or path kept, bytes of UTF-16: the longest that Windows opens without extended paths, doubled.
-pub(super) const MAX_NAME: usize = 1_040;
-
-/// Where a message belongs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
-    pub(super) side: Side,
-    /// What request and answer have in common.
-    pub(super) key: u64,
-    pub(super) session: u64,
-    pub(super) tree: u32,
-    pub(super) signed: bool,
-}
-
-/// Which file?
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Handle {
-    /// This one.
-    Of(u128),
-    /// The one that the request with this key, before it in the same message, opens.
-    OpenedBy(u64),
-}
-
-/// A request, of either version.
-#[derive(Debug, Default)]
-pub(super) struct Ask {
-    pub(super) command: &'static str,
-    pub(super) what: What,
-    pub(super) file: Option<Handle>,
-    pub(super) name: Option<String>,
-    pub(super) new_name: Option<String>,
-    /// What a success means for the file.
-    pub(super) action: Option<&'static str>,
-    pub(super) size: Option<u64>,
-}
-
-/// What a request needs to have its answer understood.
-#[derive(Debug, Default)]
-pub(super) enum What {
-    /// A row, no more.
-    #[default]
-    Row,
-    Negotiate(Option<Uuid>),
-    SessionSetup(Box<Login>),
-    Logoff,
-    TreeConnect,
-    TreeDisconnect,
-    Create {
-        delete_on_close: bool,
-    },
-    Close,
-    Read(u64),
-    /// Will the file be deleted when it is closed?
-    Doom(bool),
-    Rename,
-    Truncate,
-    /// Something said to a pipe, with its answer; no row.
-    Transact,
-}
-
-/// An authentication under way.
-#[derive(Debug, Default)]
-pub(super) struct Login {
-    pub(super) ntlm: Option<Session>,
-    /// Account of a login without NTLMSSP, and in which form its secret came.
-    pub(super) account: Option<(String, Secret)>,
-    pub(super) native: [Option<Box<str>>; 2],
-}
-
-impl Login {
-    pub(super) fn feed(&mut self, side: Side, blob: &[u8], out: &mut Output<'_>) {
-        let fresh = || Session::new("smb");
-        let mut session = self.ntlm.take().unwrap_or_else(fresh);
-        if session.feed(side, blob, out) || session.is_proved() {
-            self.ntlm = Some(session);
-        }
-    }
-}
-
-/// An answer.
-#[derive(Debug)]
-pub(super) enum Answer<'a> {
-    Plain,
-    Negotiate { version: &'static str, signing: &'static str, guid: Option<Uuid> },
-    SessionSetup { encrypt: bool, guest: bool, blob: &'a [u8], native: [Option<Box<str>>; 2] },
-    TreeConnect { share_type: Option<&'static str>, encrypt: bool },
-    Create { file: u128, action: u32, size: u64, directory: Option<bool> },
-    Data(&'a [u8]),
-}
 
 #[derive(Debug)]
 struct Waiting {
@@ -137,77 +43,6 @@ struct Tree {
     id: u32,
     path: Box<str>,
     share_type: Option<&'static str>,
-}
-
-/// The bytes of a file in one direction.
-#[derive(Debug, Default)]
-struct Transfer {
-    bytes: u64,
-    /// Where the next byte in order is.
-    next: u64,
-    watch: Option<Box<FileWatch>>,
-}
-
-impl Transfer {
-    /// Bytes at `offset`. Those that were seen before are counted only, those left out are a gap.
-    fn data(&mut self, offset: u64, bytes: &[u8], at: At, begin: impl FnOnce() -> FileWatch) {
-        let end = offset.saturating_add(bytes.len() as u64);
-        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        if end <= self.next {
-            return;
-        }
-        let known = self.next.saturating_sub(offset);
-        let watch = self.watch.get_or_insert_with(|| Box::new(begin()));
-        if offset > self.next {
-            watch.gap(offset - self.next);
-        }
-        watch.data(at, bytes.get(known as usize..).unwrap_or(&[]));
-        self.next = end;
-    }
-
-    fn finish(&mut self, size: Option<u64>, out: &mut Output<'_>) {
-        if let Some(watch) = self.watch.take() {
-            let whole = size == Some(self.next);
-            watch.declared(None, size).finish(whole, out);
-        }
-    }
-}
-
-#[derive(Debug)]
-struct OpenFile {
-    id: u128,
-    session: u64,
-    tree: u32,
-    name: Option<Box<str>>,
-    directory: Option<bool>,
-    size: Option<u64>,
-    doomed: bool,
-    read: Transfer,
-    written: Transfer,
-    pipe: Option<Box<Conversation>>,
-}
-
-impl OpenFile {
-    fn action(&self) -> Option<&'static str> {
-        match (self.doomed, self.read.bytes > 0, self.written.bytes > 0) {
-            (true, ..) => Some("delete"),
-            (_, true, true) => Some("read_write"),
-            (_, true, false) => Some("read"),
-            (_, false, true) => Some("write"),
-            _ => None,
-        }
-    }
-}
-
-/// Bytes of a file that come in pieces.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stream {
-    pub(super) file: u128,
-    pub(super) head: Head,
-    pub(super) write: bool,
-    pub(super) offset: u64,
-    /// Bytes still to come.
-    pub(super) left: u64,
 }
 
 /// What one connection has open.
@@ -518,102 +353,6 @@ impl State {
         }
     }
 
-    fn open(&mut self, id: u128, head: Head, out: &mut Output<'_>, fill: impl FnOnce(&mut OpenFile)) {
-        if let Some(stale) = self.take_file(id) {
-            self.left_open(stale, out);
-        }
-        if self.files.len() >= MAX_FILES
-            && let Some(oldest) = self.files.pop_front()
-        {
-            out.weird(WeirdKind::StateFull, Detail::Number(MAX_FILES as u64));
-            self.left_open(oldest, out);
-        }
-        let mut file = OpenFile {
-            id,
-            session: head.session,
-            tree: head.tree,
-            name: None,
-            directory: None,
-            size: None,
-            doomed: false,
-            read: Transfer::default(),
-            written: Transfer::default(),
-            pipe: None,
-        };
-        fill(&mut file);
-        self.files.push_back(file);
-    }
-
-    fn take_file(&mut self, id: u128) -> Option<OpenFile> {
-        let at = self.files.iter().position(|f| f.id == id)?;
-        self.files.remove(at)
-    }
-
-    /// Bytes of a file, or of a pipe, at `stream.offset`.
-    pub(super) fn data(&mut self, stream: &Stream, bytes: &[u8], out: &mut Output<'_>) {
-        if !self.files.iter().any(|f| f.id == stream.file) {
-            // Its open was not seen.
-            let pipe = Conversation::looks_like(bytes).then(Box::<Conversation>::default);
-            self.open(stream.file, stream.head, out, |f| f.pipe = pipe);
-        }
-        let Some(file) = self.files.iter_mut().rev().find(|f| f.id == stream.file) else { return };
-        let side = stream.head.side;
-        if let Some(pipe) = &mut file.pipe {
-            pipe.feed_pipe(side, bytes, out);
-        }
-        let (transfer, is_pipe) =
-            (if stream.write { &mut file.written } else { &mut file.read }, file.pipe.is_some());
-        if is_pipe {
-            transfer.bytes = transfer.bytes.saturating_add(bytes.len() as u64);
-            return;
-        }
-        let name = &file.name;
-        transfer.data(stream.offset, bytes, out.at, || {
-            FileWatch::new("smb", side, out.at, name.as_deref().map(str::to_owned))
-        });
-        let next = transfer.next;
-        if stream.write {
-            file.size = file.size.map(|size| size.max(next));
-        }
-    }
-
-    /// Something said to a pipe, or by it, in one request with its answer.
-    pub(super) fn pipe_data(&mut self, id: u128, head: Head, data: &[u8], out: &mut Output<'_>) {
-        if !self.files.iter().any(|f| f.id == id) {
-            self.open(id, head, out, |f| f.pipe = Some(Box::default()));
-        }
-        let file = self.files.iter_mut().rev().find(|f| f.id == id);
-        if let Some(pipe) = file.and_then(|f| f.pipe.as_mut()) {
-            pipe.feed_pipe(head.side, data, out);
-        }
-    }
-
-    /// What is known of a file goes into the row of its close, and its content to `files`.
-    fn closed(&mut self, mut file: OpenFile, row: &mut SmbRecord, out: &mut Output<'_>) {
-        row.action = file.action().filter(|_| file.pipe.is_none());
-        (row.read_bytes, row.written_bytes) = (Some(file.read.bytes), Some(file.written.bytes));
-        row.size = file.size;
-        // Written where nobody said how long it was before: as long as what came.
-        let written = file.size.or(Some(file.written.next));
-        file.read.finish(file.size, out);
-        file.written.finish(written, out);
-        if let Some(pipe) = &mut file.pipe {
-            pipe.finish(out);
-        }
-    }
-
-    /// Nobody saw it closed. It has a row of its own only when something was read or written.
-    fn left_open(&mut self, file: OpenFile, out: &mut Output<'_>) {
-        let head = Head { side: Side::Orig, key: 0, session: file.session, tree: file.tree, signed: false };
-        let mut row = self.row("close", head);
-        (row.file_name, row.is_directory) = (file.name.clone(), file.directory);
-        let told = file.action().is_some();
-        self.closed(file, &mut row, out);
-        if told {
-            out.record(out.at, row);
-        }
-    }
-
     /// The first message that cannot be read.
     pub(super) fn unreadable(
         &mut self,
@@ -648,29 +387,6 @@ fn forget_oldest<T>(list: &mut VecDeque<T>, cap: usize, out: &mut Output<'_>) {
     if list.len() >= cap {
         out.weird(WeirdKind::StateFull, Detail::Number(cap as u64));
         list.pop_front();
-    }
-}
-
-/// A login ended: `outcome` is whether it was accepted, and whether only as a guest.
-fn settle(
-    login: &mut Login,
-    outcome: Option<(bool, bool)>,
-    status: Option<Status>,
-    row: &mut SmbRecord,
-    out: &mut Output<'_>,
-) {
-    let told = status.map(|s| s.to_string());
-    // A guest was let in whatever the password was.
-    let success = outcome.map(|(yes, guest)| yes && !guest);
-    let detail = if outcome == Some((true, true)) { Some("guest".to_owned()) } else { told };
-    if let Some(ntlm) = &mut login.ntlm {
-        row.username = ntlm.account().map(Into::into);
-        ntlm.outcome(success, detail, out);
-    } else if let Some((account, secret)) = login.account.take() {
-        row.username = Some(account.as_str()).filter(|a| !a.is_empty()).map(Into::into);
-        let account = (!account.is_empty()).then_some(account);
-        let mechanism = if secret == Secret::Clear { "password" } else { "ntlm" };
-        out.record(out.at, Credential { service: "smb", account, mechanism, secret, success, detail });
     }
 }
 

@@ -1,5 +1,7 @@
 //! Messages as they come: whole, in pieces, pipelined, lost, lying.
 
+mod loss;
+
 use super::*;
 use crate::flow::FlowView;
 use crate::model::flow::Tuple;
@@ -320,63 +322,6 @@ fn connect_and_upgrade_hand_the_flow_on() {
         .ask(GET)
         .answer(OK);
     assert_eq!(f.statuses(), [(Some("h:1"), Some(407)), (Some("/a"), Some(200))]);
-}
-
-#[test]
-fn either_side_may_be_missing() {
-    let mut f = Flow::default();
-    f.answer(OK).answer(OK).end();
-    assert_eq!(f.statuses(), [(None, Some(200)); 2]);
-    let mut f = Flow::default();
-    f.ask(GET).ask(GET).end();
-    assert_eq!(f.statuses(), [(Some("/a"), None); 2]);
-    assert!(f.rows.iter().all(|r| !r.complete));
-    // The first packet of the capture came from the server.
-    let mut f = Flow::default();
-    f.ask(OK).answer(GET).ask(OK).end();
-    assert_eq!(f.statuses(), [(None, Some(200)), (Some("/a"), Some(200))]);
-}
-
-#[test]
-fn loss_in_a_head_waits_for_the_next_message() {
-    let mut f = Flow::default();
-    f.ask(GET).answer(b"HTTP/1.1 200 OK\r\nContent-Le").gap(Side::Resp, 100).answer(b"rest of something");
-    f.ask(b"GET /b HTTP/1.1\r\n\r\n").answer(OK).end();
-    assert_eq!(f.statuses(), [(Some("/a"), Some(200)), (Some("/b"), Some(200))]);
-    assert!(!f.rows[0].complete && f.rows[1].complete);
-    let mut f = Flow::default();
-    f.ask(GET).gap(Side::Resp, 100).answer(b"middle of a body").gap(Side::Orig, 60).ask(GET).answer(OK).end();
-    assert_eq!(f.statuses(), [(Some("/a"), None), (Some("/a"), Some(200))]);
-}
-
-#[test]
-fn heads_that_the_snaplen_cut_keep_their_complete_lines() {
-    let mut f = Flow::default();
-    f.ask(b"GET /a HTTP/1.1\r\nHost: h.org\r\nUser-Agent: Mozi").gap(Side::Orig, 300);
-    f.answer(b"HTTP/1.1 302 Found\r\nLocation: /b\r\nServ").gap(Side::Resp, 300);
-    f.ask(b"GET /b HTTP/1.1\r\nHost: h.org\r\nX").end();
-    assert_eq!(f.statuses(), [(Some("/a"), Some(302)), (Some("/b"), None)]);
-    let row = &f.rows[0];
-    assert_eq!((row.host.as_deref(), row.user_agent.as_deref()), (Some("h.org"), None));
-    assert_eq!((row.location.as_deref(), row.complete), (Some("/b"), false));
-}
-
-#[test]
-fn loss_in_a_body_is_stepped_over() {
-    let mut f = Flow::default();
-    f.ask(GET)
-        .answer(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n12345")
-        .gap(Side::Resp, 95)
-        .ask(GET)
-        .answer(OK);
-    assert_eq!((f.rows.len(), f.rows[0].response.body_len, f.rows[0].complete), (2, 5, false));
-    let mut f = Flow::default();
-    f.ask(GET)
-        .answer(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n12345")
-        .gap(Side::Resp, 500)
-        .ask(GET)
-        .answer(OK);
-    assert_eq!((f.rows.len(), f.rows[1].complete), (2, true));
 }
 
 #[test]
