@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/secnetmon/target
 PREFIX ?= /usr/local
 BIN := $(CARGO_TARGET_DIR)/release/secnetmon
 
-.PHONY: build demo test bench install uninstall fmt lint samples clean help
+.PHONY: build demo test bench protocol-report install uninstall fmt lint samples clean help
 .DEFAULT_GOAL := build
 
 build: ## build the program (the first time 6 to 7 minutes on two cores)
@@ -28,6 +28,15 @@ test: ## run every test; those that need a tool that is missing say so and are s
 bench: build ## measure ingest beside nfpcapd and argus on one file (makes up to 1 GiB of load in ~/.cache once)
 	@scripts/setup.sh bench
 	@scripts/bench.py "$(BIN)"
+
+# Where the measures and captures lie that are kept beside the project.
+CHECK ?= ../shared/check
+CORPUS ?= ../shared/corpus
+
+protocol-report: build ## is the service of every flow of the corpus right? (CHECK and CORPUS name the folders)
+	@if [ -f "$(CHECK)/protocols.py" ] && [ -d "$(CORPUS)/protocols" ]; then \
+		python3 "$(CHECK)/protocols.py" "$(BIN)" "$(CORPUS)/protocols" "$(CORPUS)/protocols_truth"; \
+	else echo "No corpus at $(CORPUS), or no measures at $(CHECK): nothing to report."; fi
 
 install: build ## copy program, DuckDB library, manual page and shell completions to PREFIX
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" scripts/install.sh "$(BIN)"
@@ -50,4 +59,4 @@ clean: ## remove what cargo built (not the fetched library, not the bench load)
 	@cargo clean
 
 help:
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 17
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
