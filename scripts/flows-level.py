@@ -4,7 +4,8 @@
 usage: flows.py … | flows-level.py
 
 flows.py itself also asks for 95% of Zeek's service names. Here the service is named as precisely as it is known: `mdns`, `llmnr`
-and `nbns` where Zeek says `dns`, `ldap` where it says `ldap_tcp`. Those 24 of its 133 rows are right and not equal.
+and `nbns` where Zeek says `dns`, `ldap` where it says `ldap_tcp`; and `gtp` names all its versions, as protocols.py asks, where Zeek says
+`gtpv1`. Those 26 of its 133 rows are right and not equal.
 """
 import re
 import sys
@@ -18,7 +19,7 @@ LEVELS = {  # percent; each a little under what was measured, so that one row mo
     "resp_bytes": 98.0,
     "orig_pkts": 97.0,
     "resp_pkts": 98.0,
-    "service": 81.0,
+    "service": 80.0,
 }
 
 text = sys.stdin.read()

@@ -52,7 +52,7 @@ impl Set {
     }
 
     /// In one of them.
-    fn or(self, other: Self) -> Self {
+    pub(super) fn or(self, other: Self) -> Self {
         let mut out = self;
         for (a, b) in out.0.iter_mut().zip(other.0) {
             *a |= b;

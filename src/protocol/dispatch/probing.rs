@@ -13,6 +13,10 @@ use crate::protocol::{Probe, Protocol, Transport, Verdict};
 /// A claim at least this sure (of 100) is taken although others still want to see more.
 const SURE_ENOUGH: u8 = 50;
 
+/// A claim at least this sure (of 100) is taken unheard of others when the port is the protocol's own: nearly every flow of DNS, TLS or
+/// HTTP is decided so, by one probe instead of a hundred.
+const SURE_AT_HOME: u8 = 85;
+
 /// Ports above this are given to clients by most systems (Linux from 32768 on): that a server chose one says nothing.
 const HIGHEST_HINT: u16 = 32_767;
 
@@ -88,7 +92,19 @@ enum Asked {
 
 /// Ask every candidate in `open`; rule out those who decline. The surest claim comes back with its index.
 fn judge(candidates: &Candidates, open: &mut Set, probe: &Probe<'_>, last: bool) -> Option<usize> {
+    let (orig_port, resp_port) = probe.ports;
     let mut best: Option<(u8, usize)> = None;
+    for i in candidates.at_home(resp_port).or(candidates.at_home(orig_port)).iter().filter(|i| open.has(*i)) {
+        if let Some(Verdict::Mine(sure)) = candidates.get(i).map(|p| (p.probe)(probe))
+            && best.is_none_or(|(b, _)| sure > b)
+        {
+            best = Some((sure, i));
+        }
+    }
+    if let Some((SURE_AT_HOME.., i)) = best {
+        return Some(i);
+    }
+    best = None;
     let mut waiting = false;
     for i in open.iter() {
         let Some(protocol) = candidates.get(i) else { continue };
