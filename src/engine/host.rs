@@ -275,6 +275,11 @@ impl HostShard {
         self.inventory.note(sighting);
     }
 
+    /// Pairs of hosts that may be counted twice, because there were too many to remember.
+    pub(super) fn pairs_forgotten(&self) -> u64 {
+        self.inventory.forgotten()
+    }
+
     /// A name that the capture itself gives to one of our hosts.
     pub(super) fn name(&mut self, ip: Ip, name: &str) {
         self.inventory.name(ip, name);

@@ -151,6 +151,7 @@ pub(super) struct Inventory {
     sensor: Arc<str>,
     hosts: HashMap<Ip, Box<Host>>,
     pairs: HashSet<u64>,
+    forgotten: u64,
     hasher: DefaultHashBuilder,
     /// Rows of hours that were written before their host.
     early: Rows,
@@ -163,6 +164,7 @@ impl Inventory {
             sensor,
             hosts: HashMap::new(),
             pairs: HashSet::new(),
+            forgotten: 0,
             hasher: DefaultHashBuilder::default(),
             early: Rows::new(&TRAFFIC_HOURLY),
         }
@@ -223,6 +225,7 @@ impl Inventory {
             keep(&mut host.used, service, ITEMS);
         }
         if self.pairs.len() >= PAIRS {
+            self.forgotten += self.pairs.len() as u64;
             self.pairs.clear();
         }
         if self.pairs.insert(self.hasher.hash_one((s.ip, s.peer))) {
@@ -235,6 +238,11 @@ impl Inventory {
         if let Some(host) = self.hosts.get_mut(&ip) {
             keep(&mut host.names, name.into(), ITEMS);
         }
+    }
+
+    /// Pairs forgotten because there were too many.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// Is it time to write what is there?

@@ -119,6 +119,8 @@ struct Engine {
     hosts: Vec<HostShard>,
     lanes: Lanes,
     ours: Option<Subnets>,
+    /// Is it a stream, which shows its rows as it goes?
+    streaming: bool,
     /// When a stream last wrote its hosts, packet time.
     hosts_written: Option<Timestamp>,
     weirds: Vec<Weird>,
@@ -148,6 +150,7 @@ impl Engine {
             hosts: (0..SHARDS).map(|_| HostShard::new(start.capture_id, &sensor)).collect(),
             lanes: Lanes::new(),
             ours: None,
+            streaming: start.streaming,
             hosts_written: None,
             weirds: Vec::new(),
             weird_rows: RowBuffers::new(start.capture_id),
@@ -204,6 +207,7 @@ impl Engine {
                     prepared.recycle(&mut spare);
                     self.spare = spare;
                     self.hand_on(false, sink)?;
+                    self.write_hosts_of_stream(sink)?;
                     decoded
                 }
             };
@@ -282,6 +286,9 @@ impl Engine {
 
     /// Streams show their hosts as they go: nobody knows when they end, and a killed process must leave more than flows.
     fn write_hosts_of_stream<S: Sink>(&mut self, sink: &mut S) -> Result<(), EngineError<S::Error>> {
+        if !self.streaming {
+            return Ok(());
+        }
         let now = self.front.clock.now();
         match (self.hosts_written, now) {
             (Some(last), Some(now)) if now.since(last) >= HOSTS_EVERY => {
@@ -358,6 +365,7 @@ impl Engine {
         let forgotten = self.hosts.iter().map(|h| h.names.forgotten()).sum();
         let mut caps =
             vec![("weirds_not_stored", self.weird_log.not_stored()), ("dns_names_forgotten", forgotten)];
+        caps.push(("host_pairs_forgotten", self.hosts.iter().map(HostShard::pairs_forgotten).sum()));
         for shard in &mut self.shards {
             for (name, n) in shard.caps_hit() {
                 match caps.iter_mut().find(|(known, _)| *known == name) {

@@ -62,7 +62,10 @@ fn join_parts(db: &Connection, id: i64) -> Result<(), StoreError> {
     let (facts, hourly) = (engine::HOST_FACTS.name, engine::TRAFFIC_HOURLY.name);
     let parted: bool = db
         .query_row(
-            &format!("SELECT count(*) > count(DISTINCT ip) FROM {facts} WHERE capture_id = {id}"),
+            &format!(
+                "SELECT (SELECT count(*) > count(DISTINCT ip) FROM {facts} WHERE capture_id = {id})
+                     OR (SELECT count(*) > count(DISTINCT (hour, ip)) FROM {hourly} WHERE capture_id = {id})"
+            ),
             [],
             |r| r.get(0),
         )
