@@ -4,10 +4,12 @@
 //! `record` and `schema`; the rest supports them.
 
 pub mod addr;
+pub mod anomaly;
 pub mod bytes;
 pub mod event;
 pub mod flow;
 pub mod ids;
+pub mod kind;
 pub mod ledger;
 pub mod packet;
 pub mod record;
