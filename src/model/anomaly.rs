@@ -235,6 +235,21 @@ impl Anomaly {
     }
 }
 
+/// What one detector did over one capture.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DetectorRun {
+    /// Which.
+    pub detector: Cow<'static, str>,
+    /// Its parameters by name.
+    pub parameters: Map<String, Value>,
+    /// How long it ran, seconds.
+    pub duration_s: f64,
+    /// Findings it made.
+    pub findings: u64,
+    /// State given up, or findings left out, because a cap was reached.
+    pub evicted: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::kind;
