@@ -235,6 +235,21 @@ impl Anomaly {
     }
 }
 
+/// One detector over one capture: what ran, with which numbers, and what came of it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct DetectorRun {
+    /// Which detector.
+    pub detector: Cow<'static, str>,
+    /// Its parameters.
+    pub parameters: Map<String, Value>,
+    /// How long it ran, seconds over all threads.
+    pub duration_s: f64,
+    /// Findings it made.
+    pub findings: u64,
+    /// State it gave up because a cap was reached.
+    pub evicted: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::kind;
