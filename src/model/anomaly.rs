@@ -235,18 +235,18 @@ impl Anomaly {
     }
 }
 
-/// One detector over one capture: what ran, with which numbers, and what came of it.
+/// What one detector did over one capture.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct DetectorRun {
-    /// Which detector.
+    /// Which.
     pub detector: Cow<'static, str>,
-    /// Its parameters.
+    /// Its parameters by name.
     pub parameters: Map<String, Value>,
-    /// How long it ran, seconds over all threads.
+    /// How long it ran, seconds.
     pub duration_s: f64,
     /// Findings it made.
     pub findings: u64,
-    /// State it gave up because a cap was reached.
+    /// State given up, or findings left out, because a cap was reached.
     pub evicted: u64,
 }
 

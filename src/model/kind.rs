@@ -20,7 +20,7 @@ pub struct Kind {
 
 /// The kind of this name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
-    KINDS.iter().copied().find(|k| k.name == name)
+    KINDS.iter().find(|k| k.name == name).copied()
 }
 
 macro_rules! kinds {

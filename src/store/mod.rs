@@ -5,6 +5,7 @@
 //! database or its log by path while it is open: DuckDB's own lock is a POSIX record lock, which any second
 //! descriptor of the process would drop; hence `<db>.lock`. Refuses to know what packets are, and to print.
 
+mod anomalies;
 mod batch;
 mod capture;
 mod connect;

@@ -109,6 +109,12 @@ fn comments(sql: &mut String, what: &str, t: &Definition) {
     }
 }
 
+/// Every table of a new database, for tests that need no file.
+#[cfg(test)]
+pub(super) fn tables_for_tests() -> String {
+    changes(&Present::new())
+}
+
 /// Names the declared schema: equal ones need no change.
 fn fingerprint() -> String {
     blake3::hash(changes(&Present::new()).as_bytes()).to_hex().to_string()

@@ -229,6 +229,12 @@ pub(super) static ANOMALIES: Table = Table {
             "Why: each measure with its value, its threshold and its weight.",
         ),
         col("flow_ids", "BIGINT[]", "", "Flows behind it, a capped list; joins flows."),
+        col(
+            "packets",
+            "UBIGINT[]",
+            "",
+            "Packets behind it that belong to no flow, such as ARP, a capped list of numbers in the capture.",
+        ),
         col("details", "VARCHAR", "", "More facts as a JSON object; NULL when there are none."),
         col("status", "VARCHAR", "", "open, acknowledged or false_positive."),
     ],
@@ -245,6 +251,7 @@ pub(super) static DETECTOR_RUNS: Table = Table {
         col("started_at", "TIMESTAMP_NS", "UTC", "When it began, by the clock of this machine."),
         col("duration_s", "DOUBLE", "seconds", "How long it ran."),
         col("findings", "UBIGINT", "", "How many findings it made."),
+        col("evicted", "UBIGINT", "", "State given up because a cap was reached."),
     ],
 };
 
