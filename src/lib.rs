@@ -13,6 +13,8 @@ pub mod flow; // 2  keys, TCP state and history, ordered streams, table, expiry,
 
 pub mod protocol; // 3  one application protocol a file: probe, parse, record, table
 
+pub mod detect; // 4  one detector a file: facts in, findings out
+
 pub mod engine; // 5  the pipeline: batches, shards, fan-out, back-pressure, statistics
 
 #[cfg(feature = "store")]

@@ -18,7 +18,6 @@ pub(super) enum Exit {
     /// 3: done, but the input was damaged or partly unreadable; everything before the damage is kept.
     Damaged,
     /// 4: done, and something at or above the asked severity was found.
-    #[allow(dead_code, reason = "part of the contract; given by --fail-on, which comes with the detectors")]
     Found,
     /// 130: stopped by the user (128 + SIGINT, as shells expect, so that a loop around it stops, too).
     Interrupted,

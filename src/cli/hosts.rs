@@ -5,12 +5,12 @@
 
 use super::exit::usage;
 use super::output::{self, FormatOption};
+use super::page::{Page, Section};
 use super::{Context, Exit};
-use crate::report::render::{Format, Render, Style, renderer};
+use crate::report::render::{Format, Style};
 use crate::store::Reader;
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
-use std::io::Write;
 use std::net::IpAddr;
 
 /// List hosts, or show the profile of one
@@ -96,13 +96,6 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     );
     output::rows(&mut reader.query(&sql, &[], &cx.settings.query.limits())?, format, style)?;
     Ok(Exit::Done)
-}
-
-/// A part of the profile: its name, what it shows, its SQL with `$ip` and `$n`.
-struct Section {
-    name: &'static str,
-    title: &'static str,
-    sql: &'static str,
 }
 
 const IDENTITY: Section = Section {
@@ -229,49 +222,15 @@ const SECTIONS: &[Section] = &[
 ];
 
 fn profile(ip: &str, n: u64, reader: &Reader, cx: &Context, format: Format, style: Style) -> Result<Exit> {
-    if matches!(format, Format::Csv | Format::Ndjson) {
-        return Err(usage("a profile has several tables; use --format table, markdown or json"));
-    }
     let limit = if n == 0 { i64::MAX.to_string() } else { n.to_string() };
     let params = [("ip".to_owned(), Some(ip.to_owned())), ("n".to_owned(), Some(limit))];
-    let mut out = output::stdout();
-    let mut separator = "{";
+    let mut page = Page::begin(format, style, ip)?;
     for (i, section) in SECTIONS.iter().enumerate() {
-        let mut results = reader.query(section.sql, &params, &cx.settings.query.limits())?;
-        let schema = results.schema().clone();
-        let mut batches = Vec::new();
-        for batch in results.by_ref() {
-            batches.push(batch?);
-        }
-        let rows: usize = batches.iter().map(|b| b.num_rows()).sum();
+        let rows = page.section(section, &params, reader, cx)?;
         if i == 0 && rows == 0 {
             return Err(anyhow!("no host {ip} in the database; `secnetmon hosts` lists those that are"));
         }
-        match format {
-            Format::Json => {
-                write!(out, "{separator}\"{}\": ", section.name)?;
-                separator = ", ";
-            }
-            _ if rows == 0 => continue,
-            Format::Markdown if i == 0 => write!(out, "# {ip}\n\n## {}\n\n", section.title)?,
-            Format::Markdown => write!(out, "\n## {}\n\n", section.title)?,
-            _ => {
-                let gap = if i == 0 { "" } else { "\n" };
-                let (bold, plain) = if style.colour { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-                let of = if i == 0 { format!(" {ip}") } else { String::new() };
-                writeln!(out, "{gap}{bold}{}{of}{plain}", section.title)?;
-            }
-        }
-        let mut r: Box<dyn Render + '_> = renderer(format, &mut out, style);
-        r.begin(&schema)?;
-        for batch in &batches {
-            r.batch(batch)?;
-        }
-        r.finish()?;
     }
-    if format == Format::Json {
-        writeln!(out, "}}")?;
-    }
-    out.flush()?;
+    page.end()?;
     Ok(Exit::Done)
 }

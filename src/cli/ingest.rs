@@ -3,6 +3,7 @@
 //! One capture a file, one transaction a capture; a file that cannot be read does not stop the others. What was already
 //! there is said and skipped. Ends with an honest account: what was read, what was found, what was lost.
 
+use super::anomalies::{ScanOptions, SeverityArg};
 use super::exit::usage;
 use super::interrupt::Interrupt;
 use super::output::{self, complain};
@@ -60,6 +61,11 @@ pub(super) struct Args {
     /// Replace captures that are already there
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    scan: ScanOptions,
+    /// End with exit code 4 when something at or above this severity was found
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    fail_on: Option<SeverityArg>,
 }
 
 /// More worker threads than this is a typing error.
@@ -88,6 +94,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     if !args.local_nets.is_empty() {
         config.topology.local_nets.clone_from(&args.local_nets);
     }
+    args.scan.apply(&mut config.detect)?;
     let began = Instant::now();
     let interrupt = Interrupt::listen()?;
     let options = Options { stop: interrupt.flag(), filter: args.filter.clone(), ..Options::default() };
@@ -109,7 +116,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     }
     drop(writer);
     store.close()?;
-    account.finish(cx, began.elapsed())?;
+    exit = exit.and(account.finish(cx, began.elapsed(), args.fail_on.map(SeverityArg::severity))?);
     Ok(exit)
 }
 

@@ -3,9 +3,11 @@
 //! One command a file; the only floor that prints, reads the environment or decides on exit codes. Read `exit`, `config`
 //! and `output` first; each command then is a few steps over the floors below.
 
+mod anomalies;
 mod completions;
 mod config;
 mod db;
+mod detectors;
 mod env;
 mod exit;
 mod flows;
@@ -15,6 +17,7 @@ mod init;
 mod interrupt;
 mod man;
 mod output;
+mod page;
 mod paths;
 mod plan;
 mod progress;
@@ -36,12 +39,14 @@ use std::process::ExitCode;
 const AFTER_HELP: &str = "\
 Begin with:
   secnetmon ingest capture.pcapng        read a capture
+  secnetmon anomalies                    what was found, most urgent first
   secnetmon query top_talkers            ask a saved question (query --list shows all)
   secnetmon query -e 'FROM flows'        ask anything in SQL (schema shows tables and columns)
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but the input was damaged, 130 stopped by the user.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but the input was damaged,
+4 something at or above --fail-on was found, 130 stopped by the user.";
 
-/// Turns packet captures into flows and records in a database that answers SQL.
+/// Turns packet captures into flows, records and explained findings in a database that answers SQL.
 #[derive(Parser, Debug)]
 #[command(name = "secnetmon", version, after_help = AFTER_HELP, propagate_version = true)]
 #[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
@@ -73,6 +78,8 @@ enum Command {
     Query(query::Args),
     Flows(flows::Args),
     Hosts(hosts::Args),
+    Anomalies(anomalies::Args),
+    Detectors(detectors::Args),
     Schema(schema::Args),
     Db(db::Args),
     Completions(completions::Args),
@@ -146,6 +153,8 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Query(args) => query::run(&args, &Context::new(global)?),
         Command::Flows(args) => flows::run(&args, &Context::new(global)?),
         Command::Hosts(args) => hosts::run(&args, &Context::new(global)?),
+        Command::Anomalies(args) => anomalies::run(&args, &Context::new(global)?),
+        Command::Detectors(args) => detectors::run(&args, &Context::new(global)?),
         Command::Schema(args) => schema::run(&args, &Context::new(global)?),
         Command::Db(args) => db::run(&args, &Context::new(global)?),
     }

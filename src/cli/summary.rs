@@ -3,10 +3,12 @@
 //! The account at the end of `ingest`: per capture a few lines, then totals, the top services and oddities, and what to
 //! ask next. Everything that was lost has a line; nothing lost, no line.
 
-use super::Context;
+use super::anomalies;
 use super::output::{self, grouped, plural, size};
 use super::progress::per_second;
+use super::{Context, Exit};
 use crate::engine::sink::CaptureSummary;
+use crate::model::anomaly::Severity;
 use crate::model::ids::CaptureId;
 use crate::model::ledger::Stop;
 use crate::model::text::printable;
@@ -19,6 +21,8 @@ use std::time::Duration;
 
 /// Services and oddities shown.
 const TOP: usize = 8;
+/// Findings shown.
+const FINDINGS_SHOWN: usize = 10;
 /// Local networks named before the rest is counted.
 const NETS_SHOWN: usize = 4;
 
@@ -51,13 +55,21 @@ impl Account {
     }
 
     /// The end of the account. The database must be closed for writing.
-    pub(super) fn finish(&self, cx: &Context, took: Duration) -> Result<()> {
+    ///
+    /// With `fail_on` the exit tells whether something at or above it was found.
+    pub(super) fn finish(&self, cx: &Context, took: Duration, fail_on: Option<Severity>) -> Result<Exit> {
         let mut out = String::new();
+        let mut exit = Exit::Done;
+        let mut found = false;
         if !self.stored.is_empty() {
             // Opened anew: the answers come from what is on the disk.
             let reader = Reader::open(&cx.database(), &cx.settings.store.reading(), &[])?;
             self.top(&reader, cx, &mut out, "services", "coalesce(service, 'unknown')", "flows")?;
             self.top(&reader, cx, &mut out, "weirds", "kind", "weirds")?;
+            found = self.findings(&reader, cx, &mut out)?;
+            if let Some(least) = fail_on {
+                exit = anomalies::found(&reader, cx, &self.ours(), &Vec::new(), least)?;
+            }
             let secs = took.as_secs_f64();
             let _ = writeln!(
                 out,
@@ -87,11 +99,71 @@ impl Account {
         }
         if !self.stored.is_empty() {
             let weird = if self.weirds > 0 { ", secnetmon query weirds" } else { "" };
+            let first = if found { "secnetmon anomalies show ID, " } else { "" };
             output::say(&format!(
-                "next: secnetmon query top_talkers, secnetmon hosts, secnetmon flows{weird} (query --list shows all)"
+                "next: {first}secnetmon query top_talkers, secnetmon hosts, secnetmon flows{weird} (query --list shows all)"
             ));
         }
-        Ok(())
+        Ok(exit)
+    }
+
+    /// The captures of this command, as a condition.
+    fn ours(&self) -> String {
+        let ids: Vec<String> = self.stored.iter().map(|id| id.0.to_string()).collect();
+        format!("capture_id IN ({})", ids.join(", "))
+    }
+
+    /// How many findings of each severity, and the most urgent ones. Were there any?
+    fn findings(&self, reader: &Reader, cx: &Context, out: &mut String) -> Result<bool> {
+        let limits = cx.settings.query.limits();
+        let sql = format!(
+            "SELECT severity, title, anomaly_id::VARCHAR AS id, round(confidence, 2)::VARCHAR AS sure, count(*) OVER (PARTITION BY severity) AS n
+             FROM anomalies WHERE {} AND status <> 'false_positive'
+             ORDER BY severity_rank DESC, score DESC, first_ts, anomaly_id",
+            self.ours()
+        );
+        let mut counts: Vec<(String, i64)> = Vec::new();
+        let mut lines = Vec::new();
+        for batch in reader.query(&sql, &[], &limits)? {
+            let batch = batch?;
+            let text = |name: &str| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
+            let n = batch.column_by_name("n").and_then(|c| c.as_primitive_opt::<Int64Type>());
+            let (Some(severity), Some(title), Some(id), Some(sure), Some(n)) =
+                (text("severity"), text("title"), text("id"), text("sure"), n)
+            else {
+                continue;
+            };
+            for i in 0..batch.num_rows() {
+                let word = severity.value(i);
+                if counts.last().is_none_or(|(last, _)| last != word) {
+                    counts.push((word.to_owned(), n.value(i)));
+                }
+                if lines.len() < FINDINGS_SHOWN {
+                    let title = printable(title.value(i).as_bytes(), 160);
+                    lines.push(format!(
+                        "  {word:<9}{title} (confidence {}, ID {})",
+                        sure.value(i),
+                        id.value(i)
+                    ));
+                }
+            }
+        }
+        if counts.is_empty() {
+            let _ = writeln!(out, "{:<10}none", "findings");
+            return Ok(false);
+        }
+        let told: Vec<String> =
+            counts.iter().map(|(s, n)| format!("{} {s}", grouped(n.unsigned_abs()))).collect();
+        let _ = writeln!(out, "{:<10}{}", "findings", told.join(", "));
+        for line in &lines {
+            let _ = writeln!(out, "{line}");
+        }
+        let all: i64 = counts.iter().map(|(_, n)| n).sum();
+        if all.unsigned_abs() as usize > lines.len() {
+            let _ =
+                writeln!(out, "  {} more: secnetmon anomalies", all.unsigned_abs() as usize - lines.len());
+        }
+        Ok(true)
     }
 
     /// One line of counts, most first.
@@ -104,11 +176,9 @@ impl Account {
         value: &str,
         table: &str,
     ) -> Result<()> {
-        let ids: Vec<String> = self.stored.iter().map(|id| id.0.to_string()).collect();
         let sql = format!(
-            "SELECT {value} AS name, count(*)::BIGINT AS n FROM {table} WHERE capture_id IN ({}) \
-             GROUP BY name ORDER BY n DESC, name",
-            ids.join(", ")
+            "SELECT {value} AS name, count(*)::BIGINT AS n FROM {table} WHERE {} GROUP BY name ORDER BY n DESC, name",
+            self.ours()
         );
         let mut all: Vec<(String, i64)> = Vec::new();
         for batch in reader.query(&sql, &[], &cx.settings.query.limits())? {

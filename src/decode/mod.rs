@@ -176,6 +176,42 @@ pub struct Arp {
     pub target_ip: Ip,
 }
 
+/// What an ICMP (RFC 792) or ICMPv6 (RFC 4443, RFC 4861) message says besides its addresses: for detectors of tunnels, redirects and
+/// routers that should not be. Neighbour messages are [`Arp`]s.
+#[derive(Clone, Copy, Debug)]
+pub struct IcmpMessage {
+    /// Packet time.
+    pub ts: Timestamp,
+    /// Number of the packet.
+    pub packet: u64,
+    /// Sender.
+    pub src: Ip,
+    /// Receiver.
+    pub dst: Ip,
+    /// Sender's link address, or none.
+    pub src_mac: Mac,
+    /// 4 or 6.
+    pub ip_version: u8,
+    /// Message type.
+    pub kind: u8,
+    /// Message code.
+    pub code: u8,
+    /// Echo: the identifier.
+    pub id: u16,
+    /// Echo: the sequence number.
+    pub seq: u16,
+    /// Payload bytes behind the header, on the wire.
+    pub payload_len: u32,
+    /// A hash of the captured payload: equal payloads have equal ones.
+    pub payload_hash: u64,
+    /// Bits per byte of the captured payload, 0 to 8.
+    pub entropy: f32,
+    /// Redirect: the gateway to use instead. Router advertisement: the first prefix.
+    pub told: Ip,
+    /// Redirect: for which destination. Router advertisement: its lifetime in seconds in the last two bytes.
+    pub about: Ip,
+}
+
 /// What one or many packets decoded to, in packet order. Reused between batches: `clear` keeps the memory.
 #[derive(Debug, Default)]
 pub struct Layers {
@@ -183,6 +219,8 @@ pub struct Layers {
     pub items: Vec<Decoded>,
     /// ARP packets.
     pub arps: Vec<Arp>,
+    /// ICMP messages that detectors ask about.
+    pub icmps: Vec<IcmpMessage>,
     /// Oddities.
     pub weirds: Vec<Weird>,
     /// IP fragments at any tunnel level, in packet order: for the [`Defragmenter`]. They are in no item yet.
@@ -200,6 +238,7 @@ impl Layers {
     pub fn clear(&mut self) {
         self.items.clear();
         self.arps.clear();
+        self.icmps.clear();
         self.weirds.clear();
         self.fragments.clear();
         self.unknown_link = 0;

@@ -5,7 +5,7 @@
 
 use super::clock::Clock;
 use super::{SHARDS, shard_of};
-use crate::decode::{Decoded, Decoder, Defragmenter, Layers, Role};
+use crate::decode::{Arp, Decoded, Decoder, Defragmenter, IcmpMessage, Layers, Role};
 use crate::model::packet::Batch;
 use crate::model::time::Timestamp;
 use crate::model::weird::{Detail, Weird, WeirdKind};
@@ -95,6 +95,11 @@ impl Prepared {
                 self.datagrams.get(i as usize).map_or(&[], Vec::as_slice)
             }
         }
+    }
+
+    /// What the link layer and ICMP said, slice by slice.
+    pub(super) fn said(&self) -> impl Iterator<Item = (&[Arp], &[IcmpMessage])> {
+        self.slices.iter().chain([&self.reassembled]).map(|s| (&s.layers.arps[..], &s.layers.icmps[..]))
     }
 
     /// Give the memory back for the next batch.

@@ -4,11 +4,13 @@
 //! for. Here rows are made. Nothing is written before the local networks are frozen.
 
 use super::inventory::{Inventory, Sighting};
+use super::judge::{Fact, ShardJudge};
 use super::names::Names;
 use super::tables::{FLOWS, FlowContext, write_flow, write_weird};
 use super::weirds::WeirdLog;
 use super::{SHARDS, shard_of};
 use crate::decode::pair_hash;
+use crate::detect::{FlowFact, RecordFact};
 use crate::flow::CommunityId;
 use crate::model::addr::Ip;
 use crate::model::event::{Body, Event};
@@ -109,10 +111,12 @@ pub(super) struct HostShard {
     shapes: HashSet<(Ip, SynShape)>,
     /// Servers whose recursion was already told.
     resolvers: HashSet<Ip>,
+    /// The detectors.
+    pub(super) judge: ShardJudge,
 }
 
 impl HostShard {
-    pub(super) fn new(capture: CaptureId, sensor: &Arc<str>) -> Self {
+    pub(super) fn new(capture: CaptureId, sensor: &Arc<str>, detect: &crate::detect::Config) -> Self {
         Self {
             capture,
             rows: RowBuffers::new(capture),
@@ -125,11 +129,13 @@ impl HostShard {
             abroad: (0..SHARDS).map(|_| Vec::new()).collect(),
             shapes: HashSet::new(),
             resolvers: HashSet::new(),
+            judge: ShardJudge::new(detect),
         }
     }
 
-    /// Take the shard's facts of a batch, one list per flow shard; they are emptied. Rows are made once `ours` is known.
-    pub(super) fn run(&mut self, lists: &mut [Vec<Event>], ours: Option<&Subnets>) {
+    /// Take the shard's facts of a batch, one list per flow shard; they are emptied. Rows are made once `ours` is known; detectors see
+    /// what was known by `until`.
+    pub(super) fn run(&mut self, lists: &mut [Vec<Event>], ours: Option<&Subnets>, until: Timestamp) {
         for list in lists {
             self.waiting.append(list);
         }
@@ -138,9 +144,9 @@ impl HostShard {
         events.sort_by_key(|e| e.packet);
         for event in events.drain(..) {
             match event.body {
-                Body::Flow(flow) => self.flow(*flow, ours),
+                Body::Flow(flow) => self.flow(event.known, *flow, ours),
                 Body::Weird(weird) => self.weirds.push(weird),
-                Body::Record { flow_id, record, .. } => {
+                Body::Record { flow_id, tuple, record } => {
                     if let Some(dns) = record.as_type::<DnsRecord>() {
                         self.learn(event.host, event.ts, dns);
                         self.resolver(event.ts, flow_id, dns);
@@ -154,10 +160,23 @@ impl HostShard {
                         row.time(event.ts).i64(capture).i64(flow_id.0);
                         record.write(&mut row);
                     }
+                    if self.judge.wants(record.table()) {
+                        self.judge.note(Fact::Record(Box::new(RecordFact {
+                            known: event.known,
+                            ts: event.ts,
+                            packet: event.packet,
+                            flow_id,
+                            tuple,
+                            src_internal: ours.contains(tuple.src),
+                            dst_internal: ours.contains(tuple.dst),
+                            record,
+                        })));
+                    }
                 }
             }
         }
         self.waiting = events;
+        self.judge.advance(until);
     }
 
     /// Is this the first time that we hear it? A full memory starts anew: saying it twice is harmless.
@@ -226,7 +245,7 @@ impl HostShard {
         }
     }
 
-    fn flow(&mut self, mut flow: FlowRecord, ours: &Subnets) {
+    fn flow(&mut self, known: Timestamp, mut flow: FlowRecord, ours: &Subnets) {
         let tuple = flow.tuple;
         let said: Option<Arc<str>> = flow.hostname.take().map(Arc::from);
         let (hostname, source) = match said {
@@ -251,6 +270,13 @@ impl HostShard {
             write_flow(&mut rows.row(), self.capture, &flow, &context);
         }
         let (src_internal, dst_internal) = (context.src_internal, context.dst_internal);
+        if self.judge.wants_flows() {
+            let mut fact = FlowFact::new(known, &flow);
+            (fact.src_internal, fact.dst_internal) = (src_internal, dst_internal);
+            (fact.direction, fact.hostname_source) = (context.direction, source);
+            fact.hostname.clone_from(&hostname);
+            self.judge.note(Fact::Flow(Box::new(fact)));
+        }
         self.shape(&flow, src_internal);
         let (here, there) = Sighting::of(&flow, hostname, src_internal, dst_internal);
         self.sight(here);

@@ -1,6 +1,7 @@
 //! A sink that keeps rows in memory: what tests ask instead of a database. No transactions, no limits.
 
 use super::sink::{CaptureStart, CaptureSummary, Sink, Stored};
+use crate::model::anomaly::Anomaly;
 use crate::model::ids::CaptureNo;
 use crate::model::rows::Rows;
 
@@ -9,6 +10,8 @@ use crate::model::rows::Rows;
 pub struct Memory {
     batches: Vec<Rows>,
     captures: u32,
+    /// Findings, by id, as they stood last.
+    pub anomalies: std::collections::BTreeMap<i64, Anomaly>,
     /// Was the last capture committed?
     pub committed: bool,
 }
@@ -57,6 +60,11 @@ impl Sink for Memory {
         Ok(())
     }
 
+    fn anomalies(&mut self, found: Vec<Anomaly>) -> Result<(), Self::Error> {
+        self.anomalies.extend(found.into_iter().map(|a| (a.id.0, a)));
+        Ok(())
+    }
+
     fn commit(&mut self, _: &CaptureSummary) -> Result<Stored, Self::Error> {
         self.committed = true;
         Ok(Stored::Committed)
@@ -64,6 +72,7 @@ impl Sink for Memory {
 
     fn abandon(&mut self) -> Result<(), Self::Error> {
         self.batches.clear();
+        self.anomalies.clear();
         Ok(())
     }
 }

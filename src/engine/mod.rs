@@ -8,6 +8,7 @@ mod clock;
 mod front;
 mod host;
 mod inventory;
+mod judge;
 pub mod memory;
 mod names;
 pub mod pipeline;
@@ -34,6 +35,8 @@ pub struct Config {
     pub protocol: crate::protocol::dispatch::Config,
     /// Which addresses are ours.
     pub topology: crate::topology::Config,
+    /// Detectors and their thresholds.
+    pub detect: crate::detect::Config,
     /// What the whole engine may hold.
     pub limits: Limits,
 }

@@ -8,6 +8,7 @@
 use super::front::{Front, Prepared, Slice};
 use super::host::{HostShard, RowBuffers};
 use super::inventory::Sighting;
+use super::judge::{Fact, SegmentJudge, watermark};
 use super::shard::Shard;
 use super::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use super::stats::Stats;
@@ -18,7 +19,7 @@ use crate::decode::{Decoder, Defragmenter, pair_hash};
 use crate::flow::FlowTable;
 use crate::model::addr::Ip;
 use crate::model::event::Event;
-use crate::model::ids::CaptureNo;
+use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::ledger::{SourceLedger, Stop};
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
@@ -118,6 +119,10 @@ struct Engine {
     shards: Vec<Shard>,
     hosts: Vec<HostShard>,
     lanes: Lanes,
+    segment: SegmentJudge,
+    /// The capture, and from which confidence on a finding is told.
+    capture: CaptureId,
+    least: f64,
     ours: Option<Subnets>,
     /// Is it a stream, which shows its rows as it goes?
     streaming: bool,
@@ -147,8 +152,11 @@ impl Engine {
             decoder: Arc::new(Decoder::new(&config.decode)),
             front: Front::new(inference, Defragmenter::new(&config.decode)),
             shards,
-            hosts: (0..SHARDS).map(|_| HostShard::new(start.capture_id, &sensor)).collect(),
+            hosts: (0..SHARDS).map(|_| HostShard::new(start.capture_id, &sensor, &config.detect)).collect(),
             lanes: Lanes::new(),
+            segment: SegmentJudge::new(&config.detect),
+            capture: start.capture_id,
+            least: config.detect.confidence_threshold,
             ours: None,
             streaming: start.streaming,
             hosts_written: None,
@@ -198,12 +206,15 @@ impl Engine {
                     self.front.in_order(&mut prepared, &decoder, infer, &mut self.weirds);
                     self.settle(false);
                     let now = self.front.clock.now();
+                    prepared.said().for_each(|(arps, icmps)| self.segment.layers(arps, icmps));
+                    let until = watermark(now);
                     let (shards, hosts, lanes, ours) =
                         (&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref());
                     let ((), decoded) = rayon::join(
-                        || fan_out(shards, hosts, lanes, ours, &|shard| shard.run(&prepared, now)),
+                        || fan_out(shards, hosts, lanes, ours, until, &|shard| shard.run(&prepared, now)),
                         || decode(&mut spare),
                     );
+                    self.judge_segment(until);
                     prepared.recycle(&mut spare);
                     self.spare = spare;
                     self.hand_on(false, sink)?;
@@ -223,9 +234,8 @@ impl Engine {
         self.front.in_order(&mut prepared, &self.decoder, self.ours.is_none(), &mut self.weirds);
         self.settle(false);
         let now = self.front.clock.now();
-        fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref(), &|s| {
-            s.run(&prepared, now)
-        });
+        prepared.said().for_each(|(arps, icmps)| self.segment.layers(arps, icmps));
+        self.fan_out(watermark(now), &|s| s.run(&prepared, now));
         prepared.recycle(&mut self.spare);
         self.hand_on(false, sink)
     }
@@ -235,7 +245,7 @@ impl Engine {
         self.front.clock.tick(now);
         self.settle(false);
         self.write_hosts_of_stream(sink)?;
-        fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref(), &|s| s.tick(now));
+        self.fan_out(watermark(self.front.clock.now()), &|s| s.tick(now));
         self.hand_on(true, sink)
     }
 
@@ -243,13 +253,12 @@ impl Engine {
     fn finish<S: Sink>(&mut self, ledger: &SourceLedger, sink: &mut S) -> Result<(), EngineError<S::Error>> {
         let leftover = self.front.leftover(&mut self.weirds);
         self.settle(true);
-        let ours = self.ours.as_ref();
-        fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, ours, &|s| s.run(&leftover, None));
+        leftover.said().for_each(|(arps, icmps)| self.segment.layers(arps, icmps));
+        self.fan_out(Timestamp::MAX, &|s| s.run(&leftover, None));
         self.hand_on(false, sink)?;
         loop {
             let more = std::sync::atomic::AtomicBool::new(false);
-            let ours = self.ours.as_ref();
-            fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, ours, &|s| {
+            self.fan_out(Timestamp::MAX, &|s| {
                 if s.finish(FLOWS_PER_ROUND) {
                     more.store(true, std::sync::atomic::Ordering::Relaxed);
                 }
@@ -259,8 +268,45 @@ impl Engine {
                 break;
             }
         }
+        self.hosts.par_iter_mut().with_max_len(1).for_each(|h| h.judge.finish());
+        self.segment.finish();
         self.write_hosts(ledger, sink)?;
+        self.hand_on_findings(self.loss(ledger), sink)?;
         self.hand_on(true, sink)
+    }
+
+    /// Run the shards, then the detectors of the whole capture.
+    fn fan_out(&mut self, until: Timestamp, work: &(dyn Fn(&mut Shard) + Sync)) {
+        fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref(), until, work);
+        self.judge_segment(until);
+    }
+
+    fn judge_segment(&mut self, until: Timestamp) {
+        self.hosts.iter_mut().for_each(|host| self.segment.records(&mut host.judge.to_segment));
+        // Like rows, judgements wait for the local networks.
+        if self.ours.is_some() {
+            self.segment.advance(until);
+        }
+    }
+
+    /// Which part of the packets the capture lost, by what the capturing program says (0 to 1).
+    fn loss(&self, ledger: &SourceLedger) -> f64 {
+        let dropped: u64 = ledger.files.iter().flat_map(|f| &f.interfaces).filter_map(|i| i.dropped).sum();
+        let seen = self.front.totals.packets;
+        if dropped == 0 { 0.0 } else { dropped as f64 / (dropped + seen) as f64 }
+    }
+
+    /// Findings that changed, shard by shard in order.
+    fn hand_on_findings<S: Sink>(&mut self, loss: f64, sink: &mut S) -> Result<(), EngineError<S::Error>> {
+        let (capture, least) = (self.capture, self.least);
+        let mut found = self.segment.take(capture, least, loss);
+        for host in &mut self.hosts {
+            found.extend(host.judge.take(capture, least, loss));
+        }
+        if !found.is_empty() {
+            sink.anomalies(found)?;
+        }
+        Ok(())
     }
 
     /// What was seen of hosts, shard by shard, so that the rows of one are gone before the next come.
@@ -316,6 +362,9 @@ impl Engine {
 
     /// Give full buffers (or all) to the sink, shard by shard in order.
     fn hand_on<S: Sink>(&mut self, all: bool, sink: &mut S) -> Result<(), EngineError<S::Error>> {
+        if self.streaming {
+            self.hand_on_findings(0.0, sink)?;
+        }
         let mut rows_sent = 0;
         for host in &mut self.hosts {
             self.weirds.append(&mut host.weirds);
@@ -343,6 +392,9 @@ impl Engine {
         let caps_hit = self.caps_hit();
         let t = &self.front.totals;
         let ours = self.ours.clone().unwrap_or_default();
+        let mut runs = Vec::new();
+        self.hosts.iter().for_each(|host| host.judge.account(&mut runs));
+        self.segment.account(&mut runs);
         CaptureSummary {
             ledger,
             first_ts: t.first_ts,
@@ -357,6 +409,7 @@ impl Engine {
             local_nets_source: ours.source(),
             caps_hit,
             flows: self.flows,
+            runs,
         }
     }
 
@@ -386,6 +439,7 @@ fn fan_out(
     hosts: &mut [HostShard],
     lanes: &mut Lanes,
     ours: Option<&Subnets>,
+    until: Timestamp,
     work: &(dyn Fn(&mut Shard) + Sync),
 ) {
     shards.par_iter_mut().with_max_len(1).for_each(work);
@@ -396,15 +450,19 @@ fn fan_out(
         .par_iter_mut()
         .zip(lanes.events.par_iter_mut())
         .with_max_len(1)
-        .for_each(|(host, lane)| host.run(lane, ours));
+        .for_each(|(host, lane)| host.run(lane, ours, until));
     for (s, host) in hosts.iter_mut().enumerate() {
         cross(&mut host.abroad, &mut lanes.sightings, s);
+        cross(&mut host.judge.to_target, &mut lanes.facts, s);
     }
     hosts
         .par_iter_mut()
-        .zip(lanes.sightings.par_iter_mut())
+        .zip(lanes.sightings.par_iter_mut().zip(lanes.facts.par_iter_mut()))
         .with_max_len(1)
-        .for_each(|(host, lane)| host.meet(lane));
+        .for_each(|(host, (sightings, facts))| {
+            host.meet(sightings);
+            host.judge.meet(facts);
+        });
 }
 
 /// What is on its way from one shard to another: `[to][from]`.
@@ -413,6 +471,8 @@ struct Lanes {
     events: Vec<Vec<Vec<Event>>>,
     /// From the shard of one end of a flow to that of the other.
     sightings: Vec<Vec<Vec<Sighting>>>,
+    /// From the shard of an originator to that of the responder.
+    facts: Vec<Vec<Vec<Fact>>>,
 }
 
 impl Lanes {
@@ -420,7 +480,7 @@ impl Lanes {
         fn square<T>() -> Vec<Vec<Vec<T>>> {
             (0..SHARDS).map(|_| (0..SHARDS).map(|_| Vec::new()).collect()).collect()
         }
-        Self { events: square(), sightings: square() }
+        Self { events: square(), sightings: square(), facts: square() }
     }
 }
 

@@ -3,6 +3,7 @@
 //! One capture is `begin`, then `rows` many times, then `commit` or `abandon`. A sink is called from one
 //! thread at a time.
 
+use crate::model::anomaly::{Anomaly, DetectorRun};
 use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::ledger::SourceLedger;
 use crate::model::rows::Rows;
@@ -53,6 +54,8 @@ pub struct CaptureSummary {
     pub caps_hit: Vec<(&'static str, u64)>,
     /// Flows written.
     pub flows: u64,
+    /// Detectors that ran.
+    pub runs: Vec<DetectorRun>,
 }
 
 /// How a capture ended in the sink.
@@ -74,6 +77,9 @@ pub trait Sink: Send {
 
     /// Rows of one table. May block: that is the back-pressure.
     fn rows(&mut self, rows: Rows) -> Result<(), Self::Error>;
+
+    /// Findings: new ones, or ones that grew and replace what was handed on under their id.
+    fn anomalies(&mut self, found: Vec<Anomaly>) -> Result<(), Self::Error>;
 
     /// The capture is complete: keep it.
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, Self::Error>;

@@ -202,6 +202,10 @@ impl Sink for Broken {
         Err(Full)
     }
 
+    fn anomalies(&mut self, _: Vec<crate::model::anomaly::Anomaly>) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     fn commit(&mut self, _: &CaptureSummary) -> Result<Stored, Full> {
         Err(Full)
     }

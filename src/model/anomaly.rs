@@ -236,7 +236,7 @@ impl Anomaly {
 }
 
 /// What one detector did over one capture.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct DetectorRun {
     /// Which.
     pub detector: Cow<'static, str>,

@@ -15,6 +15,8 @@ use super::weird::Weird;
 pub struct Event {
     /// When it happened in packet time; for an expired flow, when its timeout passed.
     pub ts: Timestamp,
+    /// When it was known in packet time: for a record the packet that completed it. Detectors take facts in this order.
+    pub known: Timestamp,
     /// The packet at which it was known, from 1; orders events of one batch.
     pub packet: u64,
     /// The host it is counted on: the originator of its flow.

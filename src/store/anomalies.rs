@@ -82,9 +82,7 @@ fn record_batch(rows: &[&Anomaly], said: &BTreeMap<i64, String>) -> Result<Recor
             "kind" => texts(&|a| Some(a.kind.name.to_owned())),
             "title" => texts(&|a| Some(a.title.clone())),
             "severity" => texts(&|a| Some(a.severity.name().to_owned())),
-            "severity_rank" => {
-                Arc::new(UInt8Array::from_iter_values(rows.iter().map(|a| a.severity.rank())))
-            }
+            "severity_rank" => Arc::new(UInt8Array::from_iter_values(rows.iter().map(|a| a.severity.rank()))),
             "confidence" => reals(&|a| a.confidence),
             "score" => reals(&|a| a.score),
             "src_ip" => texts(&|a| a.src.map(|ip| ip.to_string())),
@@ -265,8 +263,10 @@ mod tests {
         a.count = 100;
         replace(&db, &[a]).unwrap(); // written and replaced in one transaction
         db.execute_batch("COMMIT").unwrap();
-        let rows: String =
-            one(&db, "SELECT string_agg(concat_ws(' ', src_ip, count, status), ', ' ORDER BY src_ip) FROM anomalies");
+        let rows: String = one(
+            &db,
+            "SELECT string_agg(concat_ws(' ', src_ip, count, status), ', ' ORDER BY src_ip) FROM anomalies",
+        );
         assert_eq!(rows, "10.0.0.1 100 false_positive, 10.0.0.2 2 open");
         replace(&db, &[]).unwrap();
     }
@@ -275,11 +275,20 @@ mod tests {
     fn more_than_fit_at_once_are_all_written() {
         let db = db();
         let many: Vec<Anomaly> = (0..5_000_i64)
-            .map(|n| Anomaly { id: AnomalyId(n), reasons: vec![], flows: vec![], packets: vec![], ..finding(1) })
+            .map(|n| Anomaly {
+                id: AnomalyId(n),
+                reasons: vec![],
+                flows: vec![],
+                packets: vec![],
+                ..finding(1)
+            })
             .collect();
         replace(&db, &many).unwrap();
         replace(&db, &many).unwrap();
-        assert_eq!(one::<i64>(&db, "SELECT count(*) FROM anomalies WHERE len(reasons) = 0 AND flow_ids = []"), 5_000);
+        assert_eq!(
+            one::<i64>(&db, "SELECT count(*) FROM anomalies WHERE len(reasons) = 0 AND flow_ids = []"),
+            5_000
+        );
     }
 
     #[test]

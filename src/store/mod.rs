@@ -134,6 +134,18 @@ impl Store {
         capture::by_id(&self.db, id)
     }
 
+    /// Note what a person thinks of a finding; false when there is none of this id.
+    pub fn set_status(&self, anomaly_id: i64, status: &str) -> Result<bool, StoreError> {
+        let changed = self
+            .db
+            .execute(
+                "UPDATE anomalies SET status = ? WHERE anomaly_id = ?",
+                duckdb::params![status, anomaly_id],
+            )
+            .map_err(connect::write_error)?;
+        Ok(changed > 0)
+    }
+
     /// The engine's sink: a thread that owns a connection of its own. One at a time: a second one's captures fail to
     /// commit.
     pub fn writer(&self) -> Result<Writer, StoreError> {

@@ -6,8 +6,9 @@
 //! that is dropped swallows its errors. Refuses to guess after an error: the capture can then only be abandoned.
 
 use super::connect::write_error;
-use super::{StoreError, batch, capture};
+use super::{StoreError, anomalies, batch, capture};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
+use crate::model::anomaly::Anomaly;
 use crate::model::ids::CaptureNo;
 use crate::model::rows::Rows;
 use crate::model::schema::Table;
@@ -39,6 +40,7 @@ const CHECKPOINT_ROWS: u64 = 50_000;
 enum Command {
     Begin(CaptureStart, SyncSender<Result<CaptureNo, StoreError>>),
     Rows(Rows, usize),
+    Anomalies(Vec<Anomaly>),
     Commit(Box<CaptureSummary>, SyncSender<Result<Stored, StoreError>>),
     Abandon(SyncSender<Result<(), StoreError>>),
 }
@@ -150,6 +152,11 @@ impl Sink for Writer {
         self.send(Command::Rows(rows, bytes))
     }
 
+    fn anomalies(&mut self, found: Vec<Anomaly>) -> Result<(), StoreError> {
+        // Few and small beside rows: they pass the bound.
+        self.send(Command::Anomalies(found))
+    }
+
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
         self.ask(|answer| Command::Commit(Box::new(summary.clone()), answer))
     }
@@ -196,6 +203,11 @@ fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &S
                     shared.with(|s| s.error = s.error.take().or(Some(e)));
                 }
                 shared.give(bytes);
+            }
+            Ok(Command::Anomalies(found)) => {
+                if let Err(e) = session.anomalies(&found) {
+                    shared.with(|s| s.error = s.error.take().or(Some(e)));
+                }
             }
             Ok(Command::Commit(summary, answer)) => {
                 let told = shared.with(|s| s.error.take());
@@ -326,6 +338,20 @@ impl<'db> Session<'db> {
         done
     }
 
+    fn anomalies(&mut self, found: &[Anomaly]) -> Result<(), StoreError> {
+        match &self.open {
+            None => return Err(StoreError::Misuse("findings came before a capture began")),
+            Some(o) if o.failed => return Ok(()),
+            Some(_) => {}
+        }
+        let done = anomalies::replace(self.db, found);
+        if let Some(open) = &mut self.open {
+            open.failed |= done.is_err();
+            open.uncommitted += found.len() as u64;
+        }
+        done
+    }
+
     fn append(&mut self, rows: Rows) -> Result<(), StoreError> {
         let (table, n) = (rows.table, rows.len());
         if !self.tables.contains_key(table.name) {
@@ -425,6 +451,7 @@ impl<'db> Session<'db> {
             return Ok(Stored::Duplicate(path));
         }
         capture::insert_finished(self.db, &o.start, o.no, o.began, hash.as_deref(), summary)?;
+        anomalies::runs(self.db, o.start.capture_id, &summary.runs)?;
         self.sql("COMMIT")?;
         Ok(Stored::Committed)
     }

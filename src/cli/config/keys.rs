@@ -1,7 +1,11 @@
 //! Which settings are there, and what does each mean?
 //!
 //! The list behind the configuration file, its variables and `--set`. A test compares it with the settings' own
-//! defaults, so none can be forgotten. To add one: the field where it is used, and one line here.
+//! defaults, so none can be forgotten. To add one: the field where it is used, and one line here. The thresholds of detectors are listed
+//! by the detectors themselves.
+
+use crate::detect;
+use std::sync::LazyLock;
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +30,22 @@ pub(in crate::cli) const SECTIONS: &[(&str, &str)] = &[
     ("flow", "Flows: when they end and what they may keep in memory."),
     ("limits", "What the whole engine may hold. Hitting one of these is counted and shown, never hidden."),
     ("protocol", "Recognising and parsing application protocols."),
+    ("detect", "Finding what is suspicious; `secnetmon detectors NAME` explains each detector."),
 ];
 
 /// All settings in the order of the file.
-pub(in crate::cli) const KEYS: &[Key] = &[
+pub(in crate::cli) static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    let thresholds = detect::ALL.iter().flat_map(|d| d.thresholds.iter().map(move |t| (d.id, t)));
+    let thresholds = thresholds.map(|(id, t)| Key {
+        // Made once, and needed as long as the program runs.
+        key: format!("detect.{id}.{}", t.name).leak(),
+        meaning: format!("{} In {}; source: {}.", t.why, t.unit, t.source).leak(),
+    });
+    FIXED.iter().copied().chain(thresholds).collect()
+});
+
+/// Those that every program has.
+const FIXED: &[Key] = &[
     key(
         "ingest.sensor",
         "Name of the place where captures are recorded; only captures of one named sensor are joined.",
@@ -110,6 +126,10 @@ pub(in crate::cli) const KEYS: &[Key] = &[
         "protocol.switches_per_flow",
         "Times that one flow may change its protocol, such as a proxy and then TLS.",
     ),
+    key("detect.confidence_threshold", "Findings below this confidence, 0 to 1, are not reported."),
+    key("detect.disabled", "Detectors that do not run, by name."),
+    key("detect.mining_pools", "Further names of mining pools; a name stands for all below it."),
+    key("detect.mining_ports", "Further ports that mining pools listen on."),
 ];
 
 /// The environment variable of a setting.

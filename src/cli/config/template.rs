@@ -25,7 +25,7 @@ pub(in crate::cli) fn template() -> String {
     );
     for (section, meaning) in SECTIONS {
         let _ = write!(out, "\n# {meaning}\n[{section}]\n");
-        for known in KEYS {
+        for known in KEYS.iter() {
             let Some(name) = known.key.strip_prefix(section).and_then(|k| k.strip_prefix('.')) else {
                 continue;
             };
@@ -67,7 +67,7 @@ mod tests {
         defined.sort_unstable();
         listed.sort_unstable();
         assert_eq!(listed, defined);
-        for known in KEYS {
+        for known in KEYS.iter() {
             assert!(known.meaning.ends_with(['.', '?']), "{} needs a sentence", known.key);
             assert!(
                 SECTIONS.iter().any(|(s, _)| known.key.split('.').next() == Some(s)),

@@ -445,6 +445,7 @@ impl<A: Application> FlowTable<A> {
         let row = FlowRecord { syn: shape, ..record(&slot, &view, link, summary, end.reason) };
         out.push(Event {
             ts: end.at.ts,
+            known: end.at.ts,
             packet: end.at.packet,
             host: view.tuple.src,
             body: Body::Flow(Box::new(row)),
@@ -459,7 +460,7 @@ fn v4_number(ip: Ip) -> Option<u32> {
 
 fn weird(kind: WeirdKind, at: At, host: Ip, flow_id: Option<FlowId>, detail: Detail) -> Event {
     let weird = Weird { kind, ts: at.ts, packet: at.packet, flow_id, detail };
-    Event { ts: at.ts, packet: at.packet, host, body: Body::Weird(weird) }
+    Event { ts: at.ts, known: at.ts, packet: at.packet, host, body: Body::Weird(weird) }
 }
 
 #[cfg(test)]

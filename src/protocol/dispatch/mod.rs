@@ -220,7 +220,8 @@ impl Dispatcher {
             Emitted::Record(began, record) => {
                 marks.recorded = true;
                 let body = Body::Record { flow_id: flow.id, tuple: flow.tuple, record };
-                events.push(Event { ts: began.ts, packet: at.packet, host: flow.tuple.src, body });
+                let host = flow.tuple.src;
+                events.push(Event { ts: began.ts, known: at.ts, packet: at.packet, host, body });
             }
             // What looks malformed in a cut datagram is the capture's doing, not the sender's.
             Emitted::Weird(..) if cut => {}
@@ -229,7 +230,8 @@ impl Dispatcher {
                 marks.weirds += 1;
                 let weird = Weird { kind, ts: at.ts, packet: at.packet, flow_id: Some(flow.id), detail };
                 let body = Body::Weird(weird);
-                events.push(Event { ts: at.ts, packet: at.packet, host: flow.tuple.src, body });
+                let host = flow.tuple.src;
+                events.push(Event { ts: at.ts, known: at.ts, packet: at.packet, host, body });
             }
             Emitted::Expect(announced) => {
                 // The same announcement again, as clients do that try twice, is one: the later one knows more.

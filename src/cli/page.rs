@@ -1,0 +1,114 @@
+//! How does one thing fill a screen?
+//!
+//! A page has several tables under headings: the profile of a host, a finding in full. As text, as Markdown, or as one JSON object
+//! with a member a table. Refuses forms that hold one table only.
+
+use super::exit::usage;
+use super::output;
+use super::{Context, Exit};
+use crate::report::header::Bound;
+use crate::report::render::{Format, Render, Style, renderer};
+use crate::store::Reader;
+use anyhow::Result;
+use std::io::{BufWriter, StdoutLock, Write};
+
+/// A part of a page.
+pub(super) struct Section {
+    /// Member of the JSON object.
+    pub(super) name: &'static str,
+    /// Heading.
+    pub(super) title: &'static str,
+    /// What it shows.
+    pub(super) sql: &'static str,
+}
+
+/// A page being written to stdout.
+pub(super) struct Page<'a> {
+    out: BufWriter<StdoutLock<'static>>,
+    format: Format,
+    style: Style,
+    subject: &'a str,
+    written: usize,
+}
+
+impl<'a> Page<'a> {
+    /// Begin a page about `subject`.
+    pub(super) fn begin(format: Format, style: Style, subject: &'a str) -> Result<Self> {
+        if matches!(format, Format::Csv | Format::Ndjson) {
+            return Err(usage("this has several tables; use --format table, markdown or json"));
+        }
+        Ok(Self { out: output::stdout(), format, style, subject, written: 0 })
+    }
+
+    /// Write a section; an empty one only in JSON. Returns its rows.
+    pub(super) fn section(
+        &mut self,
+        section: &Section,
+        params: &[(String, Option<String>)],
+        reader: &Reader,
+        cx: &Context,
+    ) -> Result<usize> {
+        let params: Bound =
+            params.iter().filter(|(n, _)| section.sql.contains(&format!("${n}"))).cloned().collect();
+        let mut results = reader.query(section.sql, &params, &cx.settings.query.limits())?;
+        let schema = results.schema().clone();
+        let mut batches = Vec::new();
+        for batch in results.by_ref() {
+            batches.push(batch?);
+        }
+        let rows: usize = batches.iter().map(|b| b.num_rows()).sum();
+        if rows == 0 && (self.format != Format::Json || self.written == 0) {
+            return Ok(0);
+        }
+        self.heading(section.name, section.title)?;
+        let mut r: Box<dyn Render + '_> = renderer(self.format, &mut self.out, self.style);
+        r.begin(&schema)?;
+        for batch in &batches {
+            r.batch(batch)?;
+        }
+        r.finish()?;
+        Ok(rows)
+    }
+
+    /// Write a list of sentences.
+    pub(super) fn list(&mut self, name: &'static str, title: &'static str, lines: &[String]) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.heading(name, title)?;
+        if self.format == Format::Json {
+            write!(self.out, "{}", serde_json::Value::from(lines.to_vec()))?;
+            return Ok(());
+        }
+        for line in lines {
+            writeln!(self.out, "- {line}")?;
+        }
+        Ok(())
+    }
+
+    fn heading(&mut self, name: &str, title: &str) -> Result<()> {
+        let first = self.written == 0;
+        self.written += 1;
+        match self.format {
+            Format::Json => write!(self.out, "{}\"{name}\": ", if first { "{" } else { ", " })?,
+            Format::Markdown if first => write!(self.out, "# {}\n\n## {title}\n\n", self.subject)?,
+            Format::Markdown => write!(self.out, "\n## {title}\n\n")?,
+            _ => {
+                let gap = if first { "" } else { "\n" };
+                let (bold, plain) = if self.style.colour { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+                let of = if first { format!(" {}", self.subject) } else { String::new() };
+                writeln!(self.out, "{gap}{bold}{title}{of}{plain}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The page is complete.
+    pub(super) fn end(mut self) -> Result<Exit> {
+        if self.format == Format::Json && self.written > 0 {
+            writeln!(self.out, "}}")?;
+        }
+        self.out.flush()?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,83 @@
+//! What do the facts mean?
+//!
+//! One detector a file: facts in, findings out. A detector never parses bytes and never sees the database; `protocol` states facts,
+//! this floor judges. [`ALL`] lists the detectors, each with a [`Meta`] that explains itself: question, thresholds with their reasons,
+//! innocent causes. Detections that need the whole horizon are SQL (`queries/detections/`).
+//!
+//! Facts come in the order in which they became known, shard by shard: a detector sees all of one host (see [`Scope`]) and owns
+//! what it remembers of it. A flow is told when it *ends*, so windows count by the flow's own first time and must take what comes
+//! late. Nothing happens on a clock: a detector acts when a fact comes, and at the end. Read `fact` and `finding` next.
+
+pub mod config;
+pub mod fact;
+pub mod finding;
+pub mod meta;
+pub mod stats;
+pub mod window;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use config::Config;
+pub use fact::{FlowFact, Outcome, RecordFact};
+pub use finding::{Finding, Findings};
+pub use meta::{Meta, Params, Scope, Threshold};
+
+use crate::decode::{Arp, IcmpMessage};
+
+/// One judge. One instance a shard (or one for the capture: [`Scope::Segment`]); it owns its state.
+pub trait Detector: Send {
+    /// A flow ended.
+    fn flow(&mut self, _flow: &FlowFact, _out: &mut Findings) {}
+
+    /// A record of one of [`Meta::tables`].
+    fn record(&mut self, _record: &RecordFact, _out: &mut Findings) {}
+
+    /// Somebody said which link address an address has. [`Scope::Segment`] only.
+    fn arp(&mut self, _arp: &Arp, _out: &mut Findings) {}
+
+    /// An ICMP or ICMPv6 message. [`Scope::Segment`] only, and only for [`Meta::icmp`].
+    fn icmp(&mut self, _message: &IcmpMessage, _out: &mut Findings) {}
+
+    /// The capture is over: judge what was still open.
+    fn finish(&mut self, _out: &mut Findings) {}
+
+    /// State given up so far because a cap was reached.
+    fn evicted(&self) -> u64 {
+        0
+    }
+}
+
+/// Every streaming detector, one line an entry, in the order in which they are shown.
+#[rustfmt::skip] // one line an entry
+pub static ALL: &[&Meta] = &[
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_detector_explains_itself() {
+        for (i, m) in ALL.iter().enumerate() {
+            let at = m.id;
+            assert!(ALL.iter().skip(i + 1).all(|o| o.id != at), "{at} twice");
+            assert!(m.question.ends_with('?'), "{at}: the question is one");
+            assert!(m.method.ends_with('.'), "{at}: the method is a sentence");
+            assert!(!m.kinds.is_empty(), "{at}: finds nothing");
+            assert!(!m.innocent.is_empty(), "{at}: every detector has innocent causes");
+            assert!(!m.next.is_empty(), "{at}: says what to do next");
+            assert!(!m.references.is_empty(), "{at}: says where it comes from");
+            for t in m.thresholds {
+                assert!(
+                    !t.unit.is_empty() && t.why.ends_with('.') && !t.source.is_empty(),
+                    "{at}.{}",
+                    t.name
+                );
+                let same = m.thresholds.iter().filter(|o| o.name == t.name).count();
+                assert_eq!(same, 1, "{at}.{} twice", t.name);
+            }
+            let _ = (m.build)(&Params::of(m, &Config::default()));
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! How much, how many different, and when, in bounded memory?
+//!
+//! Counting that detectors share. Everything here takes facts that come late (a flow is told when it ends), has a cap, and counts what the
+//! cap took. Results never depend on hash order.
+
+use crate::model::time::{NANOS_PER_SEC, Timestamp};
+use hashbrown::{HashMap, HashSet};
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+
+/// State per key, with a cap: when it is full, the quarter that is least suspicious (then least recent) is given up and counted.
+#[derive(Debug)]
+pub struct Keyed<K, V> {
+    map: HashMap<K, Held<V>>,
+    cap: usize,
+    suspicion: fn(&V) -> u64,
+    evicted: u64,
+}
+
+#[derive(Debug)]
+struct Held<V> {
+    last: Timestamp,
+    value: V,
+}
+
+impl<K: Hash + Eq + Ord + Clone, V: Default> Keyed<K, V> {
+    /// At most `cap` keys; `suspicion` ranks what is worth keeping.
+    pub fn new(cap: usize, suspicion: fn(&V) -> u64) -> Self {
+        Self { map: HashMap::new(), cap: cap.max(4), suspicion, evicted: 0 }
+    }
+
+    /// The state of this key, new when there is none; touched at `ts`.
+    pub fn at(&mut self, key: &K, ts: Timestamp) -> &mut V {
+        if self.map.len() >= self.cap && !self.map.contains_key(key) {
+            self.shrink();
+        }
+        let held = self.map.entry_ref(key).or_insert_with(|| Held { last: ts, value: V::default() });
+        held.last = held.last.max(ts);
+        &mut held.value
+    }
+
+    /// The state of this key, if there is one.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.map.get(key).map(|h| &h.value)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.map.get_mut(key).map(|h| &mut h.value)
+    }
+
+    /// Forget a key.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.map.remove(key).map(|h| h.value)
+    }
+
+    /// Everything, in the order of the keys.
+    pub fn drain_sorted(&mut self) -> Vec<(K, V)> {
+        let mut all: Vec<(K, V)> = self.map.drain().map(|(k, h)| (k, h.value)).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// Keys held.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// None?
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// Keys given up because there were too many.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    fn shrink(&mut self) {
+        let mut ranked: Vec<(u64, Timestamp, K)> =
+            self.map.iter().map(|(k, h)| ((self.suspicion)(&h.value), h.last, k.clone())).collect();
+        ranked.sort_unstable();
+        let give_up = (self.cap / 4).max(1);
+        for (_, _, key) in ranked.into_iter().take(give_up) {
+            self.map.remove(&key);
+            self.evicted += 1;
+        }
+    }
+}
+
+/// The latest things of a kind, in the order of their times, with a cap.
+#[derive(Clone, Debug)]
+pub struct Recent<T> {
+    items: VecDeque<(Timestamp, T)>,
+    dropped: u64,
+}
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self { items: VecDeque::new(), dropped: 0 }
+    }
+}
+
+impl<T> Recent<T> {
+    /// Keep `item`; what is `horizon` nanoseconds older than the newest goes, and the oldest beyond `cap` items.
+    pub fn push(&mut self, ts: Timestamp, item: T, horizon: i64, cap: usize) {
+        let at = self.items.partition_point(|(t, _)| *t <= ts);
+        self.items.insert(at, (ts, item));
+        let newest = self.items.back().map_or(ts, |(t, _)| *t);
+        while self.items.front().is_some_and(|(t, _)| newest.since(*t) > horizon) {
+            self.items.pop_front();
+        }
+        while self.items.len() > cap {
+            self.items.pop_front();
+            self.dropped += 1;
+        }
+    }
+
+    /// All that is kept, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &(Timestamp, T)> {
+        self.items.iter()
+    }
+
+    /// Those from `from` to `to`, both included.
+    pub fn between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> impl DoubleEndedIterator<Item = &(Timestamp, T)> {
+        let start = self.items.partition_point(|(t, _)| *t < from);
+        let end = self.items.partition_point(|(t, _)| *t <= to);
+        self.items.range(start..end.max(start))
+    }
+
+    /// Most items in any stretch of `window` nanoseconds that holds the time `around`.
+    pub fn most(&self, around: Timestamp, window: i64) -> usize {
+        self.most_distinct_by(around, window, None::<fn(&T) -> u64>)
+    }
+
+    /// Most different `key`s in any stretch of `window` nanoseconds that holds the time `around`.
+    pub fn most_distinct<K: Hash + Eq>(
+        &self,
+        around: Timestamp,
+        window: i64,
+        key: impl Fn(&T) -> K,
+    ) -> usize {
+        self.most_distinct_by(around, window, Some(key))
+    }
+
+    fn most_distinct_by<K: Hash + Eq>(
+        &self,
+        around: Timestamp,
+        window: i64,
+        key: Option<impl Fn(&T) -> K>,
+    ) -> usize {
+        let near: Vec<&(Timestamp, T)> = self.between(around.plus(-window), around.plus(window)).collect();
+        let mut counts: HashMap<K, u32> = HashMap::new();
+        let (mut best, mut from, mut n) = (0, 0usize, 0usize);
+        for (ts, item) in &near {
+            n += 1;
+            if let Some(key) = &key {
+                *counts.entry(key(item)).or_default() += 1;
+            }
+            while let Some((old, gone)) = near.get(from).filter(|(t, _)| ts.since(*t) > window) {
+                debug_assert!(old <= ts);
+                from += 1;
+                n -= 1;
+                if let Some(key) = &key
+                    && let Some(c) = counts.get_mut(&key(gone))
+                {
+                    *c -= 1;
+                    if *c == 0 {
+                        counts.remove(&key(gone));
+                    }
+                }
+            }
+            best = best.max(if key.is_some() { counts.len() } else { n });
+        }
+        best
+    }
+
+    /// Number kept.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// None?
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Dropped because of the cap.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Forget everything.
+    pub fn clear(&mut self) {
+        self.items.clear();
+    }
+}
+
+/// Counts by the second, for rates. Takes what comes late within the seconds it keeps.
+#[derive(Clone, Debug, Default)]
+pub struct Rate {
+    /// Second since 1970 and its count, in order.
+    seconds: VecDeque<(i64, u64)>,
+}
+
+impl Rate {
+    /// `n` events at `ts`; at most `keep` seconds with events are kept.
+    pub fn add(&mut self, ts: Timestamp, n: u64, keep: usize) {
+        let second = ts.0.div_euclid(NANOS_PER_SEC);
+        let at = self.seconds.partition_point(|(s, _)| *s < second);
+        match self.seconds.get_mut(at).filter(|(s, _)| *s == second) {
+            Some((_, count)) => *count += n,
+            None => self.seconds.insert(at, (second, n)),
+        }
+        while self.seconds.len() > keep.max(1) {
+            self.seconds.pop_front();
+        }
+    }
+
+    /// `n` events spread evenly from `first` to `last` (a flow).
+    pub fn spread(&mut self, first: Timestamp, last: Timestamp, n: u64, keep: usize) {
+        let (from, to) = (
+            first.0.div_euclid(NANOS_PER_SEC),
+            last.0.div_euclid(NANOS_PER_SEC).max(first.0.div_euclid(NANOS_PER_SEC)),
+        );
+        // Only the last seconds would be kept anyway: a flow of years costs no more than these.
+        let seconds = to.saturating_sub(from).saturating_add(1);
+        let told = seconds.min(keep.max(1) as i64);
+        let each = n / seconds.unsigned_abs().max(1);
+        let rest = n - each * seconds.unsigned_abs();
+        for i in 0..told {
+            let extra = if i == 0 { rest } else { 0 };
+            self.add(Timestamp(to.saturating_sub(i).saturating_mul(NANOS_PER_SEC)), each + extra, keep);
+        }
+    }
+
+    /// Most events in any `window` whole seconds in a row.
+    pub fn peak(&self, window: i64) -> u64 {
+        let (mut best, mut sum, mut from) = (0, 0u64, 0usize);
+        for (second, n) in &self.seconds {
+            sum += n;
+            while let Some((old, gone)) = self.seconds.get(from).filter(|(s, _)| second - s >= window) {
+                debug_assert!(old <= second);
+                sum -= gone;
+                from += 1;
+            }
+            best = best.max(sum);
+        }
+        best
+    }
+
+    /// All that is kept.
+    pub fn total(&self) -> u64 {
+        self.seconds.iter().map(|(_, n)| n).sum()
+    }
+}
+
+/// Registers of the sketch: 2^10, so an estimate is off by some 3 % (1.04 / sqrt(1024), Flajolet et al. 2007).
+const REGISTERS: usize = 1 << 10;
+
+/// How many different things: exact up to a cap, a HyperLogLog of 1 KiB past it.
+#[derive(Clone, Debug)]
+pub enum Distinct<T> {
+    /// Few.
+    Exact(HashSet<T>),
+    /// Many.
+    Sketch(Box<[u8; REGISTERS]>),
+}
+
+impl<T> Default for Distinct<T> {
+    fn default() -> Self {
+        Self::Exact(HashSet::new())
+    }
+}
+
+impl<T: Hash + Eq + Ord + Clone> Distinct<T> {
+    /// Count `item`; exact while there are at most `cap`. True when it is new (past the cap: when the sketch changed).
+    pub fn insert(&mut self, item: &T, cap: usize) -> bool {
+        match self {
+            Self::Exact(set) if set.len() < cap || set.contains(item) => match set.contains(item) {
+                true => false,
+                false => set.insert(item.clone()),
+            },
+            Self::Exact(set) => {
+                let mut registers = Box::new([0u8; REGISTERS]);
+                // Registers are maxima: the order does not show.
+                #[allow(clippy::iter_over_hash_type)]
+                for old in set.iter() {
+                    note(&mut registers, old);
+                }
+                let new = note(&mut registers, item);
+                *self = Self::Sketch(registers);
+                new
+            }
+            Self::Sketch(registers) => note(registers, item),
+        }
+    }
+
+    /// How many, past the cap an estimate.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Exact(set) => set.len(),
+            Self::Sketch(registers) => estimate(registers),
+        }
+    }
+
+    /// None?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The lowest ones, as far as they are known exactly.
+    pub fn sorted(&self) -> Vec<T> {
+        match self {
+            Self::Exact(set) => {
+                let mut all: Vec<T> = set.iter().cloned().collect();
+                all.sort_unstable();
+                all
+            }
+            Self::Sketch(_) => Vec::new(),
+        }
+    }
+}
+
+/// A fixed hash: the same on every machine and in every run.
+fn fixed_hash(item: &impl Hash) -> u64 {
+    struct Fnv(u64);
+    impl Hasher for Fnv {
+        fn finish(&self) -> u64 {
+            // FNV's low bits mix well, its high ones do not: a finalizer spreads them.
+            let mut h = self.0;
+            h ^= h >> 33;
+            h = h.wrapping_mul(0xff51_afd7_ed55_8ccd);
+            h ^= h >> 33;
+            h = h.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+            h ^ (h >> 33)
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            for b in bytes {
+                self.0 = (self.0 ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+    }
+    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+    item.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn note(registers: &mut [u8; REGISTERS], item: &impl Hash) -> bool {
+    let hash = fixed_hash(item);
+    let rank = (hash >> 10).trailing_zeros().min(53) as u8 + 1;
+    match registers.get_mut(hash as usize % REGISTERS) {
+        Some(r) if *r < rank => {
+            *r = rank;
+            true
+        }
+        _ => false,
+    }
+}
+
+fn estimate(registers: &[u8; REGISTERS]) -> usize {
+    let m = REGISTERS as f64;
+    let sum: f64 = registers.iter().map(|r| 2f64.powi(-i32::from(*r))).sum();
+    let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
+    let empty = registers.iter().filter(|r| **r == 0).count();
+    let corrected = if raw <= 2.5 * m && empty > 0 { m * (m / empty as f64).ln() } else { raw };
+    corrected.round() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: i64 = NANOS_PER_SEC;
+
+    #[test]
+    fn what_comes_late_still_counts_in_its_window() {
+        let mut r = Recent::default();
+        for (t, port) in [(0, 1), (70, 2), (10, 3), (65, 4), (20, 1)] {
+            r.push(Timestamp(t * S), port, 300 * S, 100);
+        }
+        assert_eq!(r.most_distinct(Timestamp(20 * S), 60 * S, |p| *p), 4, "10 to 70: ports 3, 1, 4, 2");
+        assert_eq!(r.most(Timestamp(0), 20 * S), 3);
+        assert_eq!(r.between(Timestamp(10 * S), Timestamp(65 * S)).count(), 3);
+    }
+
+    #[test]
+    fn old_and_excess_items_go() {
+        let mut r = Recent::default();
+        (0..100).for_each(|t| r.push(Timestamp(t * S), (), 10 * S, 5));
+        assert_eq!((r.len(), r.dropped()), (5, 95 - 0));
+    }
+
+    #[test]
+    fn rates_find_their_peak() {
+        let mut r = Rate::default();
+        r.add(Timestamp(5 * S), 10, 60);
+        r.add(Timestamp(9 * S), 30, 60);
+        r.add(Timestamp(7 * S), 20, 60);
+        assert_eq!((r.peak(1), r.peak(3), r.peak(5), r.total()), (30, 50, 60, 60));
+        let mut s = Rate::default();
+        s.spread(Timestamp(0), Timestamp(9 * S), 105, 60);
+        assert_eq!((s.total(), s.peak(10)), (105, 105));
+        s.spread(Timestamp(0), Timestamp(i64::MAX), 1_000, 60);
+        assert!(s.seconds.len() <= 60);
+    }
+
+    #[test]
+    fn the_least_suspicious_go_first() {
+        let mut k: Keyed<u32, u64> = Keyed::new(8, |v| *v);
+        for n in 0..8 {
+            *k.at(&n, Timestamp(0)) = u64::from(n);
+        }
+        k.at(&99, Timestamp(1));
+        assert_eq!(k.evicted(), 2);
+        assert!(k.get(&0).is_none() && k.get(&1).is_none() && k.get(&7).is_some() && k.get(&99).is_some());
+    }
+
+    #[test]
+    fn many_are_estimated_within_a_tenth() {
+        for n in [100u32, 1_000, 50_000] {
+            let mut d = Distinct::default();
+            (0..n).for_each(|i| {
+                d.insert(&i, 256);
+                d.insert(&i, 256);
+            });
+            let error = (d.len() as f64 - f64::from(n)).abs() / f64::from(n);
+            assert!(error < 0.1, "{n}: {}", d.len());
+        }
+    }
+}
