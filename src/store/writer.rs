@@ -6,10 +6,11 @@
 //! that is dropped swallows its errors. Refuses to guess after an error: the capture can then only be abandoned.
 
 use super::connect::write_error;
+use super::detections::{self, Detection, Outcome, Period};
 use super::{StoreError, anomalies, batch, capture};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::model::anomaly::Anomaly;
-use crate::model::ids::CaptureNo;
+use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::rows::Rows;
 use crate::model::schema::Table;
 use crate::model::time::Timestamp;
@@ -43,6 +44,8 @@ enum Command {
     Anomalies(Vec<Anomaly>),
     Commit(Box<CaptureSummary>, SyncSender<Result<Stored, StoreError>>),
     Abandon(SyncSender<Result<(), StoreError>>),
+    Detect(Vec<Detection>),
+    Outcomes(SyncSender<Result<Vec<Outcome>, StoreError>>),
 }
 
 /// What both threads see.
@@ -120,6 +123,16 @@ impl Writer {
             })
             .map_err(|e| StoreError::Write(format!("no thread to write with: {e}")))?;
         Ok(Self { commands: Some(commands), shared, thread: Some(thread) })
+    }
+
+    /// Detections that are asked over every capture once it is committed.
+    pub fn detect_with(&mut self, all: Vec<Detection>) -> Result<(), StoreError> {
+        self.send(Command::Detect(all))
+    }
+
+    /// What they said since this was asked last.
+    pub fn outcomes(&mut self) -> Result<Vec<Outcome>, StoreError> {
+        self.ask(Command::Outcomes)
     }
 
     fn send(&self, command: Command) -> Result<(), StoreError> {
@@ -221,6 +234,10 @@ fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &S
                 shared.with(|s| s.error = None);
                 let _ = answer.send(session.abandon());
             }
+            Ok(Command::Detect(all)) => session.detections = all,
+            Ok(Command::Outcomes(answer)) => {
+                let _ = answer.send(Ok(std::mem::take(&mut session.outcomes)));
+            }
             Err(RecvTimeoutError::Timeout) => {
                 if let Err(e) = session.commit_stream() {
                     shared.with(|s| s.error = s.error.take().or(Some(e)));
@@ -253,6 +270,11 @@ struct Session<'db> {
     open: Option<Open>,
     /// Dropped before the transaction ends in any way: an appender flushes what it holds when it is dropped.
     tables: BTreeMap<&'static str, Appending<'db>>,
+    /// Asked over every capture once it is committed, and what they said.
+    detections: Vec<Detection>,
+    outcomes: Vec<Outcome>,
+    /// What an ended process left due was done.
+    caught_up: bool,
 }
 
 struct Appending<'db> {
@@ -273,7 +295,15 @@ impl Appending<'_> {
 
 impl<'db> Session<'db> {
     fn new(db: &'db Connection, threads: usize) -> Self {
-        Self { db, threads, open: None, tables: BTreeMap::new() }
+        Self {
+            db,
+            threads,
+            open: None,
+            tables: BTreeMap::new(),
+            detections: Vec::new(),
+            outcomes: Vec::new(),
+            caught_up: false,
+        }
     }
 
     fn sql(&self, sql: &str) -> Result<(), StoreError> {
@@ -284,6 +314,7 @@ impl<'db> Session<'db> {
         if self.open.is_some() {
             return Err(StoreError::Misuse("a capture began before the one before it ended"));
         }
+        self.catch_up()?;
         self.sql("BEGIN")?;
         let began = capture::now();
         let made = self.prepare(&start, began);
@@ -413,6 +444,11 @@ impl<'db> Session<'db> {
             self.use_threads(self.threads)?;
         }
         let done = self.finish(summary);
+        if matches!(done, Ok(Stored::Committed))
+            && let Some(id) = self.open.as_ref().map(|o| o.start.capture_id)
+        {
+            self.detect(id);
+        }
         let checkpointed = match &done {
             Ok(Stored::Committed) if large => self.checkpoint(),
             _ => Ok(()),
@@ -452,8 +488,30 @@ impl<'db> Session<'db> {
         }
         capture::insert_finished(self.db, &o.start, o.no, o.began, hash.as_deref(), summary)?;
         anomalies::runs(self.db, o.start.capture_id, &summary.runs)?;
+        detections::due(self.db, o.start.capture_id, &self.detections)?;
         self.sql("COMMIT")?;
         Ok(Stored::Committed)
+    }
+
+    /// Ask the detections over a capture that is committed. It is in, whatever they say: an error of theirs is told and stays theirs.
+    fn detect(&mut self, id: CaptureId) {
+        if self.detections.is_empty() {
+            return;
+        }
+        match detections::run_all(self.db, &self.detections, id, &Period::default(), true) {
+            Ok(mut outcomes) => self.outcomes.append(&mut outcomes),
+            Err(e) => self.outcomes.push(Outcome::failed(e.to_string())),
+        }
+    }
+
+    /// Ask them over captures that an ended process had committed and not asked about yet.
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        if !std::mem::replace(&mut self.caught_up, true) && !self.detections.is_empty() {
+            for id in detections::left_due(self.db)? {
+                self.detect(id);
+            }
+        }
+        Ok(())
     }
 
     /// DuckDB's threads: one while rows arrive, as a second would only wait busily and take time from the engine; all
