@@ -8,7 +8,8 @@ use std::io::Write;
 use std::path::Path;
 
 /// Columns that tell the container apart: identity by content, and places in the file.
-const CONTAINER: &[&str] = &["capture_id", "content_hash", "first_offset", "last_offset", "path"];
+const CONTAINER: &[&str] =
+    &["anomaly_id", "capture_id", "content_hash", "first_offset", "last_offset", "path"];
 
 /// Tables about the capture rather than about its packets.
 const ABOUT_FILES: &[&str] = &["captures", "capture_files"];
