@@ -1,0 +1,179 @@
+-- name: beacon
+-- question: Which hosts call the same place again and again, as a clock would?
+-- why: Implants ask their server for orders at intervals. People do not: their visits come in bursts. Regular times, equal sizes and calls
+--   all day long each say a little; together they are the score that RITA 5 computes. Jitter breaks the score and not the second view, which
+--   asks how many pauses lie near the middle one.
+-- kind: beacon
+-- horizon: 24 h
+-- from: flows
+-- params:
+--   min_connections number 12 Connections, at least; with fewer, chance alone looks regular (11 pauses of which 7 agree: 1 in 250 by chance).
+--   min_span_s number 60 Seconds from the first to the last one, at least: a page load is over by then.
+--   min_gap_s number 2 Seconds of the middle pause, at least: faster repetition is a loop or a download (a burst of 12 requests in 3 s scores 0.92).
+--   min_score number 0.7 Score from which on it is reported; RITA 5 calls this and above a likely beacon.
+--   steady_share number 0.6 Share of pauses near the middle one from which on the second view reports; random arrivals have 0.21.
+--   steady_width number 0.3 How near: this part of the middle pause. Cobalt Strike's and Sliver's usual jitter stays within it.
+--   max_connections number 86400 Connections a day from which on it is a strobe and no beacon (once a second); as in RITA 5.
+--   rare_share number 0.02 Share of the local hosts that know the destination, up to which it counts as rare; as in RITA 5.
+--   common_share number 0.5 Share from which on it counts as common; as in RITA 5.
+-- innocent:
+--   Software that looks for updates, a mail client that polls, a monitoring system, a weather widget.
+--   A cloud service that keeps a session alive.
+-- next:
+--   Look at the destination's name and certificate, and at which other hosts go there: secnetmon flows --host DST.
+--   Extract the packets and compare the sizes: orders and answers break the pattern.
+-- references:
+--   RITA 5 (Active Countermeasures): description of the beacon score.
+--   A. L. Bowley, Elements of Statistics (1920), for the skewness; D. Moore and G. McCabe, Introduction to the Practice of Statistics, for the quartiles.
+-- columns:
+--   first_ts First connection.
+--   last_ts Last connection.
+--   src_ip Who calls.
+--   dst_ip Who is called.
+--   dst_port At which port.
+--   protocol Over what.
+--   about The name called, where the pattern belongs to a name with several addresses.
+--   count Connections.
+--   severity info inside the network, low for what is known to poll, else medium.
+--   title A sentence.
+--   reasons Score, steadiness, and what strengthens or weakens them.
+--   flow_ids The connections.
+--   details The parts of the score and the pauses.
+WITH scope AS (
+  SELECT unnest($captures::BIGINT[]) AS capture_id),
+-- What speaks by itself at intervals and is looked at elsewhere, or is a measurement by design.
+calls AS (
+  SELECT f.src_ip, f.dst_ip, f.dst_port, f.protocol, f.hostname, f.hostname_source, f.domain, f.direction, f.flow_id, f.capture_id,
+         epoch_ns(f.first_ts) AS t, f.src_ip_bytes AS bytes,
+         epoch_ns($until::TIMESTAMP_NS) AS until_ns
+  FROM flows f
+  WHERE f.capture_id IN (FROM scope) AND f.direction IN ('outbound', 'internal', 'external')
+    AND f.protocol IN ('tcp', 'udp') AND f.first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
+    AND coalesce(f.service, '') NOT IN ('ntp', 'dns', 'mdns', 'llmnr', 'nbns', 'dhcp', 'dhcpv6', 'ssdp', 'ptp', 'bfd', 'hsrp', 'vrrp')
+    AND f.dst_port NOT IN (53, 123, 67, 68, 5353, 5355, 137, 138, 1900)),
+pairs AS (
+  SELECT src_ip, dst_ip, '' AS about
+  FROM calls GROUP BY ALL
+  HAVING count(*) >= $min_connections::BIGINT AND max(t) - min(t) >= $min_span_s::DOUBLE * 1e9),
+names AS (
+  SELECT src_ip, hostname AS about
+  FROM calls WHERE hostname_source = 'content' GROUP BY ALL
+  HAVING count(*) >= $min_connections::BIGINT AND max(t) - min(t) >= $min_span_s::DOUBLE * 1e9 AND min(dst_ip) <> max(dst_ip)),
+-- Requests inside connections that stay open are calls, too.
+requests AS (
+  SELECT f.src_ip, f.dst_ip, f.dst_port, f.protocol, f.hostname, f.domain, f.direction, f.flow_id, f.capture_id,
+         epoch_ns(h.ts) AS t, 0::UBIGINT + coalesce(h.request_body_len, 0) + length(coalesce(h.uri, '')) AS bytes,
+         epoch_ns($until::TIMESTAMP_NS) AS until_ns
+  FROM http h JOIN flows f USING (capture_id, flow_id)
+  WHERE h.capture_id IN (FROM scope) AND h.ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND h.trans_depth IS NOT NULL),
+busy AS (
+  SELECT src_ip, dst_ip, 'requests' AS about FROM requests GROUP BY ALL
+  HAVING count(*) >= $min_connections::BIGINT AND count(*) >= 2 * count(DISTINCT flow_id)
+     AND max(t) - min(t) >= $min_span_s::DOUBLE * 1e9),
+events AS (
+  SELECT c.src_ip, p.about, c.* EXCLUDE (src_ip, hostname_source) FROM calls c JOIN pairs p USING (src_ip, dst_ip)
+  UNION ALL
+  SELECT c.src_ip, n.about, c.* EXCLUDE (src_ip, hostname_source) FROM calls c JOIN names n ON n.src_ip = c.src_ip AND n.about = c.hostname
+  UNION ALL
+  SELECT r.src_ip, b.about, r.* EXCLUDE (src_ip) FROM requests r JOIN busy b USING (src_ip, dst_ip)),
+-- A day at a time, counted back from the end, as the score is made for one.
+grouped AS (
+  SELECT src_ip, CASE WHEN about IN ('', 'requests') THEN dst_ip END AS pair_ip, about, (until_ns - t) // 86400000000000 AS day,
+         count(*) AS n, list_sort(list(t)) AS times, list_sort(list(bytes::DOUBLE)) AS sizes, arg_min(dst_ip, t) AS dst_ip,
+         CASE WHEN min(dst_port) = max(dst_port) THEN min(dst_port) END AS dst_port, min(protocol) AS protocol,
+         max(hostname) AS hostname, max(domain) AS domain, min(direction) AS direction, any_value(until_ns) AS until_ns,
+         bool_or(capture_id = $capture::BIGINT) AS current, list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids
+  FROM events
+  GROUP BY src_ip, pair_ip, about, day
+  HAVING count(*) BETWEEN $min_connections::BIGINT AND $max_connections::BIGINT - 1 AND bool_or(capture_id = $capture::BIGINT)),
+-- Bounds of the data: what the scope holds of each day, in whole seconds.
+bounds AS (
+  SELECT min(epoch_ns(first_ts)) // 1000000000 AS lo, max(epoch_ns(last_ts)) // 1000000000 AS hi
+  FROM captures WHERE capture_id IN (FROM scope)),
+timed AS (
+  SELECT g.*, list_transform(times, lambda x: x // 1000000000) AS secs,
+         greatest(b.lo, (g.until_ns // 1000000000) - (g.day + 1) * 86400) AS lo,
+         least(b.hi, (g.until_ns // 1000000000) - g.day * 86400) AS hi
+  FROM grouped g, bounds b),
+gapped AS (
+  SELECT *, list_sort(list_filter(list_transform(list_zip(secs[2:], secs[:-2]), lambda p: (p[1] - p[2])::DOUBLE), lambda g: g > 0)) AS gaps,
+         list_transform(list_zip(times[2:], times[:-2]), lambda p: (p[1] - p[2]) / 1e9) AS fine,
+         list_aggregate(list_transform(secs, lambda s: least(23, greatest(0, ((s - lo) * 24) // greatest(hi - lo, 1)))), 'histogram') AS bins
+  FROM timed
+  WHERE len(list_distinct(secs)) >= 4 AND hi > lo),
+measured AS (
+  SELECT * EXCLUDE (bins),
+         list_median(gaps) AS g2, list_median(gaps[:len(gaps) // 2]) AS g1, list_median(gaps[len(gaps) - len(gaps) // 2 + 1:]) AS g3,
+         list_aggregate(gaps, 'mad') AS gmad,
+         list_median(sizes) AS s2, list_median(sizes[:n // 2]) AS s1, list_median(sizes[n - n // 2 + 1:]) AS s3,
+         list_aggregate(sizes, 'mad') AS smad,
+         map_values(bins) AS bars,
+         list_sum(list_transform(map_keys(bins), lambda b: 1::BIGINT << b::INT)) AS mask,
+         list_median(fine) AS middle
+  FROM gapped
+  WHERE len(gaps) >= 3),
+parts AS (
+  SELECT *,
+         round((1 - abs(CASE WHEN g3 - g1 >= 10 AND g2 <> g1 AND g2 <> g3 THEN (g1 + g3 - 2 * g2) / (g3 - g1) ELSE 0 END)
+               + CASE WHEN g2 < 1 THEN 1 ELSE greatest(0, (g2 - gmad) / g2) END) / 2, 3) AS ts_score,
+         round((1 - abs(CASE WHEN s3 - s1 >= 10 AND s2 <> s1 AND s2 <> s3 THEN (s1 + s3 - 2 * s2) / (s3 - s1) ELSE 0 END)
+               + CASE WHEN s2 < 1 THEN 0 ELSE greatest(0, (s2 - smad) / s2) END) / 2, 3) AS ds_score,
+         greatest(0, 1 - sqrt(greatest(0, list_sum(list_transform(bars, lambda c: (c * c)::DOUBLE)) / 24 - pow(n / 24, 2))) / (n / 24)) AS flat,
+         list_reverse_sort(map_values(list_aggregate(list_transform(bars, lambda c: c // ceil(0.05 * list_max(bars))), 'histogram'))) AS modes,
+         list_max(list_transform(string_split(repeat(lpad(bin(mask::UINTEGER), 24, '0'), 2), '0'), lambda r: least(24, length(r)))) AS run,
+         (secs[-1] - secs[1]) / (hi - lo) AS coverage,
+         len(list_filter(fine, lambda g: abs(g - middle) <= $steady_width::DOUBLE * middle)) / len(fine) AS steady
+  FROM measured),
+scored AS (
+  SELECT *,
+         round(greatest(flat, CASE WHEN len(bars) >= 11 THEN least(1, list_sum(modes[:2]) / greatest(len(bars) - 1, 1)) ELSE 0 END), 3) AS hist_score,
+         round(CASE WHEN len(bars) < 6 THEN 0 ELSE least(1, greatest(coverage, run / 12)) END, 3) AS dur_score
+  FROM parts),
+ranked AS (
+  SELECT *, round((ts_score + ds_score + hist_score + dur_score) / 4, 3) AS score
+  FROM scored),
+found AS (
+  SELECT * FROM ranked
+  WHERE (score >= $min_score::DOUBLE OR steady >= $steady_share::DOUBLE)
+    AND middle >= $min_gap_s::DOUBLE AND (times[-1] - times[1]) >= $min_span_s::DOUBLE * 1e9
+  QUALIFY row_number() OVER (PARTITION BY src_ip, dst_ip ORDER BY score DESC, n DESC, about, day) = 1),
+-- How many of the local hosts know the place.
+known AS (
+  SELECT c.dst_ip, count(DISTINCT c.src_ip) AS hosts FROM calls c WHERE c.dst_ip IN (SELECT dst_ip FROM found) GROUP BY c.dst_ip),
+local AS (
+  SELECT count(DISTINCT ip) AS hosts FROM host_facts WHERE capture_id IN (FROM scope) AND is_internal),
+asked AS (
+  SELECT DISTINCT ip FROM (SELECT unnest(answer_ips) AS ip FROM dns WHERE capture_id IN (FROM scope) AND answer_ips IS NOT NULL)
+  WHERE ip IN (SELECT dst_ip FROM found)),
+polls(domain) AS (
+  VALUES ('microsoft.com'), ('windowsupdate.com'), ('windows.com'), ('msftncsi.com'), ('msftconnecttest.com'), ('office.com'),
+         ('live.com'), ('apple.com'), ('icloud.com'), ('google.com'), ('googleapis.com'), ('gstatic.com'), ('mozilla.org'),
+         ('mozilla.com'), ('firefox.com'), ('ubuntu.com'), ('canonical.com'), ('debian.org'), ('fedoraproject.org'), ('adobe.com'),
+         ('digicert.com'), ('letsencrypt.org'), ('lencr.org'), ('symantec.com'), ('kaspersky.com'), ('eset.com'), ('avast.com'),
+         ('dropbox.com'), ('slack.com'), ('zoom.us'), ('whatsapp.net'), ('facebook.com'), ('skype.com'), ('spotify.com'), ('netflix.com'))
+SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1]) AS last_ts, f.src_ip, f.dst_ip, f.dst_port, f.protocol,
+       CASE WHEN f.about = 'requests' THEN '' ELSE f.about END AS about, f.n AS count,
+       CASE WHEN f.direction = 'internal' THEN 'info' WHEN p.domain IS NOT NULL THEN 'low' ELSE 'medium' END AS severity,
+       concat(f.src_ip, ' calls ', coalesce(f.hostname || ' (' || f.dst_ip || ')', f.dst_ip), ' every ',
+              CASE WHEN f.middle < 10 THEN round(f.middle, 1)::VARCHAR WHEN f.middle < 600 THEN round(f.middle)::INT::VARCHAR ELSE round(f.middle / 60, 1)::VARCHAR END,
+              CASE WHEN f.middle < 600 THEN ' s, ' ELSE ' min, ' END, f.n, ' times') AS title,
+       list_filter([
+         CASE WHEN f.score >= $min_score::DOUBLE
+              THEN {'name': 'beacon_score', 'value': f.score, 'threshold': $min_score::DOUBLE, 'weight': least(0.9, f.score - 0.15)} END,
+         CASE WHEN f.steady >= $steady_share::DOUBLE
+              THEN {'name': 'steady_gaps_share', 'value': round(f.steady, 3), 'threshold': $steady_share::DOUBLE, 'weight': 0.5 + 0.4 * (f.steady - 0.6)} END,
+         CASE WHEN l.hosts >= 20 AND k.hosts <= $rare_share::DOUBLE * l.hosts
+              THEN {'name': 'hosts_share', 'value': k.hosts / l.hosts, 'threshold': $rare_share::DOUBLE, 'weight': 0.15} END,
+         CASE WHEN l.hosts >= 4 AND k.hosts >= $common_share::DOUBLE * l.hosts
+              THEN {'name': 'common_hosts_share', 'value': k.hosts / l.hosts, 'threshold': $common_share::DOUBLE, 'weight': -0.15} END,
+         CASE WHEN f.direction <> 'internal' AND a.ip IS NULL AND EXISTS (FROM dns WHERE capture_id IN (FROM scope))
+              THEN {'name': 'no_dns_before', 'value': 1.0, 'threshold': 0.0, 'weight': 0.1} END,
+         CASE WHEN p.domain IS NOT NULL THEN {'name': 'known_to_poll', 'value': 1.0, 'threshold': 0.0, 'weight': 0.0} END
+       ], lambda r: r IS NOT NULL) AS reasons,
+       f.flow_ids,
+       to_json({'score': f.score, 'timestamps': f.ts_score, 'sizes': f.ds_score, 'histogram': f.hist_score, 'duration': f.dur_score,
+                'steady_gaps_share': round(f.steady, 3), 'median_gap_s': round(f.middle, 3), 'median_bytes': f.s2, 'name': f.hostname,
+                'hosts': k.hosts, 'counted': CASE WHEN f.about = 'requests' THEN 'requests' ELSE 'connections' END})::VARCHAR AS details
+FROM found f CROSS JOIN local l LEFT JOIN known k ON k.dst_ip = f.dst_ip LEFT JOIN asked a ON a.ip = f.dst_ip
+LEFT JOIN polls p ON p.domain = f.domain
+ORDER BY f.score DESC, f.n DESC, f.src_ip, f.dst_ip;
