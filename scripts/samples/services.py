@@ -2,11 +2,12 @@
 """Small servers for the samples, where a real one would be large and its traffic the same.
 
 usage: services.py web PORT       Basic authentication at /admin, a form at /login, 404 for anything else but /
+       services.py rpc PORT       JSON-RPC over HTTP that answers every call
        services.py pop3 PORT      USER and PASS, one message
        services.py telnet PORT    a login prompt and a shell-like prompt that knows two commands
 Accounts: alice with the laboratory's password. Runs until it is ended.
 """
-import http.server, socketserver, sys, urllib.parse
+import http.server, json, socketserver, sys, urllib.parse
 
 USER, PASSWORD = 'alice', 'summer2026'
 
@@ -40,6 +41,12 @@ class Web(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class Rpc(Web):
+    def do_POST(self):
+        call = json.loads(self.rfile.read(int(self.headers.get('Content-Length', 0))))
+        self.answer(200, json.dumps({'jsonrpc': '2.0', 'id': call['id'], 'result': '0x1bc16d674ec80000'}).encode())
 
 
 class Lines(socketserver.StreamRequestHandler):
@@ -96,5 +103,5 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address, daemon_threads, request_queue_size = True, True, 64
 
 
-handler = {'web': Web, 'pop3': Pop3, 'telnet': Telnet}[sys.argv[1]]
+handler = {'web': Web, 'rpc': Rpc, 'pop3': Pop3, 'telnet': Telnet}[sys.argv[1]]
 Server(('', int(sys.argv[2])), handler).serve_forever()
