@@ -310,6 +310,7 @@ impl<'db> Session<'db> {
     fn prepare(&self, start: &CaptureStart, began: Timestamp) -> Result<CaptureNo, StoreError> {
         // Before the first new row of the same id, or it would be deleted with the old ones.
         if start.replace {
+            anomalies::remember(self.db, start.capture_id)?;
             capture::delete(self.db, start.capture_id)?;
         }
         let no = capture::next_number(self.db)?;
@@ -452,6 +453,9 @@ impl<'db> Session<'db> {
         }
         capture::insert_finished(self.db, &o.start, o.no, o.began, hash.as_deref(), summary)?;
         anomalies::runs(self.db, o.start.capture_id, &summary.runs)?;
+        if o.start.replace {
+            anomalies::recall(self.db)?;
+        }
         self.sql("COMMIT")?;
         Ok(Stored::Committed)
     }
