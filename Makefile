@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/secnetmon/target
 PREFIX ?= /usr/local
 BIN := $(CARGO_TARGET_DIR)/release/secnetmon
 
-.PHONY: build demo test bench protocol-report install uninstall fmt lint samples clean help
+.PHONY: build demo test bench protocol-report detect-report install uninstall fmt lint samples clean help
 .DEFAULT_GOAL := build
 
 build: ## build the program (the first time 6 to 7 minutes on two cores)
@@ -36,6 +36,11 @@ CORPUS ?= ../shared/corpus
 protocol-report: build ## is the service of every flow of the corpus right? (CHECK and CORPUS name the folders)
 	@if [ -f "$(CHECK)/protocols.py" ] && [ -d "$(CORPUS)/protocols" ]; then \
 		python3 "$(CHECK)/protocols.py" "$(BIN)" "$(CORPUS)/protocols" "$(CORPUS)/protocols_truth"; \
+	else echo "No corpus at $(CORPUS), or no measures at $(CHECK): nothing to report."; fi
+
+detect-report: build ## is every labelled threat of the corpus found, and is the benign part quiet? (CHECK and CORPUS name the folders)
+	@if [ -f "$(CHECK)/detect.py" ] && [ -f "$(CORPUS)/manifest.tsv" ]; then \
+		python3 "$(CHECK)/detect.py" "$(BIN)" "$(CORPUS)/manifest.tsv"; \
 	else echo "No corpus at $(CORPUS), or no measures at $(CHECK): nothing to report."; fi
 
 install: build ## copy program, DuckDB library, manual page and shell completions to PREFIX

@@ -8,7 +8,8 @@ use std::io::Write;
 use std::path::Path;
 
 /// Columns that tell the container apart: identity by content, and places in the file.
-const CONTAINER: &[&str] = &["capture_id", "content_hash", "first_offset", "last_offset", "path"];
+const CONTAINER: &[&str] =
+    &["anomaly_id", "capture_id", "content_hash", "first_offset", "last_offset", "path"];
 
 /// Tables about the capture rather than about its packets.
 const ABOUT_FILES: &[&str] = &["captures", "capture_files"];
@@ -192,4 +193,25 @@ fn pieces_merged_in_time_equal_the_whole() {
     assert_eq!(pieces.value("SELECT count(*) FROM captures"), "1");
     assert_eq!(pieces.value("SELECT count(*) FROM capture_files"), "2");
     assert!(Path::new(&a).exists());
+}
+
+#[test]
+fn findings_are_the_same_when_a_capture_is_cut_into_three_files() {
+    let names = ["scan_vertical_syn", "flood_syn", "mining_stratum", "guess_ftp"];
+    for name in names {
+        let packets = read(&std::fs::read(samples().join(format!("{name}/{name}.pcap"))).unwrap());
+        let run = |parts: usize| {
+            let lab = Lab::new();
+            let mut args = vec!["ingest".to_owned(), "--as-one".to_owned()];
+            for (n, part) in packets.chunks(packets.len().div_ceil(parts)).enumerate() {
+                let path = lab.write(&format!("part{n}"), &pcap(part, Pcap::Micro, false));
+                args.push(path.display().to_string());
+            }
+            lab.run(&args).expect_code(0);
+            tables(&lab, &[CONTAINER, &["first_file", "last_file"]].concat())
+        };
+        let whole = run(1);
+        assert!(whole.contains_key("anomalies"), "{name}: nothing was found");
+        assert_same(&format!("{name} in three files"), &whole, &run(3));
+    }
 }

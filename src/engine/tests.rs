@@ -138,10 +138,11 @@ fn rows_do_not_depend_on_threads_or_batches() {
     let packets = scene();
     let (reference, summary) = run_on(&packets, 4_096, 1);
     assert_eq!(summary.flows, 3_004, "resolver, two clients, 3,000 hosts, and one again after ten years");
-    let reference = reference.dump();
+    let (reference, findings) = (reference.dump(), reference.anomalies);
     for (per_batch, threads) in [(4_096, 2), (4_096, 8), (1, 2), (97, 3)] {
         let (sink, _) = run_on(&packets, per_batch, threads);
         assert_eq!(sink.dump(), reference, "{per_batch} packets a batch, {threads} threads");
+        assert_eq!(sink.anomalies, findings, "{per_batch} packets a batch, {threads} threads");
     }
 }
 

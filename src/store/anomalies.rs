@@ -57,6 +57,23 @@ fn statuses(db: &Connection, these: &str) -> duckdb::Result<BTreeMap<i64, String
     rows.collect()
 }
 
+/// What a person said about the findings of a capture that is about to be read anew.
+pub(super) fn remember(db: &Connection, capture: CaptureId) -> Result<(), StoreError> {
+    let sql = format!(
+        "CREATE OR REPLACE TEMP TABLE judged AS
+         SELECT anomaly_id, status FROM anomalies WHERE capture_id = {} AND status <> {}",
+        capture.0,
+        text(OPEN)
+    );
+    db.execute_batch(&sql).map_err(write_error)
+}
+
+/// Say it again of those that were found again; may be repeated when more were found.
+pub(super) fn recall(db: &Connection) -> Result<(), StoreError> {
+    let sql = "UPDATE anomalies SET status = judged.status FROM temp.judged WHERE anomalies.anomaly_id = judged.anomaly_id";
+    db.execute_batch(sql).map_err(write_error)
+}
+
 /// Findings as Arrow, in the order of the table's columns.
 fn record_batch(rows: &[&Anomaly], said: &BTreeMap<i64, String>) -> Result<RecordBatch, StoreError> {
     let texts = |value: &dyn Fn(&Anomaly) -> Option<String>| -> ArrayRef {
@@ -249,6 +266,19 @@ mod tests {
              |ports|2.5|15.0|2|[1, 2]|[9, 18446744073709551615]|{\"ports\":[1,2]}|open"
         );
         assert_eq!(one::<i64>(&db, "SELECT count(*) FROM anomalies WHERE details IS NULL"), 1);
+    }
+
+    #[test]
+    fn reading_a_capture_anew_keeps_what_was_said() {
+        let db = db();
+        replace(&db, &[finding(1), finding(2)]).unwrap();
+        db.execute_batch("UPDATE anomalies SET status = 'acknowledged' WHERE src_ip = '10.0.0.1'").unwrap();
+        remember(&db, CaptureId(7)).unwrap();
+        db.execute_batch("DELETE FROM anomalies").unwrap();
+        replace(&db, &[finding(1), finding(2)]).unwrap();
+        recall(&db).unwrap();
+        let said: String = one(&db, "SELECT string_agg(status, ',' ORDER BY src_ip) FROM anomalies");
+        assert_eq!(said, "acknowledged,open");
     }
 
     #[test]

@@ -341,6 +341,7 @@ impl<'db> Session<'db> {
     fn prepare(&self, start: &CaptureStart, began: Timestamp) -> Result<CaptureNo, StoreError> {
         // Before the first new row of the same id, or it would be deleted with the old ones.
         if start.replace {
+            anomalies::remember(self.db, start.capture_id)?;
             capture::delete(self.db, start.capture_id)?;
         }
         let no = capture::next_number(self.db)?;
@@ -445,9 +446,12 @@ impl<'db> Session<'db> {
         }
         let done = self.finish(summary);
         if matches!(done, Ok(Stored::Committed))
-            && let Some(id) = self.open.as_ref().map(|o| o.start.capture_id)
+            && let Some((id, anew)) = self.open.as_ref().map(|o| (o.start.capture_id, o.start.replace))
         {
             self.detect(id);
+            if anew {
+                anomalies::recall(self.db)?;
+            }
         }
         let checkpointed = match &done {
             Ok(Stored::Committed) if large => self.checkpoint(),
@@ -489,6 +493,9 @@ impl<'db> Session<'db> {
         capture::insert_finished(self.db, &o.start, o.no, o.began, hash.as_deref(), summary)?;
         anomalies::runs(self.db, o.start.capture_id, &summary.runs)?;
         detections::due(self.db, o.start.capture_id, &self.detections)?;
+        if o.start.replace {
+            anomalies::recall(self.db)?;
+        }
         self.sql("COMMIT")?;
         Ok(Stored::Committed)
     }

@@ -262,6 +262,18 @@ impl Sample {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         std::fs::read(samples().join(&self.capture)).unwrap()
     }
+
+    /// What ORIGIN.md's table says of this fact, once for each of its lines.
+    pub(crate) fn facts(&self, name: &str) -> Vec<String> {
+        let about = std::fs::read_to_string(samples().join(&self.name).join("ORIGIN.md")).unwrap();
+        let lines = about.lines().filter(|l| l.starts_with(&format!("| {name}")));
+        lines.map(|l| l.rsplit('|').nth(1).unwrap().trim().to_owned()).collect()
+    }
+
+    /// The first of them.
+    pub(crate) fn fact(&self, name: &str) -> Option<String> {
+        self.facts(name).into_iter().next()
+    }
 }
 
 /// Every sample, by name.

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// Columns that differ from run to run: the wall clock and the machine.
 pub(crate) const VOLATILE: &[&str] = &["started_at", "finished_at", "loaded_at", "program_version"];
 
+/// Tables left out: which detectors ran with which numbers is asked elsewhere, and how long they took differs.
+const LEFT_OUT: &[&str] = &["detector_runs"];
+
 /// A table as text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Csv {
@@ -53,6 +56,9 @@ pub(crate) fn dump(lab: &Lab, without: &[&str]) -> BTreeMap<String, Csv> {
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in columns {
         let [table, column] = row.try_into().unwrap();
+        if LEFT_OUT.contains(&table.as_str()) {
+            continue;
+        }
         if !without.contains(&column.as_str()) && !VOLATILE.contains(&column.as_str()) {
             tables.entry(table).or_default().push(column);
         }
