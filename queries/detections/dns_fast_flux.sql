@@ -19,7 +19,7 @@
 -- columns:
 --   first_ts First answer.
 --   last_ts Last answer.
---   src_ip Client that asked most.
+--   src_ip Client that asked first.
 --   about The name.
 --   count Answers.
 --   title A sentence.
@@ -33,7 +33,7 @@ WITH answers AS (
     -- An alias in the answer is how content delivery works.
     AND len(answers) = len(answer_ips) AND domain NOT IN ('ntp.org', 'pool.ntp.org')),
 sums AS (
-  SELECT query, count(*) AS n, mode(client_ip) AS src_ip, min(ts) AS first_ts, max(ts) AS last_ts, avg(min_ttl) AS ttl, bool_or(current) AS current,
+  SELECT query, count(*) AS n, arg_min(client_ip, (ts, client_ip)) AS src_ip, min(ts) AS first_ts, max(ts) AS last_ts, avg(min_ttl) AS ttl, bool_or(current) AS current,
          list_distinct(flatten(list(answer_ips))) AS ips
   FROM answers GROUP BY query
   HAVING count(*) >= $min_answers::BIGINT),

@@ -31,7 +31,7 @@
 --   details Bytes and name.
 WITH large AS (
   SELECT src_ip, dst_ip, epoch_ns(first_ts) // 3600000000000 AS hour, sum(src_bytes) AS up, sum(dst_bytes) AS down, count(*) AS n,
-         min(first_ts) AS first_ts, max(last_ts) AS last_ts, max(hostname) AS hostname, arg_max(dst_port, src_bytes) AS dst_port,
+         min(first_ts) AS first_ts, max(last_ts) AS last_ts, max(hostname) AS hostname, arg_max(dst_port, (src_bytes, flow_id)) AS dst_port,
          list(flow_id ORDER BY src_bytes DESC, flow_id)[:25] AS flow_ids
   FROM flows
   WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND src_bytes > 1000

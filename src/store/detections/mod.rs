@@ -370,4 +370,6 @@ fn write(db: &Connection, capture: CaptureId, period: &Period, outcomes: &mut [O
 }
 
 #[cfg(test)]
+mod shipped;
+#[cfg(test)]
 mod tests;

@@ -103,7 +103,8 @@ impl Columns {
         if reasons.is_empty() {
             reasons.push(Reason::new("matches", count as f64, 1.0, BARE_WEIGHT));
         }
-        let confidence = confidence(&reasons);
+        // Sums of many numbers may differ in their last bits from run to run.
+        let confidence = round(confidence(&reasons));
         let subject = Subject {
             src,
             dst,
@@ -163,7 +164,7 @@ impl Columns {
             let real = |name: &str| field(name).and_then(number).unwrap_or(0.0);
             let Some(Value::Text(name)) = field("name") else { return Err("a reason has no name".to_owned()) };
             let name = printable(name.as_bytes(), MAX_ABOUT);
-            out.push(Reason::new(name, real("value"), real("threshold"), real("weight").clamp(-1.0, 1.0)));
+            out.push(Reason::new(name, real("value"), real("threshold"), round(real("weight").clamp(-1.0, 1.0))));
         }
         Ok(out)
     }
@@ -180,6 +181,11 @@ impl Columns {
             _ => serde_json::Map::new(),
         }
     }
+}
+
+/// To millionths.
+fn round(n: f64) -> f64 {
+    (n * 1e6).round() / 1e6
 }
 
 /// Any number.

@@ -29,7 +29,7 @@ const FULL: &str = "SELECT min(first_ts) AS first_ts, max(last_ts) AS last_ts, s
     FROM flows WHERE capture_id = $capture::BIGINT AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
       AND capture_id IN (SELECT unnest($captures::BIGINT[])) GROUP BY src_ip;";
 
-fn ingest(store: &Store, writer: &mut Writer, id: i64, flows: u64) {
+pub(super) fn ingest(store: &Store, writer: &mut Writer, id: i64, flows: u64) {
     let no = writer.begin(&start(id)).unwrap();
     writer.rows(flow_rows(CaptureId(id), no, 0..flows)).unwrap();
     let s = summary(&id.to_string());
