@@ -22,7 +22,7 @@ askpass() {
 }
 
 sample_guess_ssh() {
-    begin guess_ssh
+    begin guess_ssh pcap.gz
     desk_servers
     askpass
     words "$work/words" 23 summer2026
@@ -67,7 +67,7 @@ CONF
 }
 
 sample_guess_ftp() {
-    begin guess_ftp
+    begin guess_ftp pcap.gz
     ftp_server
     words "$work/words" 40
     settle_all
@@ -81,7 +81,7 @@ TEXT
 }
 
 sample_guess_http() {
-    begin guess_http
+    begin guess_http pcap.gz
     start desk python3 "$here/scripts/samples/services.py" web 80
     words "$work/words" 24
     words "$work/more" 20 summer2026
@@ -100,7 +100,7 @@ TEXT
 }
 
 sample_spray_smb() {
-    begin spray_smb
+    begin spray_smb pcap.gz
     local user
     mkdir -p "$work/samba" "$work/share"
     cat >"$work/smb.conf" <<CONF
@@ -155,7 +155,7 @@ TEXT
 # --- twins --------------------------------------------------------------------------------------------------
 
 sample_twin_ssh_jobs() {
-    begin twin_ssh_jobs
+    begin twin_ssh_jobs pcap.gz
     desk_servers
     askpass
     settle_all
