@@ -171,7 +171,7 @@ CONF
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$work/host_key"
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$work/user_key"
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$work/stranger_key"
-    install -m 600 "$work/user_key.pub" "$work/authorized_keys"
+    install -m 644 "$work/user_key.pub" "$work/authorized_keys"
     mkdir -p /run/sshd
     start server /usr/sbin/sshd -D -e -f /dev/null -o Port=22 -o HostKey="$work/host_key" -o PidFile=none -o UsePAM=no -o StrictModes=no \
         -o PermitRootLogin=yes -o PasswordAuthentication=no -o AuthorizedKeysFile="$work/authorized_keys" -o PrintMotd=no
