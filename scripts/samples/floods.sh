@@ -55,7 +55,7 @@ sample_flood_ack() {
     expect tcp_flood "many invented sources" 10.20.0.20 "port 80, 600 ACKs that belong to no connection"
     origin "An ACK flood from invented sources" <<'TEXT'
 hping3 -A --rand-source from outside: 600 lone ACKs to 10.20.0.20:80 in little more than a second, each from another invented
-address. The server answers each with RST.
+address. The server answers with RST, but for sources that cannot be.
 TEXT
 }
 
