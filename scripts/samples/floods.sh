@@ -55,7 +55,7 @@ sample_flood_ack() {
     expect tcp_flood "many invented sources" 10.20.0.20 "port 80, 600 ACKs that belong to no connection"
     origin "An ACK flood from invented sources" <<'TEXT'
 hping3 -A --rand-source from outside: 600 lone ACKs to 10.20.0.20:80 in little more than a second, each from another invented
-address. The server answers each with RST.
+address. The server answers with RST, but for sources that cannot be.
 TEXT
 }
 
@@ -110,12 +110,12 @@ sample_flood_http() {
     desk_servers
     settle_all
     watch
-    on stranger ab -q -k -n 1000 -c 50 http://10.20.0.20/files/items.json >/dev/null 2>&1 || true
+    on stranger ab -q -k -n 500 -c 50 http://10.20.0.20/files/items.json >/dev/null 2>&1 || true
     watched
-    expect http_flood 198.51.100.66 10.20.0.20 "1,000 requests for one page within a second, 50 at a time"
+    expect http_flood 198.51.100.66 10.20.0.20 "500 requests for one page within a second, 50 at a time"
     origin "A flood of requests for one page" <<'TEXT'
-ab (Apache's benchmark) from 198.51.100.66 asks nginx on 10.20.0.20 for the same small file 1,000 times over 50 connections, as
-fast as it can.
+ab (Apache's benchmark) from 198.51.100.66 asks nginx on 10.20.0.20 for the same small file 500 times over 50 connections, as fast
+as it can.
 TEXT
 }
 

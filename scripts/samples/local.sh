@@ -20,7 +20,8 @@ sample_arp_spoof() {
     ip netns exec "$lab-rogue" sysctl -qw net.ipv4.ip_forward=0
     ip -n "$lab-client" neigh flush dev eth0
     ip -n "$lab-router" neigh flush dev site
-    expect arp_spoof 10.20.0.66 10.20.0.10 "02:00:00:00:20:66 claims 10.20.0.1, the gateway, which was at 02:00:00:00:20:01; and 10.20.0.10 towards the gateway. Who counts claimed addresses names 10.20.0.1 as source"
+    expect arp_spoof 10.20.0.66 10.20.0.10 \
+        "02:00:00:00:20:66 claims 10.20.0.1, the gateway, which was at 02:00:00:00:20:01; and 10.20.0.10 towards the gateway"
     origin "ARP spoofing: a machine makes itself the gateway" <<'TEXT'
 arpspoof -r on 10.20.0.66 (02:00:00:00:20:66) tells 10.20.0.10 that it is the gateway 10.20.0.1, and the gateway that it is
 10.20.0.10, every two seconds for eighteen seconds, unasked. The workstation's web requests pass through it twice on the segment.

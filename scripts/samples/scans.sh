@@ -139,7 +139,7 @@ sample_scan_horizontal() {
     no_addresses server 203.0.113 60 69
     expect port_scan_horizontal 10.20.0.10 203.0.113.0/24 "port 445, technique syn; from an internal host outwards"
     origin "A horizontal scan: one port, a whole network" <<'TEXT'
-nmap -sS -p 445 from the workstation 10.20.0.10 over 203.0.113.0/24, as a worm looks for file shares outside. Thirteen hosts are
+nmap -sS -p 445 from the workstation 10.20.0.10 over 203.0.113.0/24, as a worm looks for file shares outside. Fourteen hosts are
 there and refuse; for some of the others the router says host unreachable, the rest is silence.
 TEXT
 }
@@ -209,7 +209,8 @@ sample_scan_masscan() {
     expect port_scan_vertical 198.51.100.66 10.20.0.20 "technique syn, tool masscan"
     origin "A scan with masscan: a stack of its own" <<'TEXT'
 masscan from outside (198.51.100.66) against 10.20.0.20, ports 1 to 150 in random order, 200 a second: SYNs without options and
-with a fixed window, from one source port. Open ports (22, 80) are reset.
+with a fixed window, from one source port. The IP identification is the low half of target address xor port xor sequence number,
+which gives masscan away. Open ports (22, 80) are reset.
 TEXT
 }
 
