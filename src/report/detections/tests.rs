@@ -28,7 +28,7 @@ fn every_detection_explains_itself() {
         }
         assert!(!d.tables.is_empty(), "{name}: from");
         for p in &h.params {
-            assert!(p.meaning.ends_with('.') && p.meaning.len() > 40, "{name}: {} needs unit, reason and source", p.name);
+            assert!(p.meaning.ends_with('.') && p.meaning.len() > 30, "{name}: {} needs unit, reason and source", p.name);
             assert!(sql.contains(&format!("${}::", p.name)), "{name}: ${} is not used or not cast", p.name);
             assert!(p.default.is_some(), "{name}: {} has no default", p.name);
         }
