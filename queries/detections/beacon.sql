@@ -131,7 +131,7 @@ parts AS (
          round((1 - abs(CASE WHEN s3 - s1 >= 10 AND s2 <> s1 AND s2 <> s3 THEN (s1 + s3 - 2 * s2) / (s3 - s1) ELSE 0 END)
                + CASE WHEN s2 < 1 THEN 0 ELSE greatest(0, (s2 - smad) / s2) END) / 2, 3) AS ds_score,
          greatest(0, 1 - sqrt(greatest(0, list_sum(list_transform(bars, lambda c: (c * c)::DOUBLE)) / 24 - pow(n / 24, 2))) / (n / 24)) AS flat,
-         list_reverse_sort(map_values(list_aggregate(list_transform(bars, lambda c: c // ceil(0.05 * list_max(bars))), 'histogram'))) AS modes,
+         list_reverse_sort(map_values(list_aggregate(list_transform(bars, lambda c: c // ceil(0.05::DOUBLE * list_max(bars))::BIGINT), 'histogram'))) AS modes,
          list_max(list_transform(string_split(repeat(lpad(bin(mask::UINTEGER), 24, '0'), 2), '0'), lambda r: least(24, length(r)))) AS run,
          (secs[-1] - secs[1]) / (hi - lo) AS coverage,
          len(list_filter(fine, lambda g: abs(g - middle) <= $steady_width::DOUBLE * middle)) / len(fine) AS steady

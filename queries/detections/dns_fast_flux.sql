@@ -6,8 +6,8 @@
 -- horizon: 24 h
 -- from: dns
 -- params:
---   min_addresses number 10 Different addresses of one name, at least.
---   min_networks number 5 Different networks (/16) of them, at least.
+--   min_addresses number 10 Different addresses of one name, at least; Holz et al. saw dozens where a company has a handful.
+--   min_networks number 5 Different networks (/16) of them, at least; a company has one or two, broken-into hosts are everywhere.
 --   max_ttl number 300 Seconds that the answers may be kept, at most; Holz et al. saw below 300 in nearly all.
 --   min_answers number 3 Answers that were seen, at least: one long answer is a farm, not a flux.
 -- innocent:

@@ -8,7 +8,7 @@
 --   min_bytes number 100000000 Bytes to one destination in one hour, at least, where history shows that the destination is new; below this lie photos and mail.
 --   min_ratio number 5 Bytes up to bytes down, at least, in that case: uploads acknowledge with little.
 --   alone_bytes number 25000000 Bytes in one hour, at least, where there is no history to compare with.
---   alone_ratio number 10 Bytes up to bytes down, at least, in that case.
+--   alone_ratio number 10 Bytes up to bytes down, at least, in that case: stricter, as nothing else speaks for it.
 --   sigmas number 4 How many deviations above the host's own exponentially weighted mean an hour must lie where there is history (EWMA chart, Roberts 1959; 3 is the rule for one chart, there is one for every host here).
 --   smoothing number 0.3 Weight of the newest hour in that mean; 0.2 to 0.3 is the custom.
 -- innocent:

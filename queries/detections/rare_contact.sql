@@ -6,10 +6,10 @@
 -- horizon: 7 d
 -- from: flows
 -- params:
---   max_hosts number 1 Local hosts that talk to the destination, at most.
+--   max_hosts number 1 Local hosts that talk to the destination, at most; one infected host is how it begins.
 --   min_answered number 1 Answered connections in which the host sent data, at least: what never answered is a scan's matter.
 --   many_peers number 20 Odd destinations of one host from which on it looks like a peer-to-peer client, which weakens.
---   top number 10 Destinations reported per host, the oddest ones.
+--   top number 10 Destinations reported per host, the oddest ones: a peer-to-peer client must not fill the list.
 --   many_hosts number 20 Local hosts in the network from which on rarity counts by itself; among few, everything is rare.
 -- innocent:
 --   Games, peer-to-peer, VPNs, a self-hosted service, Internet of Things devices with a protocol of their maker.

@@ -7,7 +7,7 @@
 -- from: tls
 -- params:
 --   min_hosts number 20 Local hosts that speak TLS to the outside, at least; among few hosts every program is rare.
---   min_connections number 5 Connections with the fingerprint, at least.
+--   min_connections number 5 Connections with the fingerprint, at least: one may be a scan or a test.
 --   max_share number 0.02 Share of those hosts that have the fingerprint, at most one host in any case.
 -- innocent:
 --   A device of another make than the rest, a new browser version on the first host that updated.

@@ -29,7 +29,7 @@ fn every_detection_explains_itself() {
         assert!(!d.tables.is_empty(), "{name}: from");
         for p in &h.params {
             assert!(
-                p.meaning.ends_with('.') && p.meaning.len() > 40,
+                p.meaning.ends_with('.') && p.meaning.len() > 30,
                 "{name}: {} needs unit, reason and source",
                 p.name
             );

@@ -242,7 +242,7 @@ fn each_runs_in_plain_duckdb_over_an_export() {
     let f = super::super::tests::Folder::new();
     let store = f.store();
     let mut w = store.writer().unwrap();
-    super::tests::ingest(&store, &mut w, 1, 300);
+    tests::ingest(&store, &mut w, 1, 300);
     drop(w);
     store.close().unwrap();
     let lake = f.db().with_extension("lake");
