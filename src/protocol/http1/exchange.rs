@@ -211,6 +211,7 @@ impl Exchanges {
         if let Some(exchange) = self.open.iter_mut().find(over) {
             if of_client {
                 exchange.request_over = true;
+                exchange.tx.request_complete = complete;
             } else {
                 exchange.response_over = true;
             }
