@@ -74,9 +74,9 @@ fn list(args: &Args, cx: &Context) -> Result<Exit> {
     let config = &cx.settings.engine.detect;
     let in_sql = detections::all(cx);
     // Name, question, kinds, whether it runs.
-    let streaming = detect::ALL.iter().map(|m| {
-        (m.id, m.question, m.kinds.to_vec(), config.disabled.iter().any(|d| d == m.id))
-    });
+    let streaming = detect::ALL
+        .iter()
+        .map(|m| (m.id, m.question, m.kinds.to_vec(), config.disabled.iter().any(|d| d == m.id)));
     let stored = in_sql.iter().map(|d| {
         (d.header.name.as_str(), d.header.question.as_str(), d.kinds.clone(), detections::is_off(config, d))
     });
@@ -169,11 +169,14 @@ fn explained_in_sql(d: &Detection, config: &detect::Config) -> String {
     }
     out.push_str("\nFinds\n");
     for k in &d.kinds {
-        let technique = d.technique.as_deref().or(k.technique).map(|t| format!(", ATT&CK {t}")).unwrap_or_default();
-        let _ = writeln!(out, "  {} ({}{technique}): {}", k.name, d.severity.unwrap_or(k.severity), k.meaning);
+        let technique =
+            d.technique.as_deref().or(k.technique).map(|t| format!(", ATT&CK {t}")).unwrap_or_default();
+        let _ =
+            writeln!(out, "  {} ({}{technique}): {}", k.name, d.severity.unwrap_or(k.severity), k.meaning);
     }
     if !h.params.is_empty() {
-        let _ = writeln!(out, "\nThresholds (detect.{}.NAME in the configuration, detect -p NAME=VALUE)", h.name);
+        let _ =
+            writeln!(out, "\nThresholds (detect.{}.NAME in the configuration, detect -p NAME=VALUE)", h.name);
     }
     for p in &h.params {
         let default = p.default.as_deref().unwrap_or("not set");
@@ -184,9 +187,11 @@ fn explained_in_sql(d: &Detection, config: &detect::Config) -> String {
         let _ = writeln!(out, "  {} = {now}", p.name);
         wrap(&mut out, "      ", &p.meaning);
     }
-    for (title, lines) in
-        [("What else looks like this", &d.innocent), ("What to do next", &d.next), ("References", &d.references)]
-    {
+    for (title, lines) in [
+        ("What else looks like this", &d.innocent),
+        ("What to do next", &d.next),
+        ("References", &d.references),
+    ] {
         let _ = writeln!(out, "\n{title}");
         for line in lines {
             wrap(&mut out, "  - ", line);

@@ -68,6 +68,7 @@ pub mod template;
 pub(crate) mod testing;
 pub mod tftp;
 pub mod tls;
+pub mod unknown;
 pub mod websocket;
 
 use self::clues::{Clue, HostClue};

@@ -15,7 +15,8 @@ fn folder() -> std::path::PathBuf {
 }
 
 fn case_file(name: &str) -> String {
-    std::fs::read_to_string(folder().join(format!("{name}.sql"))).unwrap_or_else(|e| panic!("tests/detections/{name}.sql: {e}"))
+    std::fs::read_to_string(folder().join(format!("{name}.sql")))
+        .unwrap_or_else(|e| panic!("tests/detections/{name}.sql: {e}"))
 }
 
 fn database() -> Connection {
@@ -59,7 +60,10 @@ fn each_fires_where_it_should_and_stays_quiet_beside_it() {
                 wrong.push(format!("{name}: {title}: {} findings", rows.len()));
             }
             for a in rows {
-                assert!(a.confidence >= 0.5 && !a.title.is_empty() && !a.reasons.is_empty(), "{name}: {title}");
+                assert!(
+                    a.confidence >= 0.5 && !a.title.is_empty() && !a.reasons.is_empty(),
+                    "{name}: {title}"
+                );
             }
             if fire { fires += 1 } else { quiet += 1 }
         }
@@ -88,7 +92,8 @@ fn beacon(db: &Connection, times: &[i64], sizes: &[i64]) -> Option<[f64; 5]> {
         rows.join(", ")
     ))
     .unwrap();
-    let all = ["min_connections", "min_span_s", "min_gap_s", "min_score", "steady_share"].map(|n| (n, if n == "min_connections" { "1" } else { "0" }));
+    let all = ["min_connections", "min_span_s", "min_gap_s", "min_score", "steady_share"]
+        .map(|n| (n, if n == "min_connections" { "1" } else { "0" }));
     let d = Detection { confidence_threshold: 0.0, ..bound("beacon", &all) };
     let rows = found(db, &d);
     db.execute_batch("ROLLBACK").unwrap();
@@ -196,7 +201,8 @@ fn reference(times: &[i64], sizes: &[i64]) -> [f64; 5] {
         longest = longest.max(run.min(24));
     }
     let coverage = (t[t.len() - 1] - t[0]) as f64 / DAY as f64;
-    let dur = if filled.len() < 6 { 0.0 } else { thousandths(coverage.max(f64::from(longest) / 12.0).min(1.0)) };
+    let dur =
+        if filled.len() < 6 { 0.0 } else { thousandths(coverage.max(f64::from(longest) / 12.0).min(1.0)) };
     [ts, ds, hist, dur, thousandths((ts + ds + hist + dur) / 4.0)]
 }
 
@@ -213,8 +219,9 @@ fn beacon_scores_equal_a_second_calculation() {
         let n = 5 + next(200);
         let (period, jitter) = (1 + next(DAY / n), 1 + next(400));
         let start = next(DAY / 3);
-        let times: Vec<i64> =
-            (0..n).map(|i| (start + i * period + if case % 3 == 0 { 0 } else { next(jitter) }).min(DAY)).collect();
+        let times: Vec<i64> = (0..n)
+            .map(|i| (start + i * period + if case % 3 == 0 { 0 } else { next(jitter) }).min(DAY))
+            .collect();
         let sizes: Vec<i64> = (0..n).map(|_| 100 + if case % 2 == 0 { 0 } else { next(3_000) }).collect();
         let Some(ours) = beacon(&db, &times, &sizes) else {
             let mut distinct = times.clone();
@@ -242,10 +249,15 @@ fn each_runs_in_plain_duckdb_over_an_export() {
     super::super::maintenance::export(&f.db(), &lake, &crate::store::StoreConfig::default()).unwrap();
 
     let plain = Connection::open_in_memory().unwrap();
-    plain.execute_batch("SET autoload_known_extensions = false; SET autoinstall_known_extensions = false").unwrap();
+    plain
+        .execute_batch("SET autoload_known_extensions = false; SET autoinstall_known_extensions = false")
+        .unwrap();
     for t in schema::definitions() {
-        let columns: Vec<String> =
-            t.columns.iter().map(|(n, kind, _)| format!("{} {kind}", super::super::connect::ident(n))).collect();
+        let columns: Vec<String> = t
+            .columns
+            .iter()
+            .map(|(n, kind, _)| format!("{} {kind}", super::super::connect::ident(n)))
+            .collect();
         plain.execute_batch(&format!("CREATE TABLE {}({})", t.name, columns.join(", "))).unwrap();
         let files = format!("{}/{}/**/*.parquet", lake.display(), t.name);
         let some: i64 = plain.query_row("SELECT count(*) FROM glob(?)", [&files], |r| r.get(0)).unwrap();
