@@ -9,9 +9,14 @@
 //! late. Nothing happens on a clock: a detector acts when a fact comes, and at the end. Read `fact` and `finding` next.
 
 pub mod config;
+pub mod credential_access;
+pub mod exploits;
 pub mod fact;
 pub mod finding;
+pub mod industrial_command;
+pub mod lateral_movement;
 pub mod meta;
+pub mod reverse_shell;
 pub mod stats;
 pub mod window;
 
@@ -51,6 +56,11 @@ pub trait Detector: Send {
 /// Every streaming detector, one line an entry, in the order in which they are shown.
 #[rustfmt::skip] // one line an entry
 pub static ALL: &[&Meta] = &[
+    &exploits::META,
+    &lateral_movement::META,
+    &credential_access::META,
+    &reverse_shell::META,
+    &industrial_command::META,
 ];
 
 #[cfg(test)]
