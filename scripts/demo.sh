@@ -28,7 +28,7 @@ show() {
     [ "$code" -eq 0 ] || [ "$code" -eq 3 ] || exit "$code"
 }
 
-echo "Reading thirteen small captures that were recorded in a laboratory (samples/*/ORIGIN.md) into a throw-away database."
+echo "Reading the small captures that were recorded in a laboratory (samples/*/ORIGIN.md) into a throw-away database."
 show ingest -r samples
 echo
 echo "Who moved the most bytes?"

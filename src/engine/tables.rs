@@ -368,7 +368,8 @@ pub fn write_weird(row: &mut Row<'_>, capture: CaptureId, w: &Weird) {
 
 /// Every table that the engine's rows may belong to, in order.
 pub fn all() -> Vec<&'static Table> {
-    let mut tables = vec![&FLOWS, &WEIRDS, &HOST_FACTS, &TRAFFIC_HOURLY, &HOST_CLUES, &CREDENTIALS, &FILES, &UNKNOWN];
+    let mut tables =
+        vec![&FLOWS, &WEIRDS, &HOST_FACTS, &TRAFFIC_HOURLY, &HOST_CLUES, &CREDENTIALS, &FILES, &UNKNOWN];
     for protocol in crate::protocol::ALL {
         for table in protocol.tables {
             if !tables.iter().any(|t: &&Table| t.name == table.name) {

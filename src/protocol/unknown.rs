@@ -77,8 +77,12 @@ impl Heard {
     /// When it began, and the row.
     pub(super) fn record(&self) -> (At, UnknownRecord) {
         let [src, dst] = &self.sides;
-        let record =
-            UnknownRecord { first: self.first, turns: self.turns, src: Payload::of(src), dst: Payload::of(dst) };
+        let record = UnknownRecord {
+            first: self.first,
+            turns: self.turns,
+            src: Payload::of(src),
+            dst: Payload::of(dst),
+        };
         (self.began, record)
     }
 }
@@ -262,10 +266,30 @@ pub static UNKNOWN: Table = Table::record(
     &[
         col("first_speaker", T::Text, "", "src or dst: who sent the first data."),
         col("turns", T::U16, "", "How often the speaker changed among the first 64 segments with data."),
-        col("src_text", T::Text, "", "First 64 bytes of the originator, printable; NULL when it sent no data."),
-        col("dst_text", T::Text, "", "First 64 bytes of the responder, printable; NULL when it sent no data."),
-        col("src_entropy", T::F64, "bits", "Entropy of the originator's first 512 bytes, per byte; NULL without data."),
-        col("dst_entropy", T::F64, "bits", "Entropy of the responder's first 512 bytes, per byte; NULL without data."),
+        col(
+            "src_text",
+            T::Text,
+            "",
+            "First 64 bytes of the originator, printable; NULL when it sent no data.",
+        ),
+        col(
+            "dst_text",
+            T::Text,
+            "",
+            "First 64 bytes of the responder, printable; NULL when it sent no data.",
+        ),
+        col(
+            "src_entropy",
+            T::F64,
+            "bits",
+            "Entropy of the originator's first 512 bytes, per byte; NULL without data.",
+        ),
+        col(
+            "dst_entropy",
+            T::F64,
+            "bits",
+            "Entropy of the responder's first 512 bytes, per byte; NULL without data.",
+        ),
         col(
             "src_form",
             T::Text,

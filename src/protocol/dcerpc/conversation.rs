@@ -169,7 +169,9 @@ impl Conversation {
     fn needed(&self, header: &Header) -> usize {
         let fixed = match header.kind {
             kind::REQUEST if header.flags & flag::OBJECT != 0 => HEADER + 24,
-            kind::REQUEST if header.length <= netlogon::LONGEST && self.contexts.iter().any(is_netlogon) => header.length,
+            kind::REQUEST if header.length <= netlogon::LONGEST && self.contexts.iter().any(is_netlogon) => {
+                header.length
+            }
             kind::REQUEST => HEADER + 8,
             kind::FAULT => HEADER + 12,
             kind::RESPONSE if !self.is_map_answer(header) => HEADER + 8,
@@ -255,10 +257,12 @@ impl Conversation {
             auth: self.auth.filter(|_| header.auth_length > 0),
             call_id: header.call_id,
             request_bytes: stub,
-            zero_proof: self.contexts.iter().find(|c| c.id == context).filter(|c| is_netlogon(c)).and_then(|_| {
-                let stub = usize::try_from(stub).ok().and_then(|n| body.get(8..)?.get(..n))?;
-                netlogon::zero_proof(opnum, stub, header.little)
-            }),
+            zero_proof: self.contexts.iter().find(|c| c.id == context).filter(|c| is_netlogon(c)).and_then(
+                |_| {
+                    let stub = usize::try_from(stub).ok().and_then(|n| body.get(8..)?.get(..n))?;
+                    netlogon::zero_proof(opnum, stub, header.little)
+                },
+            ),
             ..DcerpcRecord::default()
         };
         self.push(Pending { at: out.at, from: side, record, offered: Vec::new(), answered: false }, out);

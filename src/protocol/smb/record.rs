@@ -171,7 +171,12 @@ pub static SMB: Table = Table::record(
             "",
             "Number of a transaction of SMB1; NULL but for trans2_session_setup, trans2_secondary and nt_transact.",
         ),
-        col("answer_multiplex_id", T::U16, "", "Number in its answer, which repeats that of the request; NULL without one."),
+        col(
+            "answer_multiplex_id",
+            T::U16,
+            "",
+            "Number in its answer, which repeats that of the request; NULL without one.",
+        ),
         col(
             "transaction_bytes",
             T::U32,
