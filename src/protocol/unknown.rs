@@ -111,8 +111,10 @@ impl Payload {
 /// Forms that mean something by themselves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Form {
-    /// A program for Windows or Unix, perhaps behind its length in four bytes.
+    /// A program for Windows or Unix.
     Program,
+    /// One behind its length in four bytes.
+    StagedProgram,
     /// What the command line of Windows, PowerShell or a shell without a terminal says first.
     ShellGreeting,
     /// The answer of `id`.
@@ -130,6 +132,7 @@ impl Form {
     pub fn name(self) -> &'static str {
         match self {
             Self::Program => "program",
+            Self::StagedProgram => "staged_program",
             Self::ShellGreeting => "shell_greeting",
             Self::IdOutput => "id_output",
             Self::WindowsPrompt => "windows_prompt",
@@ -145,8 +148,11 @@ impl Form {
 
     /// The most telling form of these bytes.
     pub fn of(bytes: &[u8]) -> Option<Self> {
-        if is_program(bytes) || bytes.get(4..).is_some_and(|b| is_program(b) && has_length(bytes)) {
+        if is_program(bytes) {
             return Some(Self::Program);
+        }
+        if bytes.get(4..).is_some_and(is_program) && has_length(bytes) {
+            return Some(Self::StagedProgram);
         }
         let has = |text: &[u8]| memchr::memmem::find(bytes, text).is_some();
         if GREETINGS.iter().any(|g| has(g)) {
@@ -288,7 +294,7 @@ pub static UNKNOWN: Table = Table::record(
             "src_form",
             T::Text,
             "",
-            "What the originator's bytes look like: program, shell_greeting, id_output, windows_prompt, unix_prompt or shell_command; NULL for none of them.",
+            "What the originator's bytes look like: program, staged_program (behind its length in four bytes), shell_greeting, id_output, windows_prompt, unix_prompt or shell_command; NULL for none of them.",
         ),
         col("dst_form", T::Text, "", "The same of the responder's bytes."),
     ],
@@ -359,7 +365,7 @@ mod tests {
         assert_eq!(Form::of(&program), Some(Form::Program));
         let mut staged = 200_000u32.to_le_bytes().to_vec();
         staged.extend_from_slice(&program);
-        assert_eq!(Form::of(&staged), Some(Form::Program));
+        assert_eq!(Form::of(&staged), Some(Form::StagedProgram));
         staged[3] = 0xff;
         assert_eq!(Form::of(&staged), None, "no length");
     }
