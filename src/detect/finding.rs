@@ -150,6 +150,11 @@ impl Finding {
         self.reason(why, 1.0, 0.0, 0.0);
     }
 
+    /// Take back a factor that no longer holds.
+    pub fn forget(&mut self, name: &str) {
+        self.reasons.retain(|r| r.name != name);
+    }
+
     /// Context makes it one step worse than its kind; said twice it counts once.
     pub fn raise(&mut self, why: &'static str) {
         self.severity(self.kind.severity.raised(), why);

@@ -11,16 +11,21 @@
 pub mod amplification;
 pub mod arp_sweep;
 pub mod config;
+pub mod credential_access;
 pub mod dhcp_starvation;
+pub mod exploits;
 pub mod fact;
 pub mod finding;
 pub mod flood;
 pub mod host_sweep;
+pub mod industrial_command;
+pub mod lateral_movement;
 pub mod meta;
 pub mod os_probe;
 pub mod port_scan;
 pub mod port_scan_distributed;
 pub mod request_flood;
+pub mod reverse_shell;
 pub mod slow_http;
 pub mod stats;
 pub mod window;
@@ -73,6 +78,11 @@ pub static ALL: &[&Meta] = &[
     &amplification::UNASKED,
     &slow_http::META,
     &dhcp_starvation::META,
+    &exploits::META,
+    &lateral_movement::META,
+    &credential_access::META,
+    &reverse_shell::META,
+    &industrial_command::META,
 ];
 
 #[cfg(test)]
