@@ -11,7 +11,9 @@
 pub mod config;
 pub mod fact;
 pub mod finding;
+pub mod guessing;
 pub mod meta;
+pub mod mining;
 pub mod stats;
 pub mod window;
 
@@ -51,6 +53,9 @@ pub trait Detector: Send {
 /// Every streaming detector, one line an entry, in the order in which they are shown.
 #[rustfmt::skip] // one line an entry
 pub static ALL: &[&Meta] = &[
+    &mining::META,
+    &guessing::META,
+    &guessing::spread::META,
 ];
 
 #[cfg(test)]
