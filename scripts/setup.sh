@@ -63,6 +63,7 @@ for purpose in "${@:-build}"; do
             need hydra hydra
             need slowhttptest slowhttptest
             need iperf3 iperf3
+            need ab apache2-utils
             need arpspoof dsniff
             need radvd radvd
             need keepalived keepalived

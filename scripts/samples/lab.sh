@@ -70,7 +70,8 @@ build_lab() {
         ip netns add "$lab-$ns"
         ip -n "$lab-$ns" link set lo up
         ip netns exec "$lab-$ns" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
-            net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 net.ipv4.ip_forward=0 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+            net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 net.ipv4.ip_forward=0 \
+            net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
     done
     ip netns exec "$lab-lan" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
     ip -n "$lab-lan" link add br0 address 02:00:00:00:2f:00 type bridge mcast_snooping 0
@@ -171,7 +172,7 @@ CONF
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$work/host_key"
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$work/user_key"
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$work/stranger_key"
-    install -m 600 "$work/user_key.pub" "$work/authorized_keys"
+    install -m 644 "$work/user_key.pub" "$work/authorized_keys"
     mkdir -p /run/sshd
     start server /usr/sbin/sshd -D -e -f /dev/null -o Port=22 -o HostKey="$work/host_key" -o PidFile=none -o UsePAM=no -o StrictModes=no \
         -o PermitRootLogin=yes -o PasswordAuthentication=no -o AuthorizedKeysFile="$work/authorized_keys" -o PrintMotd=no

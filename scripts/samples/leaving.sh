@@ -29,7 +29,8 @@ sample_exfil_http() {
     no_addresses server 203.0.113 66 66
     expect exfiltration 10.20.0.10 203.0.113.66 "26 MiB out, next to nothing back, over HTTP by address"
     origin "An upload of 26 MiB to somewhere outside" <<'TEXT'
-curl -T on 10.20.0.10 sends 27,262,976 bytes to http://203.0.113.66:8080/drop/customers.csv in one request. Jumbo frames (MTU 9000) and a snaplen of 96 keep the sample small; lengths are the original ones.
+curl -T on 10.20.0.10 sends 27,262,976 bytes to http://203.0.113.66:8080/drop/customers.csv in one request. Jumbo frames (MTU
+9000) and a snaplen of 96 keep the sample small; lengths are the original ones.
 TEXT
 }
 
@@ -47,8 +48,9 @@ sample_icmp_tunnel() {
     watched
     expect icmp_tunnel 10.20.0.10 203.0.113.50 "ptunnel-ng, HTTP inside echo messages"
     origin "A tunnel in ICMP echo" <<'TEXT'
-ptunnel-ng on 10.20.0.10 carries two HTTP requests (24,000 bytes up, then 15,000 down) to its other end on 203.0.113.50 inside echo requests and replies: payloads of many lengths, each with other bytes, and replies that do not repeat their request. The kernel of 203.0.113.50
-answers, too, as always.
+ptunnel-ng on 10.20.0.10 carries two HTTP requests (24,000 bytes up, then 15,000 down) to its other end on 203.0.113.50 inside
+echo requests and replies: payloads of many lengths, each with other bytes, and replies that do not repeat their request. The
+kernel of 203.0.113.50 answers, too, as always.
 TEXT
 }
 
@@ -64,7 +66,8 @@ sample_twin_backup() {
     jumbo off
     quiet
     origin "A backup of 26 MiB to the internal server" <<'TEXT'
-curl -T on 10.20.0.10 sends 27,262,976 bytes to http://10.20.0.20:8080/backup/customers.csv: the same upload as in exfil_http, but it stays inside. MTU 9000, snaplen 96.
+curl -T on 10.20.0.10 sends 27,262,976 bytes to http://10.20.0.20:8080/backup/customers.csv: the same upload as in exfil_http, but
+it stays inside. MTU 9000, snaplen 96.
 TEXT
 }
 
@@ -77,7 +80,8 @@ sample_twin_ping_big() {
     watched
     quiet
     origin "Large pings that carry nothing" <<'TEXT'
-ping from 10.20.0.10: 40 echoes of 1,400 bytes to 203.0.113.50 and ten of 4,000 bytes with a pattern to 203.0.113.51. Payloads count up or repeat a pattern, and every reply equals its request.
+ping from 10.20.0.10: 40 echoes of 1,400 bytes to 203.0.113.50 and ten of 4,000 bytes with a pattern to 203.0.113.51. Payloads
+count up or repeat a pattern, and every reply equals its request.
 TEXT
 }
 

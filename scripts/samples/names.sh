@@ -22,7 +22,9 @@ sample_dns_tunnel_iodine() {
     no_addresses server 203.0.113 55 55
     expect dns_tunnel 10.20.0.10 203.0.113.53 "iodine under t.example.net"
     origin "A DNS tunnel with iodine" <<'TEXT'
-iodine on 10.20.0.10 reaches iodined through the resolver 203.0.113.53, which passes questions under t.example.net on: it tries record types and sizes, then a ping, an HTTP download of 8,000 bytes and an upload of 4,000 cross the tunnel. Many unique names, long labels, NULL records.
+iodine on 10.20.0.10 reaches iodined through the resolver 203.0.113.53, which passes questions under t.example.net on: it tries
+record types and sizes, then a ping, an HTTP download of 8,000 bytes and an upload of 4,000 cross the tunnel. Many unique names,
+long labels, NULL records.
 TEXT
 }
 
@@ -43,7 +45,8 @@ sample_dns_tunnel_dns2tcp() {
     no_addresses server 203.0.113 56 56
     expect dns_tunnel 10.20.0.10 203.0.113.53 "dns2tcp under d.example.net"
     origin "A DNS tunnel with dns2tcp" <<'TEXT'
-dns2tcpc on 10.20.0.10 carries two HTTP requests (8,000 bytes down, 4,000 up) to dns2tcpd through the resolver 203.0.113.53: TXT questions with long base64 labels under d.example.net, each name once.
+dns2tcpc on 10.20.0.10 carries two HTTP requests (8,000 bytes down, 4,000 up) to dns2tcpd through the resolver 203.0.113.53: TXT
+questions with long base64 labels under d.example.net, each name once.
 TEXT
 }
 
@@ -91,7 +94,35 @@ CONF
     no_addresses server 203.0.113 52 52
     expect dns_zone_transfer 10.20.0.10 203.0.113.52 "corp.example.net is given away, closed.example.net is refused"
     origin "Zone transfers: one is granted, one is refused" <<'TEXT'
-dig AXFR on 10.20.0.10 asks BIND on 203.0.113.52 for the whole zone corp.example.net (67 records) over TCP and gets it; a second transfer (closed.example.net) is refused.
+dig AXFR on 10.20.0.10 asks BIND on 203.0.113.52 for the whole zone corp.example.net (67 records) over TCP and gets it; a second
+transfer (closed.example.net) is refused.
+TEXT
+}
+
+sample_dns_fast_flux() {
+    begin dns_fast_flux
+    settle_all
+    watch
+    for _ in 1 2 3; do on client dig +tries=1 flux.example.net A >/dev/null; done
+    watched
+    expect dns_fast_flux 10.20.0.10 203.0.113.53 "flux.example.net: 15 addresses in five networks, TTL 300"
+    origin "Fast flux: one name, fifteen addresses all over the place" <<'TEXT'
+dig on 10.20.0.10 asks 203.0.113.53 for flux.example.net three times: fifteen addresses of five networks in another order each
+time, valid for five minutes.
+TEXT
+}
+
+sample_dns_rebinding() {
+    begin dns_rebinding
+    settle_all
+    watch
+    on client dig +tries=1 rebind.example.net A >/dev/null
+    on client curl -4 -s --max-time 2 -o /dev/null http://rebind.example.net/ || true
+    watched
+    expect dns_rebinding 10.20.0.10 203.0.113.53 "rebind.example.net, a name of the outside, is 10.20.0.20"
+    origin "DNS rebinding: an outside name with an inside address" <<'TEXT'
+dig and curl on 10.20.0.10 ask the outside resolver 203.0.113.53 for rebind.example.net and get 10.20.0.20, an address of the
+site. Nothing listens there.
 TEXT
 }
 
@@ -113,7 +144,8 @@ sample_twin_dns_cdn() {
     watched
     quiet
     origin "Odd names with honest reasons: content networks and reputation lookups" <<'TEXT'
-dig on 10.20.0.10 asks 203.0.113.53 for 24 machine-made names of a content network, to which it then connects, and for twelve names that contain a file's hash (56 characters, answered by 127.0.0.1), as virus scanners do. Too few and too short for a tunnel.
+dig on 10.20.0.10 asks 203.0.113.53 for 24 machine-made names of a content network, to which it then connects, and for twelve
+names that contain a file's hash (56 characters, answered by 127.0.0.1), as virus scanners do. Too few and too short for a tunnel.
 TEXT
 }
 
@@ -129,8 +161,9 @@ sample_twin_rdns() {
     watched
     quiet
     origin "A mail server looks up its visitors" <<'TEXT'
-dig on 10.20.0.20 asks 203.0.113.53 for the names of thirty scattered addresses and for fifteen of them in a list of bad senders (bl.example.org, one is listed: 127.0.0.2), all within a second. No network is walked through, and NXDOMAIN is the usual answer.
+dig on 10.20.0.20 asks 203.0.113.53 for the names of thirty scattered addresses and for fifteen of them in a list of bad senders
+(bl.example.org, one is listed: 127.0.0.2), all within a second. No network is walked through, and NXDOMAIN is the usual answer.
 TEXT
 }
 
-all+=(dns_tunnel_iodine dns_tunnel_dns2tcp dga dns_axfr twin_dns_cdn twin_rdns)
+all+=(dns_tunnel_iodine dns_tunnel_dns2tcp dga dns_axfr dns_fast_flux dns_rebinding twin_dns_cdn twin_rdns)

@@ -64,7 +64,9 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         for name in &args.names {
             if all.iter().all(|d| d.header.name != *name) {
                 let near = hint(name, all.iter().map(|d| d.header.name.as_str()));
-                return Err(anyhow!("no detection in SQL is called {name}.{near} `secnetmon detectors` lists them."));
+                return Err(anyhow!(
+                    "no detection in SQL is called {name}.{near} `secnetmon detectors` lists them."
+                ));
             }
         }
         all.retain(|d| args.names.contains(&d.header.name));
@@ -81,9 +83,9 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let bound = detections::bound(&all, config, &given)?;
     let time = |option: &str, value: &Option<String>| match value {
         None => Ok(None),
-        Some(v) => parse_time(v)
-            .map(Some)
-            .ok_or_else(|| usage(format!("--{option} {v}: write a time like 2024-01-31 or 2024-01-31T13:45:00Z"))),
+        Some(v) => parse_time(v).map(Some).ok_or_else(|| {
+            usage(format!("--{option} {v}: write a time like 2024-01-31 or 2024-01-31T13:45:00Z"))
+        }),
     };
     let period = Period { since: time("since", &args.since)?, until: time("until", &args.until)? };
     let store = Store::open(&cx.database_to_read(), &cx.settings.store.reading())?;
@@ -91,7 +93,9 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     if let Some(id) = args.capture {
         captures.retain(|c| c.0 == id);
         if captures.is_empty() {
-            return Err(anyhow!("no finished capture {id} in that period; `secnetmon query capture_ledger` lists them"));
+            return Err(anyhow!(
+                "no finished capture {id} in that period; `secnetmon query capture_ledger` lists them"
+            ));
         }
     }
     let mut found: Vec<Anomaly> = Vec::new();
@@ -112,7 +116,8 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let batch = table(&found)?;
     let (format, style) = (args.format.resolve(), output::style(&cx.env));
     render_all(format, output::stdout(), style, &batch.schema(), std::slice::from_ref(&batch))?;
-    let mut said = format!("{} in {}", plural(found.len() as u64, "finding"), plural(captures.len() as u64, "capture"));
+    let mut said =
+        format!("{} in {}", plural(found.len() as u64, "finding"), plural(captures.len() as u64, "capture"));
     if left_out > 0 {
         said.push_str(&format!("; {} more were left out by a cap", grouped(left_out)));
     }

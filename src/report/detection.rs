@@ -158,14 +158,16 @@ impl Detection {
             "kind" | "kinds" => {
                 for name in words() {
                     let near = || hint(name, KINDS.iter().map(|k| k.name));
-                    self.kinds.push(kind(name).ok_or_else(|| format!("no kind of finding is called {name:?}.{}", near()))?);
+                    self.kinds.push(
+                        kind(name)
+                            .ok_or_else(|| format!("no kind of finding is called {name:?}.{}", near()))?,
+                    );
                 }
             }
             "severity" => {
-                self.severity = Some(
-                    Severity::of(rest)
-                        .ok_or_else(|| format!("{rest:?} is no severity: info, low, medium, high or critical"))?,
-                );
+                self.severity = Some(Severity::of(rest).ok_or_else(|| {
+                    format!("{rest:?} is no severity: info, low, medium, high or critical")
+                })?);
             }
             "technique" => {
                 let tail = rest.strip_prefix('T').unwrap_or_default();
@@ -207,7 +209,11 @@ impl Detection {
 
     /// As the store runs it, with the values of its parameters: what is given, else the default. Values for parameters it does not have
     /// are left alone; the caller knows whether any detection has them.
-    pub fn bind(&self, given: &BTreeMap<String, String>, confidence_threshold: f64) -> Result<store::Detection, BadDetection> {
+    pub fn bind(
+        &self,
+        given: &BTreeMap<String, String>,
+        confidence_threshold: f64,
+    ) -> Result<store::Detection, BadDetection> {
         let mut params = Vec::with_capacity(self.header.params.len());
         for p in &self.header.params {
             let value = match given.get(&p.name) {
@@ -275,7 +281,10 @@ mod tests {
     fn everything_in_the_header_is_read() {
         let d = Detection::parse("my/x.sql", "x", SQL).unwrap();
         assert_eq!(d.kinds.iter().map(|k| k.name).collect::<Vec<_>>(), ["beacon", "strobe"]);
-        assert_eq!((d.technique.as_deref(), d.severity, d.horizon), (Some("T1071.004"), Some(Severity::High), 86_400_000_000_000));
+        assert_eq!(
+            (d.technique.as_deref(), d.severity, d.horizon),
+            (Some("T1071.004"), Some(Severity::High), 86_400_000_000_000)
+        );
         assert_eq!(d.tables, ["flows", "dns"]);
         assert_eq!(d.innocent, ["One and a half.", "Two."]);
         assert_eq!((d.next.len(), d.references.len(), d.header.params.len()), (1, 1, 1));
@@ -284,7 +293,11 @@ mod tests {
     #[test]
     fn a_bad_header_is_told_with_file_line_and_reason() {
         for (from, to, what) in [
-            ("kind: beacon, strobe", "kind: becon", "my/x.sql: line 4 of the header: no kind of finding is called \"becon\". Did you mean beacon?"),
+            (
+                "kind: beacon, strobe",
+                "kind: becon",
+                "my/x.sql: line 4 of the header: no kind of finding is called \"becon\". Did you mean beacon?",
+            ),
             ("severity: high", "severity: bad", "line 6 of the header: \"bad\" is no severity"),
             ("technique: T1071.004", "technique: 1071", "line 5 of the header"),
             ("horizon: 24 h", "horizon: 24 hours", "line 7 of the header"),
@@ -303,9 +316,15 @@ mod tests {
     #[test]
     fn values_are_bound_and_checked() {
         let d = Detection::parse("x.sql", "x", SQL).unwrap();
-        let given = |v: &str| BTreeMap::from([("n".to_owned(), v.to_owned()), ("other".to_owned(), "1".to_owned())]);
+        let given =
+            |v: &str| BTreeMap::from([("n".to_owned(), v.to_owned()), ("other".to_owned(), "1".to_owned())]);
         assert_eq!(d.bind(&given("7"), 0.5).unwrap().params, [("n".to_owned(), Some("7".to_owned()))]);
         assert_eq!(d.bind(&BTreeMap::new(), 0.5).unwrap().params, [("n".to_owned(), Some("3".to_owned()))]);
-        assert!(d.bind(&given("many"), 0.5).unwrap_err().to_string().contains("x.sql: parameter n: \"many\" is not a number"));
+        assert!(
+            d.bind(&given("many"), 0.5)
+                .unwrap_err()
+                .to_string()
+                .contains("x.sql: parameter n: \"many\" is not a number")
+        );
     }
 }

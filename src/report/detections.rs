@@ -57,7 +57,10 @@ fn files(folder: &Path, bad: &mut Vec<BadDetection>) -> Vec<std::path::PathBuf> 
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
         Err(e) => {
-            bad.push(BadDetection { origin: folder.display().to_string(), what: format!("cannot be read: {e}") });
+            bad.push(BadDetection {
+                origin: folder.display().to_string(),
+                what: format!("cannot be read: {e}"),
+            });
             return Vec::new();
         }
     };

@@ -16,6 +16,7 @@ mod functions;
 mod guard;
 mod hosts;
 pub mod maintenance;
+mod queue;
 mod reader;
 mod schema;
 mod tables;

@@ -5,6 +5,7 @@
 
 use super::epm;
 use super::interfaces::EPMAPPER;
+use super::netlogon;
 use super::pdu::{
     Context, HEADER, Header, contexts, flag, kind, nak_name, result_name, results, u16_of, u32_of,
 };
@@ -169,6 +170,9 @@ impl Conversation {
     fn needed(&self, header: &Header) -> usize {
         let fixed = match header.kind {
             kind::REQUEST if header.flags & flag::OBJECT != 0 => HEADER + 24,
+            kind::REQUEST if header.length <= netlogon::LONGEST && self.contexts.iter().any(is_netlogon) => {
+                header.length
+            }
             kind::REQUEST => HEADER + 8,
             kind::FAULT => HEADER + 12,
             kind::RESPONSE if !self.is_map_answer(header) && !self.is_channel_answer(header) => HEADER + 8,
@@ -260,6 +264,12 @@ impl Conversation {
             auth: self.auth.filter(|_| header.auth_length > 0),
             call_id: header.call_id,
             request_bytes: stub,
+            zero_proof: self.contexts.iter().find(|c| c.id == context).filter(|c| is_netlogon(c)).and_then(
+                |_| {
+                    let stub = usize::try_from(stub).ok().and_then(|n| body.get(8..)?.get(..n))?;
+                    netlogon::zero_proof(opnum, stub, header.little)
+                },
+            ),
             ..DcerpcRecord::default()
         };
         self.push(Pending { at: out.at, from: side, record, offered: Vec::new(), answered: false }, out);
@@ -397,6 +407,10 @@ fn channel(status: u32) -> Credential {
         success: Some(status == 0),
         detail: (status != 0).then(|| format!("0x{status:08x}")),
     }
+}
+
+fn is_netlogon(context: &Context) -> bool {
+    context.interface.0 == netlogon::INTERFACE
 }
 
 fn write(pending: Pending, out: &mut Output<'_>) {

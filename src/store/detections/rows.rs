@@ -78,7 +78,10 @@ impl Columns {
     fn address(&self, row: &Row<'_>, name: &str) -> Result<Option<Ip>, String> {
         match self.text(row, name) {
             None => Ok(None),
-            Some(t) => t.parse::<IpAddr>().map(|a| Some(Ip::from(a))).map_err(|_| format!("{name} {t:?} is no address")),
+            Some(t) => t
+                .parse::<IpAddr>()
+                .map(|a| Some(Ip::from(a)))
+                .map_err(|_| format!("{name} {t:?} is no address")),
         }
     }
 
@@ -87,7 +90,11 @@ impl Columns {
             return d.kinds.first().copied().ok_or_else(|| "its header names no kind".to_owned());
         };
         let known = kind(&name).ok_or_else(|| format!("{name:?} is no kind of finding"))?;
-        if d.kinds.contains(&known) { Ok(known) } else { Err(format!("kind {name} is not named in its header")) }
+        if d.kinds.contains(&known) {
+            Ok(known)
+        } else {
+            Err(format!("kind {name} is not named in its header"))
+        }
     }
 
     /// The finding that a row is.
@@ -103,11 +110,15 @@ impl Columns {
         if reasons.is_empty() {
             reasons.push(Reason::new("matches", count as f64, 1.0, BARE_WEIGHT));
         }
-        let confidence = confidence(&reasons);
+        // Sums of many numbers may differ in their last bits from run to run.
+        let confidence = round(confidence(&reasons));
         let subject = Subject {
             src,
             dst,
-            dst_port: self.get(row, "dst_port").and_then(|v| number(&v)).and_then(|n| u16::try_from(n as i64).ok()),
+            dst_port: self
+                .get(row, "dst_port")
+                .and_then(|v| number(&v))
+                .and_then(|n| u16::try_from(n as i64).ok()),
             protocol: self.text(row, "protocol").and_then(|p| protocol(&p)),
             about: printable(self.text(row, "about").unwrap_or_default().as_bytes(), MAX_ABOUT).into(),
         };
@@ -138,7 +149,13 @@ impl Columns {
     }
 
     /// As the flows say, else by the capture's local networks.
-    fn direction(&self, row: &Row<'_>, src: Option<Ip>, dst: Option<Ip>, scope: &Scope) -> Option<&'static str> {
+    fn direction(
+        &self,
+        row: &Row<'_>,
+        src: Option<Ip>,
+        dst: Option<Ip>,
+        scope: &Scope,
+    ) -> Option<&'static str> {
         match (self.get(row, "src_internal"), self.get(row, "dst_internal")) {
             (Some(Value::Boolean(true)), Some(Value::Boolean(true))) => Some("internal"),
             (Some(Value::Boolean(true)), Some(Value::Boolean(false))) => Some("outbound"),
@@ -161,9 +178,16 @@ impl Columns {
             };
             let field = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
             let real = |name: &str| field(name).and_then(number).unwrap_or(0.0);
-            let Some(Value::Text(name)) = field("name") else { return Err("a reason has no name".to_owned()) };
+            let Some(Value::Text(name)) = field("name") else {
+                return Err("a reason has no name".to_owned());
+            };
             let name = printable(name.as_bytes(), MAX_ABOUT);
-            out.push(Reason::new(name, real("value"), real("threshold"), real("weight").clamp(-1.0, 1.0)));
+            out.push(Reason::new(
+                name,
+                real("value"),
+                real("threshold"),
+                round(real("weight").clamp(-1.0, 1.0)),
+            ));
         }
         Ok(out)
     }
@@ -180,6 +204,11 @@ impl Columns {
             _ => serde_json::Map::new(),
         }
     }
+}
+
+/// To millionths.
+fn round(n: f64) -> f64 {
+    (n * 1e6).round() / 1e6
 }
 
 /// Any number.

@@ -29,14 +29,12 @@ const FULL: &str = "SELECT min(first_ts) AS first_ts, max(last_ts) AS last_ts, s
     FROM flows WHERE capture_id = $capture::BIGINT AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
       AND capture_id IN (SELECT unnest($captures::BIGINT[])) GROUP BY src_ip;";
 
-fn ingest(store: &Store, writer: &mut Writer, id: i64, flows: u64) {
+pub(super) fn ingest(store: &Store, writer: &mut Writer, id: i64, flows: u64) {
     let no = writer.begin(&start(id)).unwrap();
     writer.rows(flow_rows(CaptureId(id), no, 0..flows)).unwrap();
     let s = summary(&id.to_string());
     let (first, last) = (Timestamp(0), Timestamp(i64::MAX / 2));
-    writer
-        .commit(&CaptureSummary { first_ts: Some(first), last_ts: Some(last), flows, ..s })
-        .unwrap();
+    writer.commit(&CaptureSummary { first_ts: Some(first), last_ts: Some(last), flows, ..s }).unwrap();
     assert!(store.capture(CaptureId(id)).unwrap().is_some());
 }
 
@@ -71,7 +69,10 @@ fn rows_become_findings_when_a_capture_is_committed() {
                 len(flow_ids) <= 25, confidence, status) FROM anomalies ORDER BY score DESC LIMIT 1",
     );
     assert_eq!(rows, "calls|strobe|high|443|tcp|outbound|T1071|It calls|calls|1|{\"a\":1}|true|0.6|open\n");
-    let run = ask_one(&f, "SELECT concat_ws('|', detector, parameters, duration_s > 0, findings > 0) FROM detector_runs");
+    let run = ask_one(
+        &f,
+        "SELECT concat_ws('|', detector, parameters, duration_s > 0, findings > 0) FROM detector_runs",
+    );
     assert_eq!(run, "calls|{\"n\":\"1\"}|true|true\n");
 }
 
@@ -95,7 +96,9 @@ fn a_mistake_costs_neither_the_capture_nor_the_others() {
     w.detect_with(all).unwrap();
     ingest(&store, &mut w, 7, 50);
     let outcomes = w.outcomes().unwrap();
-    let error = |name: &str| outcomes.iter().find(|o| o.run.detector == name).unwrap().error.clone().unwrap_or_default();
+    let error = |name: &str| {
+        outcomes.iter().find(|o| o.run.detector == name).unwrap().error.clone().unwrap_or_default()
+    };
     assert!(error("no_table").starts_with("my/no_table.sql: line 3: "), "{}", error("no_table"));
     assert!(error("conversion").contains("Could not convert"), "{}", error("conversion"));
     assert!(error("no_column").contains("no column last_ts"), "{}", error("no_column"));
@@ -109,7 +112,10 @@ fn a_mistake_costs_neither_the_capture_nor_the_others() {
     store.close().unwrap();
     assert_eq!(ask_one(&f, "SELECT count(*)::VARCHAR FROM flows"), "50\n");
     assert_eq!(ask_one(&f, "SELECT DISTINCT detector FROM anomalies"), "good\n");
-    assert_eq!(ask_one(&f, "SELECT count(*)::VARCHAR FROM detector_runs WHERE parameters LIKE '%\"error\"%'"), "8\n");
+    assert_eq!(
+        ask_one(&f, "SELECT count(*)::VARCHAR FROM detector_runs WHERE parameters LIKE '%\"error\"%'"),
+        "8\n"
+    );
 }
 
 #[test]
@@ -136,7 +142,11 @@ fn a_run_on_demand_replaces_keeps_the_status_and_removes_what_no_longer_holds() 
     let rehearsal = run(&detection("calls", &none), &Period::default(), false);
     assert_eq!((rehearsal.run.findings, count("false_positive")), (0, before));
     let early = Period { since: None, until: Some(Timestamp(-1)) };
-    assert_eq!(run(&detection("calls", &none), &early, true).removed, 0, "outside of the period nothing was looked for");
+    assert_eq!(
+        run(&detection("calls", &none), &early, true).removed,
+        0,
+        "outside of the period nothing was looked for"
+    );
     assert_eq!(run(&detection("calls", &none), &Period::default(), true).removed, before as u64);
     assert_eq!(count("false_positive"), 0);
     assert_eq!(store.captures_in(&Period::default()).unwrap().len(), 1);

@@ -36,7 +36,7 @@ impl Folder {
         Self(folder)
     }
 
-    fn db(&self) -> PathBuf {
+    pub(super) fn db(&self) -> PathBuf {
         self.0.join("test.duckdb")
     }
 
