@@ -17,10 +17,12 @@ pub mod exploits;
 pub mod fact;
 pub mod finding;
 pub mod flood;
+pub mod guessing;
 pub mod host_sweep;
 pub mod industrial_command;
 pub mod lateral_movement;
 pub mod meta;
+pub mod mining;
 pub mod os_probe;
 pub mod port_scan;
 pub mod port_scan_distributed;
@@ -67,6 +69,9 @@ pub trait Detector: Send {
 /// Every streaming detector, one line an entry, in the order in which they are shown.
 #[rustfmt::skip] // one line an entry
 pub static ALL: &[&Meta] = &[
+    &mining::META,
+    &guessing::META,
+    &guessing::spread::META,
     &port_scan::META,
     &port_scan_distributed::META,
     &host_sweep::META,
