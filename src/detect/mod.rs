@@ -8,11 +8,24 @@
 //! what it remembers of it. A flow is told when it *ends*, so windows count by the flow's own first time and must take what comes
 //! late. Nothing happens on a clock: a detector acts when a fact comes, and at the end. Read `fact` and `finding` next.
 
+pub mod arp_spoof;
 pub mod config;
+pub mod dns_spoof;
 pub mod fact;
 pub mod finding;
+pub mod icmp_redirect;
+pub mod icmp_tunnel;
 pub mod meta;
+pub mod name_poisoning;
+pub mod nonstandard_port;
+pub mod obsolete_protocol;
+pub mod remote_access_tool;
+pub mod rogue_dhcp;
+pub mod rogue_router;
 pub mod stats;
+pub mod suspicious_user_agent;
+pub mod tor;
+pub mod web_attack;
 pub mod window;
 
 #[cfg(test)]
@@ -51,6 +64,19 @@ pub trait Detector: Send {
 /// Every streaming detector, one line an entry, in the order in which they are shown.
 #[rustfmt::skip] // one line an entry
 pub static ALL: &[&Meta] = &[
+    &arp_spoof::META,
+    &rogue_dhcp::META,
+    &rogue_router::META,
+    &icmp_redirect::META,
+    &name_poisoning::META,
+    &dns_spoof::META,
+    &icmp_tunnel::META,
+    &web_attack::META,
+    &suspicious_user_agent::META,
+    &nonstandard_port::META,
+    &obsolete_protocol::META,
+    &tor::META,
+    &remote_access_tool::META,
 ];
 
 #[cfg(test)]
