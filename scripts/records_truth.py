@@ -239,8 +239,11 @@ def tls(messages):
                 row = ("server", *between(m.src, m.dst), VERSIONS.get(version, f"0x{version:04x}"), cipher(int(get("ciphersuite"), 0)), get("ja3s"))
             else:
                 continue
-            # One row is one handshake: of the client's hellos before and after a HelloRetryRequest or a cookie of DTLS, the first counts.
-            told.setdefault((m.l4, m.stream), {}).setdefault(row[0], (m, row))
+            # One row is one handshake. Of hellos before and after a HelloRetryRequest (or a cookie of DTLS) the client's first and the server's
+            # last counts: the server's first is that request.
+            rows = told.setdefault((m.l4, m.stream), {})
+            if row[0] == "server" or row[0] not in rows:
+                rows[row[0]] = (m, row)
     for rows in told.values():
         yield from rows.values()
 

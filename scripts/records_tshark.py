@@ -191,18 +191,18 @@ def views(capture):
 
 
 def objects(capture):
-    """SHA-256 of every file that tshark finds in HTTP, one a file"""
+    """Name and SHA-256 of every file that tshark finds in HTTP"""
 
     def make():
         folder = tempfile.mkdtemp(prefix="secnetmon-objects-")
         try:
             subprocess.run(["tshark", "-n", "-r", capture, "-o", VIEWS[0][0], "-q", "--export-objects", f"http,{folder}"], capture_output=True)
             # Bytes of the wire, perhaps malware: hashed where they lie, never opened, deleted right away.
-            return sorted(digest(os.path.join(folder, name)) for name in os.listdir(folder))
+            return sorted((name, digest(os.path.join(folder, name))) for name in os.listdir(folder))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    return cached(capture, "objects", make)
+    return cached(capture, "named-objects", make)
 
 
 def names(field):

@@ -44,68 +44,68 @@
 --   details The parts of the score and the pauses.
 WITH scope AS (
   SELECT unnest($captures::BIGINT[]) AS capture_id),
--- Cheap first. What speaks by itself at intervals by design is left out, and pairs that cannot have a middle pause as long as asked: half
--- of the pauses would have to be that long.
+-- Cheap first: pairs that cannot have a middle pause as long as asked fall out: half of the
+-- pauses would have to be that long.
 pairs AS (
   SELECT src_ip, dst_ip, '' AS about
   FROM flows
-  WHERE capture_id IN (FROM scope) AND direction IN ('outbound', 'internal', 'external') AND protocol IN ('tcp', 'udp')
+  WHERE capture_id IN (FROM scope) AND direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6'
     AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
     AND dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)
-    AND (service IS NULL OR service NOT IN ('ntp', 'dns', 'mdns', 'llmnr', 'nbns', 'dhcp', 'dhcpv6', 'ssdp', 'ptp', 'bfd', 'hsrp', 'vrrp'))
   GROUP BY src_ip, dst_ip
   HAVING count(*) >= $min_connections::BIGINT
      AND epoch_ns(max(first_ts)) - epoch_ns(min(first_ts)) >= 1e9 * greatest($min_span_s::DOUBLE, (count(*) - 1) / 2 * $min_gap_s::DOUBLE)),
 names AS (
   SELECT src_ip, hostname AS about
   FROM flows
-  WHERE capture_id IN (FROM scope) AND direction IN ('outbound', 'internal', 'external') AND protocol IN ('tcp', 'udp')
+  WHERE capture_id IN (FROM scope) AND direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6'
     AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND hostname_source = 'content'
   GROUP BY src_ip, hostname
   HAVING count(*) >= $min_connections::BIGINT AND min(dst_ip) <> max(dst_ip)
      AND epoch_ns(max(first_ts)) - epoch_ns(min(first_ts)) >= 1e9 * greatest($min_span_s::DOUBLE, (count(*) - 1) / 2 * $min_gap_s::DOUBLE)),
+-- Only numbers: names and services of the few that are found are looked up at the end.
 calls AS NOT MATERIALIZED (
-  SELECT f.src_ip, f.dst_ip, f.dst_port, f.protocol, f.service, f.hostname, f.hostname_source, f.domain, f.direction, f.flow_id, f.capture_id,
-         epoch_ns(f.first_ts) AS t, f.src_ip_bytes AS bytes, epoch_ns($until::TIMESTAMP_NS) AS until_ns
+  SELECT f.src_ip, f.dst_ip, f.dst_port, f.flow_id, f.capture_id, epoch_ns(f.first_ts) AS t, f.src_ip_bytes AS bytes, f.hostname, f.hostname_source
   FROM flows f
-  WHERE f.capture_id IN (FROM scope) AND f.direction IN ('outbound', 'internal', 'external') AND f.protocol IN ('tcp', 'udp')
+  WHERE f.capture_id IN (FROM scope) AND f.direction <> 'inbound' AND f.direction <> 'multicast' AND f.protocol <> 'icmp' AND f.protocol <> 'icmp6'
     AND f.first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
-    AND f.dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)
-    AND (f.service IS NULL OR f.service NOT IN ('ntp', 'dns', 'mdns', 'llmnr', 'nbns', 'dhcp', 'dhcpv6', 'ssdp', 'ptp', 'bfd', 'hsrp', 'vrrp'))),
+    AND f.dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)),
 -- Requests for the same path inside connections that stay open are calls, too.
+often AS (
+  SELECT capture_id, flow_id, ts, uri, coalesce(request_body_len, 0) + length(uri) AS bytes, 'GET ' || split_part(uri, '?', 1) AS path
+  FROM http
+  WHERE capture_id IN (FROM scope) AND ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND uri IS NOT NULL
+  QUALIFY count(*) OVER (PARTITION BY host, split_part(uri, '?', 1)) >= $min_requests::BIGINT),
 requests AS (
-  SELECT f.src_ip, f.dst_ip, f.dst_port, f.protocol, f.service, f.hostname, f.domain, f.direction, f.flow_id, f.capture_id,
-         epoch_ns(h.ts) AS t, coalesce(h.request_body_len, 0) + length(h.uri) AS bytes, epoch_ns($until::TIMESTAMP_NS) AS until_ns,
-         'GET ' || split_part(h.uri, '?', 1) AS path
-  FROM http h JOIN flows f USING (capture_id, flow_id)
-  WHERE h.capture_id IN (FROM scope) AND h.ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND h.uri IS NOT NULL),
+  SELECT f.src_ip, f.dst_ip, f.dst_port, f.flow_id, f.capture_id, epoch_ns(o.ts) AS t, o.bytes, o.path
+  FROM often o JOIN flows f ON f.capture_id = o.capture_id AND f.flow_id = o.flow_id),
 paths AS (
   SELECT src_ip, dst_ip, path FROM requests GROUP BY ALL
   HAVING count(*) >= $min_requests::BIGINT AND max(t) - min(t) >= $min_span_s::DOUBLE * 1e9),
 events AS (
-  SELECT c.src_ip, p.about, c.* EXCLUDE (src_ip, hostname_source) FROM calls c JOIN pairs p USING (src_ip, dst_ip)
+  SELECT c.src_ip, p.about, c.dst_ip, c.dst_port, c.flow_id, c.capture_id, c.t, c.bytes FROM calls c JOIN pairs p USING (src_ip, dst_ip)
   UNION ALL
-  SELECT c.src_ip, n.about, c.* EXCLUDE (src_ip, hostname_source) FROM calls c JOIN names n ON n.src_ip = c.src_ip AND n.about = c.hostname
+  SELECT c.src_ip, n.about, c.dst_ip, c.dst_port, c.flow_id, c.capture_id, c.t, c.bytes
+  FROM calls c JOIN names n ON n.src_ip = c.src_ip AND n.about = c.hostname WHERE c.hostname_source = 'content'
   UNION ALL
-  SELECT r.src_ip, r.path AS about, r.* EXCLUDE (src_ip, path) FROM requests r JOIN paths p USING (src_ip, dst_ip, path)),
+  SELECT r.src_ip, r.path AS about, r.dst_ip, r.dst_port, r.flow_id, r.capture_id, r.t, r.bytes FROM requests r JOIN paths p USING (src_ip, dst_ip, path)),
 -- A day at a time, counted back from the end, as the score is made for one.
 grouped AS (
-  SELECT src_ip, CASE WHEN about = '' OR about LIKE 'GET %' THEN dst_ip END AS pair_ip, about, (until_ns - t) // 86400000000000 AS day,
-         count(*) AS n, bool_and(service IS NULL OR service IN ('http', 'tls', 'quic', 'websocket')) AS carrier, list_sort(list(t)) AS times, list_sort(list(bytes::DOUBLE)) AS sizes, arg_min(dst_ip, (t, flow_id)) AS dst_ip,
-         CASE WHEN min(dst_port) = max(dst_port) THEN min(dst_port) END AS dst_port, min(protocol) AS protocol,
-         max(hostname) AS hostname, max(domain) AS domain, min(direction) AS direction, max(until_ns) AS until_ns,
-         bool_or(capture_id = $capture::BIGINT) AS current, list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids
+  SELECT src_ip, CASE WHEN about = '' OR about LIKE 'GET %' THEN dst_ip END AS pair_ip, about, (epoch_ns($until::TIMESTAMP_NS) - t) // 86400000000000 AS day,
+         count(*) AS n, list_sort(list(t)) AS times, list_sort(list(bytes::DOUBLE)) AS sizes, arg_min(dst_ip, (t, flow_id)) AS dst_ip,
+         CASE WHEN min(dst_port) = max(dst_port) THEN min(dst_port) END AS dst_port, min(flow_id) AS first_flow
   FROM events
   GROUP BY src_ip, pair_ip, about, day
-  HAVING count(*) BETWEEN CASE WHEN about LIKE 'GET %' THEN $min_requests::BIGINT ELSE $min_connections::BIGINT END AND $max_connections::BIGINT - 1 AND bool_or(capture_id = $capture::BIGINT)),
+  HAVING count(*) BETWEEN CASE WHEN about LIKE 'GET %' THEN $min_requests::BIGINT ELSE $min_connections::BIGINT END AND $max_connections::BIGINT - 1
+     AND bool_or(capture_id = $capture::BIGINT)),
 -- Bounds of the data: what the scope holds of each day, in whole seconds.
 bounds AS (
   SELECT min(epoch_ns(first_ts)) // 1000000000 AS lo, max(epoch_ns(last_ts)) // 1000000000 AS hi
   FROM captures WHERE capture_id IN (FROM scope)),
 timed AS (
   SELECT g.*, list_transform(times, lambda x: x // 1000000000) AS secs,
-         greatest(b.lo, (g.until_ns // 1000000000) - (g.day + 1) * 86400) AS lo,
-         least(b.hi, (g.until_ns // 1000000000) - g.day * 86400) AS hi
+         greatest(b.lo, epoch_ns($until::TIMESTAMP_NS) // 1000000000 - (g.day + 1) * 86400) AS lo,
+         least(b.hi, epoch_ns($until::TIMESTAMP_NS) // 1000000000 - g.day * 86400) AS hi
   FROM grouped g, bounds b),
 gapped AS (
   SELECT *, list_sort(list_filter(list_transform(list_zip(secs[2:], secs[:-2]), lambda p: (p[1] - p[2])::DOUBLE), lambda g: g > 0)) AS gaps,
@@ -144,16 +144,25 @@ scored AS (
 ranked AS (
   SELECT *, round((ts_score + ds_score + hist_score + dur_score) / 4, 3) AS score
   FROM scored),
-found AS (
+regular AS (
   SELECT * FROM ranked
   WHERE CASE WHEN n >= $min_connections::BIGINT THEN score >= $min_score::DOUBLE OR steady >= $steady_share::DOUBLE
              ELSE steady >= $few_share::DOUBLE END
     AND middle >= $min_gap_s::DOUBLE AND (times[-1] - times[1]) >= $min_span_s::DOUBLE * 1e9
   QUALIFY row_number() OVER (PARTITION BY src_ip, dst_ip ORDER BY score DESC, n DESC, about, day) = 1),
+-- Names and services; what speaks by itself at intervals by design is left out.
+found AS (
+  SELECT r.*, f.protocol, f.hostname, f.domain, f.direction, f.service IS NULL OR f.service IN ('http', 'tls', 'quic', 'websocket') AS carrier
+  FROM regular r JOIN flows f ON f.flow_id = r.first_flow
+  WHERE f.capture_id IN (FROM scope)
+    AND coalesce(f.service, '') NOT IN ('ntp', 'dns', 'mdns', 'llmnr', 'nbns', 'dhcp', 'dhcpv6', 'ssdp', 'ptp', 'bfd', 'hsrp', 'vrrp')),
+evidence AS (
+  SELECT e.src_ip, e.dst_ip, e.about, list(DISTINCT e.flow_id ORDER BY e.flow_id)[:25] AS flow_ids
+  FROM events e SEMI JOIN found USING (src_ip, about) GROUP BY ALL),
 -- How many of the local hosts know the place.
 known AS (
   SELECT dst_ip, count(DISTINCT src_ip) AS hosts FROM flows
-  WHERE capture_id IN (FROM scope) AND dst_ip IN (SELECT dst_ip FROM found) AND direction IN ('outbound', 'internal', 'external')
+  WHERE capture_id IN (FROM scope) AND dst_ip IN (SELECT dst_ip FROM found) AND direction <> 'inbound' AND direction <> 'multicast'
   GROUP BY dst_ip),
 local AS (
   SELECT count(DISTINCT ip) AS hosts FROM host_facts WHERE capture_id IN (FROM scope) AND is_internal),
@@ -187,10 +196,11 @@ SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1])
               THEN {'name': 'seen_briefly_s', 'value': round((f.times[-1] - f.times[1]) / 1e9, 1), 'threshold': $brief_s::DOUBLE, 'weight': 0.0} END,
          CASE WHEN p.domain IS NOT NULL THEN {'name': 'known_to_poll', 'value': 1.0, 'threshold': 0.0, 'weight': 0.0} END
        ], lambda r: r IS NOT NULL) AS reasons,
-       f.flow_ids,
+       e.flow_ids,
        to_json({'score': f.score, 'timestamps': f.ts_score, 'sizes': f.ds_score, 'histogram': f.hist_score, 'duration': f.dur_score,
                 'steady_gaps_share': round(f.steady, 3), 'median_gap_s': round(f.middle, 3), 'median_bytes': f.s2, 'name': f.hostname,
                 'hosts': k.hosts, 'counted': CASE WHEN f.about LIKE 'GET %' THEN 'requests' ELSE 'connections' END, 'path': CASE WHEN f.about LIKE 'GET %' THEN substr(f.about, 5) END})::VARCHAR AS details
 FROM found f CROSS JOIN local l LEFT JOIN known k ON k.dst_ip = f.dst_ip LEFT JOIN asked a ON a.ip = f.dst_ip
 LEFT JOIN polls p ON p.domain = f.domain
+LEFT JOIN evidence e ON e.src_ip = f.src_ip AND e.dst_ip = f.dst_ip AND e.about = f.about
 ORDER BY f.score DESC, f.n DESC, f.src_ip, f.dst_ip;

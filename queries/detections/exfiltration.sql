@@ -35,7 +35,7 @@ WITH large AS (
          list(flow_id ORDER BY src_bytes DESC, flow_id)[:25] AS flow_ids
   FROM flows
   WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND src_bytes > 1000
-    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND protocol IN ('tcp', 'udp', 'sctp') AND dst_packets > 0
+    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND protocol <> 'icmp' AND dst_packets > 0
   GROUP BY src_ip, dst_ip, hour
   HAVING sum(src_bytes) >= least($alone_bytes::DOUBLE, $min_bytes::DOUBLE)
      AND sum(src_bytes) >= least($alone_ratio::DOUBLE, $min_ratio::DOUBLE) * sum(dst_bytes)),

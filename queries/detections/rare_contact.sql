@@ -1,12 +1,11 @@
 -- name: rare_contact
 -- question: Which outside destinations does hardly anybody use, and are odd besides?
--- why: What everybody visits is business. A place that one host alone talks to is where command channels are found, but most such places are
+-- why: What everybody visits is business. A place that one host alone of the network talks to is where command channels are found, but most such places are
 --   harmless. So rarity counts only together with what ordinary services do not do: no name, an unknown protocol, a port of its own.
 -- kind: rare_contact
 -- horizon: 7 d
 -- from: flows
 -- params:
---   max_hosts number 1 Local hosts that talk to the destination, at most; one infected host is how it begins.
 --   min_answered number 1 Answered connections in which the host sent data, at least: what never answered is a scan's matter.
 --   many_peers number 20 Odd destinations of one host from which on it looks like a peer-to-peer client, which weakens.
 --   top number 10 Destinations reported per host, the oddest ones: a peer-to-peer client must not fill the list.
@@ -34,36 +33,39 @@ WITH places AS (
          min(first_ts) AS first_ts, max(last_ts) AS last_ts, arg_max(dst_port, flow_id) AS dst_port, arg_max(protocol, flow_id) AS protocol,
          max(hostname) AS hostname, max(domain) AS domain, sum(src_bytes) AS bytes_out, sum(dst_bytes) AS bytes_in,
          count(*) FILTER (service_source = 'content') AS known, max(service) FILTER (service_source = 'content') AS service,
-         max(duration_s) AS longest
+         max(service) AS any_service, max(duration_s) AS longest
   FROM flows
-  WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND protocol IN ('tcp', 'udp')
-    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
-    AND (service IS NULL OR service NOT IN ('dns', 'ntp', 'bittorrent', 'gnutella', 'edonkey', 'skype', 'stun'))
-    AND conn_state IN ('SF', 'S1', 'S2', 'S3', 'RSTO', 'RSTR', 'OTH') AND src_packets > 0 AND dst_packets > 0
+  WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND protocol <> 'icmp' AND protocol <> 'icmp6'
+    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND dst_port <> 53 AND dst_port <> 123
+    AND src_bytes > 0 AND dst_packets > 0
   GROUP BY dst_ip
-  HAVING count(DISTINCT src_ip) <= $max_hosts::BIGINT AND count(*) FILTER (src_bytes > 0) >= $min_answered::BIGINT),
--- Nothing was said on a connection joined midway that another host may have opened.
+  HAVING min(src_ip) = max(src_ip) AND count(*) >= $min_answered::BIGINT
+     AND coalesce(max(service), '') NOT IN ('dns', 'ntp', 'bittorrent', 'gnutella', 'edonkey', 'skype', 'stun')),
+ends AS MATERIALIZED (
+  SELECT flow_id, dst_ip FROM flows
+  WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND src_bytes > 0 AND dst_ip IN (SELECT dst_ip FROM places)),
 hosts AS (
   SELECT count(DISTINCT ip) AS hosts FROM host_facts WHERE capture_id = $capture::BIGINT AND is_internal),
 before AS (
   SELECT DISTINCT f.dst_ip FROM flows f
-  WHERE f.capture_id IN (SELECT unnest($captures::BIGINT[])) AND f.capture_id <> $capture::BIGINT AND f.dst_ip IN (SELECT dst_ip FROM places)),
+  WHERE len($captures::BIGINT[]) > 1 AND f.capture_id IN (SELECT unnest($captures::BIGINT[])) AND f.capture_id <> $capture::BIGINT
+    AND f.dst_ip IN (SELECT dst_ip FROM places)),
 secure AS (
   SELECT f.dst_ip, count(*) AS n, count(*) FILTER (t.server_name IS NOT NULL) AS named, max(t.version) AS version,
          bool_or(t.issuer = t.subject) AS self_issued
-  FROM tls t JOIN flows f ON f.capture_id = t.capture_id AND f.flow_id = t.flow_id
-  WHERE t.capture_id = $capture::BIGINT AND f.dst_ip IN (SELECT dst_ip FROM places)
+  FROM tls t JOIN ends f ON f.flow_id = t.flow_id
+  WHERE t.capture_id = $capture::BIGINT
   GROUP BY f.dst_ip),
 hidden AS (
   SELECT f.dst_ip, count(*) AS n, count(*) FILTER (q.server_name IS NOT NULL) AS named
-  FROM quic q JOIN flows f ON f.capture_id = q.capture_id AND f.flow_id = q.flow_id
-  WHERE q.capture_id = $capture::BIGINT AND f.dst_ip IN (SELECT dst_ip FROM places)
+  FROM quic q JOIN ends f ON f.flow_id = q.flow_id
+  WHERE q.capture_id = $capture::BIGINT
   GROUP BY f.dst_ip),
 plain AS (
   SELECT f.dst_ip, count(*) AS n, count(*) FILTER (h.method = 'POST') AS posts, count(*) FILTER (regexp_full_match(h.host, '[0-9.]+(:\d+)?')) AS bare,
          count(*) FILTER (h.host IS NULL AND h.method IS NOT NULL) AS hostless, count(*) FILTER (h.user_agent IS NULL AND h.method IS NOT NULL) AS nameless
-  FROM http h JOIN flows f ON f.capture_id = h.capture_id AND f.flow_id = h.flow_id
-  WHERE h.capture_id = $capture::BIGINT AND f.dst_ip IN (SELECT dst_ip FROM places)
+  FROM http h JOIN ends f ON f.flow_id = h.flow_id
+  WHERE h.capture_id = $capture::BIGINT
   GROUP BY f.dst_ip),
 looked_up AS (
   SELECT DISTINCT ip FROM (SELECT unnest(answer_ips) AS ip FROM dns WHERE capture_id IN (SELECT unnest($captures::BIGINT[])) AND len(answer_ips) > 0)),
@@ -95,7 +97,7 @@ odd AS (
            CASE WHEN q.bare > 0 THEN {'name': 'http_to_bare_address', 'value': q.bare::DOUBLE, 'threshold': 1.0, 'weight': 0.3} END,
            CASE WHEN q.nameless > 0 THEN {'name': 'http_without_user_agent', 'value': q.nameless::DOUBLE, 'threshold': 1.0, 'weight': 0.2} END,
            CASE WHEN q.posts >= 3 AND q.posts >= 0.8 * q.n THEN {'name': 'only_posts', 'value': q.posts::DOUBLE, 'threshold': 3.0, 'weight': 0.2} END,
-           CASE WHEN h.hosts >= $many_hosts::BIGINT THEN {'name': 'hosts', 'value': 1.0, 'threshold': $max_hosts::DOUBLE, 'weight': 0.2} END,
+           CASE WHEN h.hosts >= $many_hosts::BIGINT THEN {'name': 'hosts', 'value': 1.0, 'threshold': 1.0, 'weight': 0.2} END,
            CASE WHEN len($captures::BIGINT[]) > 1 AND b.dst_ip IS NULL THEN {'name': 'new_destination', 'value': 1.0, 'threshold': 0.0, 'weight': 0.15} END
          ], lambda r: r IS NOT NULL) AS reasons
   FROM places p CROSS JOIN hosts h CROSS JOIN lookups k

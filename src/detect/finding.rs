@@ -33,6 +33,8 @@ pub struct Finding {
     pub subject: Subject,
     /// Who did what to whom, a sentence without a full stop.
     pub title: String,
+    /// Who does it, where the subject leaves it open: the busiest one.
+    pub src: Option<Ip>,
     /// To whom, where the subject leaves it open: the most hit one.
     pub dst: Option<Ip>,
     /// At which port, where the subject leaves it open.
@@ -60,6 +62,7 @@ impl Finding {
             kind,
             subject,
             title: String::new(),
+            src: None,
             dst: None,
             dst_port: None,
             protocol: None,
@@ -192,7 +195,7 @@ impl Finding {
             severity: self.severity,
             confidence: sure,
             score: score(self.severity, sure),
-            src: self.subject.src,
+            src: self.subject.src.or(self.src),
             dst: self.subject.dst.or(self.dst),
             dst_port: self.subject.dst_port.or(self.dst_port),
             protocol: self.subject.protocol.or(self.protocol),

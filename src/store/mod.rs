@@ -17,6 +17,7 @@ mod guard;
 mod hosts;
 mod indicators;
 pub mod maintenance;
+mod queue;
 mod reader;
 mod schema;
 mod tables;

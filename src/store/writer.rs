@@ -7,6 +7,7 @@
 
 use super::connect::write_error;
 use super::detections::{self, Detection, Outcome, Period};
+use super::queue::{Closing, ENDED, Shared};
 use super::{StoreError, anomalies, batch, capture};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::model::anomaly::Anomaly;
@@ -18,16 +19,13 @@ use duckdb::arrow::datatypes::SchemaRef;
 use duckdb::{Appender, Connection};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Rows of all tables together between two flushes. Measured: a million flows in one transaction stay near 200 MB
 /// resident so, what waits in the queue included. Counted over all tables, because each holds its unflushed rows.
 const FLUSH_ROWS: usize = 16_384;
-
-/// Bytes of rows that may wait for the writer: enough to bridge a slow flush, little beside DuckDB's cache.
-const MAX_QUEUED_BYTES: usize = 16 << 20;
 
 /// A stream's rows are visible at most this much later.
 const STREAM_COMMIT: Duration = Duration::from_secs(1);
@@ -47,53 +45,6 @@ enum Command {
     Detect(Vec<Detection>),
     Outcomes(SyncSender<Result<Vec<Outcome>, StoreError>>),
 }
-
-/// What both threads see.
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    freed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    queued_bytes: usize,
-    closed: bool,
-    /// The first error while writing rows, until it is told.
-    error: Option<StoreError>,
-}
-
-impl Shared {
-    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Wait for room, then take it. An error of the writer ends the wait.
-    fn take(&self, bytes: usize) -> Result<(), StoreError> {
-        let mut s = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(e) = s.error.take() {
-                return Err(e);
-            }
-            if s.closed {
-                return Err(ENDED);
-            }
-            // One batch larger than the bound passes alone.
-            if s.queued_bytes == 0 || s.queued_bytes + bytes <= MAX_QUEUED_BYTES {
-                s.queued_bytes += bytes;
-                return Ok(());
-            }
-            s = self.freed.wait(s).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn give(&self, bytes: usize) {
-        self.with(|s| s.queued_bytes = s.queued_bytes.saturating_sub(bytes));
-        self.freed.notify_one();
-    }
-}
-
-const ENDED: StoreError = StoreError::Misuse("the writing thread has ended");
 
 /// The engine's sink: rows go to DuckDB on a thread of its own. A capture that is neither committed nor abandoned when
 /// it is dropped leaves no trace (a stream: stays `live` until the next open).
@@ -185,16 +136,6 @@ impl Drop for Writer {
         if let Some(t) = self.thread.take() {
             let _ = t.join(); // it has told its errors already
         }
-    }
-}
-
-/// Wakes whoever waits for room when the thread ends, however it ends.
-struct Closing(Arc<Shared>);
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        self.0.with(|s| s.closed = true);
-        self.0.freed.notify_all();
     }
 }
 

@@ -211,6 +211,7 @@ impl Exchanges {
         if let Some(exchange) = self.open.iter_mut().find(over) {
             if of_client {
                 exchange.request_over = true;
+                exchange.tx.request_complete = complete;
             } else {
                 exchange.response_over = true;
             }
@@ -286,7 +287,8 @@ impl Exchanges {
         let target = tx.uri.as_deref().filter(|_| !of_client || tx.method.as_deref() == Some("PUT"));
         let name = content.file_name.as_deref().map(str::to_owned).or_else(|| fields::last_segment(target?));
         let mime = content.content_type.as_deref().map(str::to_owned);
-        Announced { name, mime, partial: !of_client && tx.status_code == Some(206) }
+        let encoding = content.encoding.as_deref().map(str::to_owned);
+        Announced { name, mime, encoding, partial: !of_client && tx.status_code == Some(206) }
     }
 
     fn write(&mut self, exchange: Exchange, out: &mut Output<'_>) {

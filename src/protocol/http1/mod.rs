@@ -359,7 +359,9 @@ impl Http1 {
         let half = self.half(side);
         let kept = std::mem::take(&mut half.rescue);
         let began = half.began.unwrap_or(out.at);
-        let Some(line_end) = memchr::memchr(b'\n', &kept) else { return false };
+        let Some(line_end) = memchr::memchr(b'\n', &kept) else {
+            return self.rescue_target(side, began, &kept, out);
+        };
         let Some(line) = head::first_line(&kept).and_then(head::start_line) else { return false };
         // The last line may be cut inside a value.
         let end = memchr::memrchr(b'\n', &kept).unwrap_or(line_end);
@@ -384,6 +386,18 @@ impl Http1 {
             }
         }
         self.exchanges.end(self.is_client(side), false, out);
+        true
+    }
+
+    /// Not even the first line came whole: what was asked for, as far as it was seen.
+    fn rescue_target(&mut self, side: Side, began: At, kept: &[u8], out: &mut Output<'_>) -> bool {
+        let Some((method, target)) = head::cut_request(kept) else { return false };
+        if *self.exchanges.client.get_or_insert(side) != side {
+            return false;
+        }
+        *self.half(side) = Half { state: State::Lost, ..Half::default() };
+        self.exchanges.request(began, method, target, (1, 1), head::Fields::new(b""), out);
+        self.exchanges.end(true, false, out);
         true
     }
 
