@@ -324,8 +324,11 @@ fn worth_asking(db: &Connection, all: &[Detection], scope: &Scope) -> Result<Vec
                             super::connect::ident(table),
                             scope.capture.0
                         );
-                        // A table that is not there: the statement itself will say so better.
-                        let there = db.query_row(&sql, [], |r| r.get(0)).unwrap_or(true);
+                        // Lists of indicators belong to no capture; nothing in them, nothing to ask. A table that is not there: the
+                        // statement itself will say so better.
+                        let any = format!("SELECT EXISTS (FROM {})", super::connect::ident(table));
+                        let ask = |sql: &str| db.query_row(sql, [], |r| r.get(0));
+                        let there = ask(&sql).or_else(|_| ask(&any)).unwrap_or(true);
                         known.insert((table, rows), there);
                         there
                     }
