@@ -17,9 +17,12 @@ fn shipped() -> usize {
 }
 
 #[test]
-fn all_run_over_all_samples_and_say_the_same_again() {
+fn all_run_over_real_captures_and_say_the_same_again() {
     let lab = Lab::new();
-    let captures: Vec<PathBuf> = all_samples().into_iter().map(|s| s.capture).collect();
+    // A few of each kind: all samples are read by other tests, and reading takes longest.
+    let wanted = ["web", "dns", "tls", "lan", "dga", "beacon_jitter", "dns_tunnel_iodine", "cleartext_login", "exe_download"];
+    let captures: Vec<PathBuf> =
+        all_samples().into_iter().filter(|s| wanted.contains(&s.name.as_str())).map(|s| s.capture).collect();
     let read = lab.ingest(&captures).expect_codes(&[0, 3]);
     assert!(!read.stderr.contains("queries/"), "{}", read.stderr);
     let errors = lab.value("SELECT count(*) FROM detector_runs WHERE parameters LIKE '%\"error\"%' OR duration_s IS NULL");

@@ -5,7 +5,7 @@
 --   asks how many pauses lie near the middle one.
 -- kind: beacon
 -- horizon: 24 h
--- from: flows
+-- from: flows 12 or http 8
 -- params:
 --   min_connections number 12 Connections, at least; with fewer, chance alone looks regular (11 pauses of which 7 agree: 1 in 250 by chance).
 --   min_span_s number 60 Seconds from the first to the last one, at least: a page load is over by then.

@@ -4,7 +4,7 @@
 --   few networks of its own behind an alias.
 -- kind: dns_fast_flux
 -- horizon: 24 h
--- from: dns
+-- from: dns 3
 -- params:
 --   min_addresses number 10 Different addresses of one name, at least; Holz et al. saw dozens where a company has a handful.
 --   min_networks number 5 Different networks (/16) of them, at least; a company has one or two, broken-into hosts are everywhere.

@@ -3,7 +3,7 @@
 -- why: A web page may talk to its own name only. When that name suddenly means 192.168.1.1, the page talks to the router from inside.
 -- kind: dns_rebinding
 -- horizon: 24 h
--- from: dns
+-- from: dns 2
 -- params:
 --   max_ttl number 120 Seconds that the answers may be kept, at most; the trick needs the browser to ask again soon.
 -- innocent:

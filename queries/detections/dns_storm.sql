@@ -4,7 +4,7 @@
 --   broken search list.
 -- kind: dns_storm
 -- horizon: capture
--- from: dns
+-- from: dns 100
 -- params:
 --   min_failures number 100 Different questions that failed in one minute, at least; a browser's probes are three.
 --   min_share number 0.5 Share of failures among the client's questions in that minute, at least.

@@ -4,6 +4,7 @@
 -- kind: new_device
 -- horizon: 30 d
 -- from: host_facts
+-- needs: history
 -- params:
 --   min_history_s number 86400 Seconds that the sensor's history must reach back before anything counts as new: a day holds most devices once.
 -- innocent:

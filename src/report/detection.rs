@@ -10,7 +10,7 @@
 //! -- severity: medium
 //! -- technique: T1078
 //! -- horizon: 7 d
-//! -- from: credentials
+//! -- from: credentials 3, flows 10 or http 10
 //! -- params:
 //! --   first_hour number 22 From that hour (UTC) on it is night; the office closes at nine.
 //! -- innocent:
@@ -22,7 +22,7 @@
 //! ```
 //!
 //! `kind` is one or more of the known kinds, with commas; `horizon` is `capture` or a number with `min`, `h` or `d`; `from` names the tables
-//! without whose rows it need not run. The parameters `$capture`, `$captures`, `$since` and `$until` are there without being declared. Refuses
+//! without whose rows (at least one, or the number) it need not run; `needs: history` that it says nothing without earlier captures of the sensor. The parameters `$capture`, `$captures`, `$since` and `$until` are there without being declared. Refuses
 //! half a header, with the line.
 
 use super::header::{Header, HeaderError};
@@ -57,8 +57,10 @@ pub struct Detection {
     pub severity: Option<Severity>,
     /// How far back it looks, nanoseconds; 0: the capture alone.
     pub horizon: i64,
-    /// Tables without whose rows it need not run.
-    pub tables: Vec<String>,
+    /// Rows without which it need not run: all of these, each as one of several tables with a number.
+    pub tables: Vec<Vec<(String, u64)>>,
+    /// Does it say nothing without earlier captures of the same sensor?
+    pub needs_history: bool,
     /// What else looks like this, a sentence each.
     pub innocent: Vec<String>,
     /// What an analyst does next, a sentence each.
@@ -102,6 +104,7 @@ impl Detection {
             severity: None,
             horizon: 0,
             tables: Vec::new(),
+            needs_history: false,
             innocent: Vec::new(),
             next: Vec::new(),
             references: Vec::new(),
@@ -177,7 +180,13 @@ impl Detection {
                 self.technique = Some(rest.to_owned());
             }
             "horizon" => self.horizon = horizon(rest)?,
-            "from" => self.tables.extend(words().map(str::to_owned)),
+            "from" => {
+                for choice in words() {
+                    self.tables.push(choice.split(" or ").map(table).collect::<Result<_, _>>()?);
+                }
+            }
+            "needs" if rest == "history" => self.needs_history = true,
+            "needs" => return Err(format!("it may need history, and nothing else such as {rest:?}")),
             _ => {}
         }
         Ok(())
@@ -234,10 +243,22 @@ impl Detection {
             severity: self.severity,
             horizon: self.horizon,
             tables: self.tables.clone(),
+            needs_history: self.needs_history,
+            trusted: self.shipped,
             params,
             confidence_threshold,
         })
     }
+}
+
+/// A table and how many rows of it, `dns 10`; one when nothing is said.
+fn table(text: &str) -> Result<(String, u64), String> {
+    let mut words = text.split_whitespace();
+    let name = words.next().unwrap_or_default();
+    let wrong = || format!("{text:?} is no table with a number of rows, such as dns 10");
+    let rows = words.next().map_or(Ok(1), str::parse).map_err(|_| wrong())?;
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if is_name && words.next().is_none() { Ok((name.to_owned(), rows)) } else { Err(wrong()) }
 }
 
 /// Nanoseconds of `capture`, `30 min`, `24 h` or `7 d`.
@@ -270,7 +291,7 @@ mod tests {
     use super::*;
 
     const SQL: &str = "-- name: x\n-- question: Who?\n-- why: Because.\n-- kind: beacon, strobe\n-- technique: T1071.004\n\
-        -- severity: high\n-- horizon: 24 h\n-- from: flows, dns\n-- params:\n--   n number 3 How many.\n\
+        -- severity: high\n-- horizon: 24 h\n-- from: flows 12 or http 8, dns\n-- params:\n--   n number 3 How many.\n\
         -- innocent:\n--   One\n--   and a half.\n--   Two.\n-- next:\n--   Look.\n-- references:\n--   RFC 1.\nSELECT $n\n";
 
     fn reason(sql: &str) -> String {
@@ -285,7 +306,8 @@ mod tests {
             (d.technique.as_deref(), d.severity, d.horizon),
             (Some("T1071.004"), Some(Severity::High), 86_400_000_000_000)
         );
-        assert_eq!(d.tables, ["flows", "dns"]);
+        let named = |n: &str, rows| (n.to_owned(), rows);
+        assert_eq!(d.tables, [vec![named("flows", 12), named("http", 8)], vec![named("dns", 1)]]);
         assert_eq!(d.innocent, ["One and a half.", "Two."]);
         assert_eq!((d.next.len(), d.references.len(), d.header.params.len()), (1, 1, 1));
     }
@@ -302,6 +324,7 @@ mod tests {
             ("technique: T1071.004", "technique: 1071", "line 5 of the header"),
             ("horizon: 24 h", "horizon: 24 hours", "line 7 of the header"),
             ("horizon: 24 h", "horizon: 9999 d", "out of range"),
+            ("http 8", "http many", "line 8 of the header: \"http many\" is no table"),
             ("name: x", "name: y", "is not that of the file, x.sql"),
             ("kind: beacon, strobe", "kinds:", "lacks `kind:`"),
             ("n number 3", "n int 3", "line 10 of the header: \"int\" is no type"),

@@ -16,7 +16,7 @@ use crate::model::kind::Kind;
 use crate::model::time::Timestamp;
 use crate::topology::Subnets;
 use duckdb::{Connection, params_from_iter};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -47,8 +47,13 @@ pub struct Detection {
     pub severity: Option<Severity>,
     /// How far back it looks from the end of the capture, nanoseconds; 0: the capture alone.
     pub horizon: i64,
-    /// Tables that must have rows in the capture, or it need not be asked.
-    pub tables: Vec<String>,
+    /// Rows that must be there, or it need not be asked: all of these, each as one of several tables with a number of rows. The numbers
+    /// hold for a capture that stands alone; joined with others, one row suffices.
+    pub tables: Vec<Vec<(String, u64)>>,
+    /// Does it say nothing without earlier captures of the same sensor?
+    pub needs_history: bool,
+    /// Comes with the program: known to be one reading statement.
+    pub trusted: bool,
     /// Values of its own parameters.
     pub params: Vec<(String, Option<String>)>,
     /// Findings below this confidence are dropped.
@@ -157,7 +162,8 @@ pub(super) fn ask(db: &Connection, d: &Detection, scope: &Scope, period: &Period
     for (name, value) in &d.params {
         run.parameters.insert(name.clone(), value.clone().into());
     }
-    let answer = guard::check(db, &d.sql)
+    let checked = if d.trusted { Ok(()) } else { guard::check(db, &d.sql) };
+    let answer = checked
         .map_err(|e| e.to_string())
         .and_then(|()| watched(db, || answers(db, d, scope, period)));
     run.duration_s = began.elapsed().as_secs_f64();
@@ -289,23 +295,48 @@ pub(super) fn left_due(db: &Connection) -> Result<Vec<CaptureId>, StoreError> {
     read().map_err(write_error)
 }
 
-/// Which of these tables have rows of a capture.
-fn filled(
-    db: &Connection,
-    capture: CaptureId,
-    tables: BTreeSet<&str>,
-) -> Result<BTreeSet<String>, StoreError> {
-    let mut out = BTreeSet::new();
-    for table in tables {
-        let sql =
-            format!("SELECT EXISTS (FROM {} WHERE capture_id = {})", super::connect::ident(table), capture.0);
-        // A table that is not there has no rows; the statement itself will say so better.
-        // Lists of indicators belong to no capture; nothing in them, nothing to ask.
-        let any = format!("SELECT EXISTS (FROM {})", super::connect::ident(table));
-        let ask = |sql: &str| db.query_row(sql, [], |r| r.get(0));
-        if ask(&sql).or_else(|_| ask(&any)).unwrap_or(true) {
-            out.insert(table.to_owned());
+/// Need these detections be asked over a capture at all? By position. Planning a statement takes longer than running it over a small
+/// capture, and folders hold thousands of those.
+fn worth_asking(db: &Connection, all: &[Detection], scope: &Scope) -> Result<Vec<bool>, StoreError> {
+    let mut known: BTreeMap<(&str, u64), bool> = BTreeMap::new();
+    let mut joined: BTreeMap<i64, bool> = BTreeMap::new();
+    let mut out = Vec::with_capacity(all.len());
+    for d in all {
+        let with_others = match joined.get(&d.horizon) {
+            Some(yes) => *yes,
+            None => {
+                let (since, until) = scope.bounds(d.horizon, &Period::default());
+                let yes = d.horizon > 0 && scope.joined(db, since, until).map_err(write_error)?.len() > 1;
+                joined.insert(d.horizon, yes);
+                yes
+            }
+        };
+        let mut worth = with_others || !d.needs_history;
+        for choice in &d.tables {
+            let mut any = false;
+            for (table, rows) in choice {
+                let rows = if with_others { 1 } else { (*rows).max(1) };
+                any |= match known.get(&(table.as_str(), rows)) {
+                    Some(there) => *there,
+                    None => {
+                        let sql = format!(
+                            "SELECT count(*) >= {rows} FROM (SELECT 1 FROM {} WHERE capture_id = {} LIMIT {rows})",
+                            super::connect::ident(table),
+                            scope.capture.0
+                        );
+                        // Lists of indicators belong to no capture; nothing in them, nothing to ask. A table that is not there: the
+                        // statement itself will say so better.
+                        let any = format!("SELECT EXISTS (FROM {})", super::connect::ident(table));
+                        let ask = |sql: &str| db.query_row(sql, [], |r| r.get(0));
+                        let there = ask(&sql).or_else(|_| ask(&any)).unwrap_or(true);
+                        known.insert((table, rows), there);
+                        there
+                    }
+                };
+            }
+            worth &= any;
         }
+        out.push(worth);
     }
     Ok(out)
 }
@@ -319,12 +350,11 @@ pub(super) fn run_all(
     keep: bool,
 ) -> Result<Vec<Outcome>, StoreError> {
     let scope = Scope::of(db, capture)?;
-    let tables = filled(db, capture, all.iter().flat_map(|d| d.tables.iter().map(String::as_str)).collect())?;
+    let worth = scope.as_ref().map(|scope| worth_asking(db, all, scope)).transpose()?.unwrap_or_default();
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(all.len());
-    for d in all {
-        let nothing = d.tables.iter().any(|t| !tables.contains(t));
+    for (i, d) in all.iter().enumerate() {
         outcomes.push(match &scope {
-            Some(scope) if !nothing => ask(db, d, scope, period),
+            Some(scope) if worth.get(i).copied().unwrap_or(false) => ask(db, d, scope, period),
             _ => Outcome {
                 found: Vec::new(),
                 run: DetectorRun {

@@ -15,7 +15,9 @@ fn detection(name: &str, sql: &str) -> Detection {
         technique: None,
         severity: None,
         horizon: 0,
-        tables: vec!["flows".to_owned()],
+        tables: vec![vec![("flows".to_owned(), 1)]],
+        needs_history: false,
+        trusted: false,
         params: vec![("n".to_owned(), Some("1".to_owned()))],
         confidence_threshold: 0.5,
     }
@@ -172,6 +174,30 @@ fn what_a_killed_process_left_due_is_done_by_the_next() {
         .query_row("SELECT count(*) FROM detector_runs WHERE duration_s IS NULL", [], |r| r.get(0))
         .unwrap();
     assert_eq!((captures, waiting), (2, 0));
+}
+
+#[test]
+fn what_has_nothing_to_look_at_is_not_asked() {
+    let f = Folder::new();
+    let store = f.store();
+    let mut w = store.writer().unwrap();
+    for id in [1, 2] {
+        ingest(&store, &mut w, id, 2);
+    }
+    drop(w);
+    store.db.execute_batch("UPDATE captures SET sensor = '' WHERE capture_id = 1").unwrap();
+    let rows = |n: u64| vec![vec![("dns".to_owned(), 1), ("flows".to_owned(), n)]];
+    let asked = |d: &Detection, id: i64| {
+        let scope = Scope::of(&store.db, CaptureId(id)).unwrap().unwrap();
+        worth_asking(&store.db, std::slice::from_ref(d), &scope).unwrap()
+    };
+    let plain = detection("calls", FULL);
+    assert_eq!(asked(&Detection { tables: rows(2), ..plain.clone() }, 1), [true]);
+    assert_eq!(asked(&Detection { tables: rows(3), ..plain.clone() }, 1), [false]);
+    assert_eq!(asked(&Detection { needs_history: true, ..plain.clone() }, 1), [false]);
+    store.db.execute_batch("UPDATE captures SET sensor = 'lab'").unwrap();
+    let joined = Detection { tables: rows(3), horizon: 86_400_000_000_000, needs_history: true, ..plain };
+    assert_eq!(asked(&joined, 1), [true], "with others, what one capture lacks another may have");
 }
 
 #[test]
