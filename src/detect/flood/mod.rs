@@ -51,7 +51,7 @@ pub static META: Meta = Meta {
         t("syns_per_s", "SYNs/s", 50.0, "Least speed of its fastest second.", MEASURED),
         t("completed", "ratio", 0.2, "Part of the handshakes that clients complete, below which it is a flood; victims do answer, so answers say nothing.", MEASURED),
         t("bare", "packets", 200.0, "TCP packets that no stack sends by itself (FIN alone, no flags, XMAS, SYN+FIN) in the window.", MEASURED),
-        t("stray", "packets", 1_000.0, "The same for those that old connections leave as well (ACK, RST, FIN+ACK, lone data).", MEASURED),
+        t("stray", "packets", 1_000.0, "The same for those that old connections leave as well (ACK, RST, FIN+ACK, lone data), unless the target answers most by a RST.", MEASURED),
         t("datagrams", "packets", 1_000.0, "Unanswered datagrams in the window; iperf and QUIC run as fast, but are answered or known.", MEASURED),
         t("spread", "count", 50.0, "Different ports or senders that make such datagrams a flood.", MEASURED),
         t("single", "flows", 200.0, "Flows of one or two datagrams that make them a flood: a stream is one flow.", "hping3 draws a new port for each packet"),

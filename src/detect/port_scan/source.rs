@@ -340,7 +340,8 @@ impl Source {
             .map(|(_, s)| (s.dst, s.port))
             .collect();
         let hosts: HashSet<Ip> = near.iter().map(|(ip, _)| *ip).collect();
-        let several = hosts.len() >= limits.block_hosts;
+        let ports: HashSet<u16> = near.iter().map(|(_, port)| *port).collect();
+        let several = hosts.len() >= limits.block_hosts && ports.len() >= limits.block_ports;
         if several && near.len() >= limits.random_pairs && near.len() * 10 >= self.recent.len() * 9 {
             let reasons = vec![("failed_pairs_at_once", near.len() as f64, limits.random_pairs as f64, 0.8)];
             return Some(Verdict { reach: Reach::Block, reasons, mild: None });

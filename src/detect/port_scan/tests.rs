@@ -95,6 +95,7 @@ fn horizontal_scans() {
     assert_eq!(all.len(), 1, "{all:?}");
     assert_eq!((all[0].kind.name, all[0].dst_port), ("port_scan_horizontal", Some(8_081)));
     assert_eq!(all[0].details["targets"], 25);
+    assert_eq!(kinds(sweep(250, 445)), ["port_scan_horizontal"], "and no block");
     let out = (0..30).map(|i| unanswered(u64::from(i) + 1, 1.0, inside(1), outside(i), 23));
     assert_eq!(found(out)[0].severity, Severity::High, "it leaves the network");
 }
