@@ -144,6 +144,8 @@ struct Tally {
     last: Timestamp,
     pending: Vec<(Timestamp, FlowId)>,
     told: bool,
+    /// Is the capture over?
+    ended: bool,
     outbound: bool,
     direction: &'static str,
 }
@@ -175,13 +177,16 @@ impl Tally {
 
     /// Look at the rate when that may show something new: seldom, since it walks a minute of seconds.
     fn peaks(&mut self, window: i64, least: u64) -> u64 {
-        if self.packets >= least
-            && (self.flows.is_multiple_of(16) || self.packets / self.flows > 16 || self.peak == 0)
-        {
+        if self.packets >= least && (self.peak == 0 || self.is_looked_at()) {
             self.peak = self.peak.max(self.rate.peak(window));
             self.peak_1s = self.peak_1s.max(self.rate.peak(1));
         }
         self.peak
+    }
+
+    /// Counting what is different costs, so not for every flow: the first ones, one in 16, long ones, and at the end.
+    fn is_looked_at(&self) -> bool {
+        self.flows < 16 || self.flows.is_multiple_of(16) || self.packets / self.flows > 16 || self.ended
     }
 
     /// Few ports, or too many senders for a scan?

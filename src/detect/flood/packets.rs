@@ -124,7 +124,7 @@ impl Packets {
 
     pub(super) fn finish(&mut self, limits: &Limits, out: &mut Findings) {
         for (key, mut target) in self.targets.drain_sorted() {
-            target.tally.peak = 0; // look once more
+            target.tally.ended = true;
             target.judge(key, limits, out);
             if target.tally.told {
                 target.write(key, limits, out);
@@ -166,7 +166,7 @@ impl Target {
         let floor = self.floor(key.1, limits);
         let peak = self.tally.peaks(limits.window, floor);
         if !self.tally.told {
-            if peak < floor || !self.is_flood(key.1, limits) {
+            if peak < floor || !self.tally.is_looked_at() || !self.is_flood(key.1, limits) {
                 return;
             }
             self.tally.told = true;

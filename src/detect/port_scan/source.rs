@@ -21,7 +21,7 @@ const MAX_CASES: usize = 18;
 /// First contacts remembered of one host: 256 of them take 2 KB. When they are full, the memory begins anew.
 const CONTACTS: usize = 256;
 
-/// Attempts of a scan that are looked at one by one, and how many of the later ones are: one in 16.
+/// Attempts of a scan that are looked at one by one, and how many of the later ones are: one in 16, then one in 256.
 const BEGINNING: u32 = 256;
 const SAMPLED: u32 = 16;
 
@@ -155,7 +155,8 @@ impl Source {
         }
         if taken {
             self.taken = self.taken.wrapping_add(1);
-            if self.taken > BEGINNING && !self.taken.is_multiple_of(SAMPLED) {
+            let each = if self.taken > 16 * BEGINNING { 16 * SAMPLED } else { SAMPLED };
+            if self.taken > BEGINNING && !self.taken.is_multiple_of(each) {
                 return None;
             }
         } else {
