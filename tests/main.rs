@@ -21,7 +21,6 @@ mod architecture;
 mod cli;
 mod corpus;
 mod detections;
-mod detections;
 mod determinism;
 mod faults;
 mod findings;
