@@ -16,6 +16,7 @@ mod flows;
 mod hosts;
 mod ingest;
 mod init;
+mod intel;
 mod interrupt;
 mod man;
 mod output;
@@ -83,6 +84,7 @@ enum Command {
     Anomalies(anomalies::Args),
     Detectors(detectors::Args),
     Detect(detect::Args),
+    Intel(intel::Args),
     Schema(schema::Args),
     Db(db::Args),
     Completions(completions::Args),
@@ -159,6 +161,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Anomalies(args) => anomalies::run(&args, &Context::new(global)?),
         Command::Detectors(args) => detectors::run(&args, &Context::new(global)?),
         Command::Detect(args) => detect::run(&args, &Context::new(global)?),
+        Command::Intel(args) => intel::run(&args, &Context::new(global)?),
         Command::Schema(args) => schema::run(&args, &Context::new(global)?),
         Command::Db(args) => db::run(&args, &Context::new(global)?),
     }

@@ -21,6 +21,9 @@ const SHOWN: usize = 64;
 /// Pieces after which a flow has said enough, however short they were.
 const MAX_PIECES: u16 = 64;
 
+/// Pieces after which the other side is not waited for, when all that is kept has come.
+const MAX_ALONE: u16 = 4;
+
 /// Longest line that is taken for a prompt or a command, bytes.
 const MAX_LINE: usize = 200;
 
@@ -61,7 +64,9 @@ impl Heard {
 
     /// Is there nothing more to learn?
     pub(super) fn is_full(&self) -> bool {
-        self.pieces >= MAX_PIECES || self.sides.iter().all(|s| s.len() >= KEPT)
+        let full = |s: &Vec<u8>| s.len() >= KEPT;
+        let one_way = self.turns == 0 && self.pieces >= MAX_ALONE && self.sides.iter().any(full);
+        self.pieces >= MAX_PIECES || one_way || self.sides.iter().all(full)
     }
 
     /// Bytes kept.

@@ -23,7 +23,7 @@ pub static SHIPPED: &[(&str, &str)] = detections! {
     "beacon" "long_connection" "strobe" "rare_contact" "exfiltration" "slow_scan"
     "dns_tunnel" "dga" "dns_storm" "dns_fast_flux" "dns_rebinding" "dns_zone_transfer" "dns_resolver"
     "rare_fingerprint" "tls_certificate" "tls_obsolete" "cleartext_credentials" "executable_download"
-    "new_device" "behaviour_change"
+    "new_device" "behaviour_change" "indicator_match"
 };
 
 /// The shipped ones; a test holds that each can be read.

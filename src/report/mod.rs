@@ -9,6 +9,7 @@ pub mod cell;
 pub mod detection;
 pub mod detections;
 pub mod header;
+pub mod indicators;
 pub mod params;
 pub mod render;
 pub mod suggest;

@@ -84,6 +84,7 @@ pub(super) fn within(
 pub(super) fn delete(db: &Connection, id: CaptureId) -> Result<(), StoreError> {
     let sql: String = schema::definitions()
         .iter()
+        .filter(|t| t.of_captures())
         .map(|t| format!("DELETE FROM {} WHERE capture_id = {};\n", ident(t.name), id.0))
         .collect();
     db.execute_batch(&sql).map_err(write_error)

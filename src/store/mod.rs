@@ -15,6 +15,7 @@ mod files;
 mod functions;
 mod guard;
 mod hosts;
+mod indicators;
 pub mod maintenance;
 mod queue;
 mod reader;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use detections::{Detection, Outcome, Period};
 pub use error::StoreError;
+pub use indicators::{Indicator, IndicatorKind};
 pub use reader::{Limits, Reader, ResultSet};
 pub use writer::Writer;
 
@@ -175,6 +177,22 @@ impl Store {
         threads(self.threads)?;
         let done = detections::run_all(&self.db, all, capture, period, keep);
         threads(1).and(done)
+    }
+
+    /// Keep a list of indicators under a name; one of that name is replaced.
+    pub fn add_indicators(
+        &self,
+        name: &str,
+        source: &str,
+        format: &str,
+        entries: &[Indicator],
+    ) -> Result<(), StoreError> {
+        indicators::add(&self.db, name, source, format, entries)
+    }
+
+    /// Forget a list of indicators; false when there is none of this name.
+    pub fn remove_indicators(&self, name: &str) -> Result<bool, StoreError> {
+        indicators::remove(&self.db, name)
     }
 
     /// Write everything to the file and close it. Drop the [`Writer`] first.

@@ -123,6 +123,10 @@ const FIXED: &[Key] = &[
         "Oddities that one flow may report; what comes after them is only counted.",
     ),
     key(
+        "protocol.unknown_per_hour",
+        "Flows without a name of which a shard keeps the first bytes in an hour of packet time; 0 keeps none.",
+    ),
+    key(
         "protocol.expected_total",
         "Data connections that the flows of one shard may have announced (FTP) and that are still awaited; the oldest is forgotten.",
     ),

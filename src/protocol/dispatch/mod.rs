@@ -154,16 +154,31 @@ struct Marks {
     attempts: u8,
     /// Has the parser at work written a record?
     recorded: bool,
+    /// What few flows have.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few flows have, in one place, so that the others do not pay for it.
+#[derive(Debug, Default)]
+struct Rare {
     /// What follows the switch at hand, when the parser that ends knows it.
-    next: Option<Box<Next>>,
+    next: Option<Next>,
     /// What nobody claimed so far.
-    heard: Option<Box<Heard>>,
+    heard: Option<Heard>,
 }
 
 impl Marks {
     /// Bytes kept of what nobody claimed.
     fn held(&self) -> usize {
-        self.heard.as_ref().map_or(0, |h| h.held())
+        self.heard().map_or(0, Heard::held)
+    }
+
+    fn heard(&self) -> Option<&Heard> {
+        self.rare.as_ref()?.heard.as_ref()
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 }
 
@@ -261,7 +276,7 @@ impl Dispatcher {
                 }
                 expected.push_back(announced);
             }
-            Emitted::Next(next) => marks.next = Some(Box::new(next)),
+            Emitted::Next(next) => marks.rare().next = Some(next),
             Emitted::Hostname(name) => {
                 marks.hostname.get_or_insert(name);
             }
@@ -273,7 +288,7 @@ impl Dispatcher {
     fn step(&mut self, flow: &FlowView, marks: &mut Marks, phase: Phase, piece: Piece<'_>) -> Phase {
         match phase {
             Phase::Over => {
-                if let Some(heard) = &mut marks.heard {
+                if let Some(heard) = marks.rare.as_mut().and_then(|r| r.heard.as_mut()) {
                     heard.push(piece.side, piece.data);
                 }
                 Phase::Over
@@ -319,7 +334,7 @@ impl Dispatcher {
             self.caps.switches += 1;
             return Phase::Over;
         }
-        let mut phase = match marks.next.take() {
+        let mut phase = match marks.rare.as_mut().and_then(|r| r.next.take()) {
             Some(next) => Phase::Parsing(Box::new(Parsing::new(next.protocol, next.parser))),
             None => Phase::Fresh,
         };
@@ -346,7 +361,7 @@ impl Dispatcher {
         self.buffered = self.buffered.saturating_sub(phase.held().saturating_add(state.marks.held()));
         let mut phase = next(self, &mut state.marks, phase);
         let marks = &mut state.marks;
-        if marks.heard.as_ref().is_some_and(|h| marks.service.is_some() || h.is_full()) {
+        if marks.heard().is_some_and(|h| marks.service.is_some() || h.is_full()) {
             self.tell_unknown(flow, marks, at);
         }
         let held = phase.held().saturating_add(marks.held());
@@ -360,7 +375,7 @@ impl Dispatcher {
         } else {
             self.buffered = self.buffered.saturating_add(held);
         }
-        let over = matches!(phase, Phase::Over) && state.marks.heard.is_none();
+        let over = matches!(phase, Phase::Over) && state.marks.heard().is_none();
         state.phase = phase;
         if over { Interest::Done } else { Interest::More }
     }
@@ -368,11 +383,12 @@ impl Dispatcher {
     /// Keep what nobody claimed, of flows whose beginning was seen.
     fn hear(&mut self, flow: &FlowView, marks: &mut Marks, pieces: &[Piece<'_>]) {
         // Half of the buffers is for those who may still get a name.
-        if marks.service.is_some() || !flow.saw_start || self.buffered > self.config.buffer_total / 2 {
+        let midstream = transport_of(flow) == Some(Transport::Tcp) && !flow.saw_start;
+        if marks.service.is_some() || midstream || self.buffered > self.config.buffer_total / 2 {
             return;
         }
         let Some(first) = pieces.first() else { return };
-        if marks.heard.is_none() {
+        if marks.heard().is_none() {
             let hour = first.at.ts.0.div_euclid(3_600_000_000_000);
             if self.unknown.0 != hour {
                 self.unknown = (hour, 0);
@@ -383,13 +399,13 @@ impl Dispatcher {
             }
             self.unknown.1 += 1;
         }
-        let heard = marks.heard.get_or_insert_with(|| Box::new(Heard::new(first.at, first.side)));
+        let heard = marks.rare().heard.get_or_insert_with(|| Heard::new(first.at, first.side));
         pieces.iter().for_each(|p| heard.push(p.side, p.data));
     }
 
     /// Write what nobody claimed; nothing when somebody did after all, or when datagrams went one way only.
     fn tell_unknown(&mut self, flow: &FlowView, marks: &mut Marks, at: At) {
-        let Some(heard) = marks.heard.take() else { return };
+        let Some(heard) = marks.rare.take().and_then(|r| r.heard) else { return };
         let exchanged = transport_of(flow) == Some(Transport::Tcp) || heard.is_mutual();
         if marks.service.is_none() && exchanged {
             let (began, record) = heard.record();
@@ -447,7 +463,7 @@ impl Application for Dispatcher {
         original_len: u32,
     ) -> Interest {
         if data.is_empty() {
-            let over = matches!(state.phase, Phase::Over) && state.marks.heard.is_none();
+            let over = matches!(state.phase, Phase::Over) && state.marks.heard().is_none();
             return if over { Interest::Done } else { Interest::More };
         }
         let cut = data.len() < original_len as usize;

@@ -116,6 +116,9 @@ impl Http1 {
         let full = half.sniff.len() >= SNIFF_LEN;
         if let Some(content) = self.exchanges.content(is_client) {
             content.body_len = content.body_len.saturating_add(len);
+            if is_client {
+                content.keep_head(bytes);
+            }
         }
         if full {
             self.name_type(side);

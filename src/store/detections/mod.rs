@@ -300,7 +300,10 @@ fn filled(
         let sql =
             format!("SELECT EXISTS (FROM {} WHERE capture_id = {})", super::connect::ident(table), capture.0);
         // A table that is not there has no rows; the statement itself will say so better.
-        if db.query_row(&sql, [], |r| r.get(0)).unwrap_or(true) {
+        // Lists of indicators belong to no capture; nothing in them, nothing to ask.
+        let any = format!("SELECT EXISTS (FROM {})", super::connect::ident(table));
+        let ask = |sql: &str| db.query_row(sql, [], |r| r.get(0));
+        if ask(&sql).or_else(|_| ask(&any)).unwrap_or(true) {
             out.insert(table.to_owned());
         }
     }
