@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/secnetmon/target
 PREFIX ?= /usr/local
 BIN := $(CARGO_TARGET_DIR)/release/secnetmon
 
-.PHONY: build demo test bench protocol-report detect-report install uninstall fmt lint samples clean help
+.PHONY: build demo test bench protocol-report records-report detect-report install uninstall fmt lint samples clean help
 .DEFAULT_GOAL := build
 
 build: ## build the program (the first time 6 to 7 minutes on two cores)
@@ -42,6 +42,10 @@ detect-report: build ## is every labelled threat of the corpus found, and is the
 	@if [ -f "$(CHECK)/detect.py" ] && [ -f "$(CORPUS)/manifest.tsv" ]; then \
 		python3 "$(CHECK)/detect.py" "$(BIN)" "$(CORPUS)/manifest.tsv"; \
 	else echo "No corpus at $(CORPUS), or no measures at $(CHECK): nothing to report."; fi
+
+records-report: build ## are the records of the corpus equal to tshark's fields? (reads each capture with tshark once: minutes)
+	@if [ -d "$(CORPUS)" ] && command -v tshark >/dev/null; then scripts/records-level.py "$(BIN)" "$(CORPUS)" $(LEVEL); \
+	else echo "No corpus at $(CORPUS), or no tshark: nothing to report."; fi
 
 install: build ## copy program, DuckDB library, manual page and shell completions to PREFIX
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" scripts/install.sh "$(BIN)"

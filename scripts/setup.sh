@@ -56,6 +56,26 @@ for purpose in "${@:-build}"; do
             need busybox busybox
             need nmblookup samba-common-bin
             need nmap nmap
+            need masscan masscan
+            need fping fping
+            need arp-scan arp-scan
+            need hping3 hping3
+            need hydra hydra
+            need slowhttptest slowhttptest
+            need iperf3 iperf3
+            need ab apache2-utils
+            need arpspoof dsniff
+            need radvd radvd
+            need keepalived keepalived
+            need chronyd chrony
+            need iodine iodine
+            need dns2tcpc dns2tcp
+            need named bind9
+            need ptunnel-ng ptunnel-ng
+            need vsftpd vsftpd
+            need smbd samba
+            need smbclient smbclient
+            need nc netcat-openbsd
             need python3 python3
             ;;
         *)

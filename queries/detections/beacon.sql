@@ -13,6 +13,9 @@
 --   min_score number 0.7 Score from which on it is reported; RITA 5 calls this and above a likely beacon.
 --   steady_share number 0.6 Share of pauses near the middle one from which on the second view reports; random arrivals have 0.21.
 --   steady_width number 0.3 How near: this part of the middle pause. Cobalt Strike's and Sliver's usual jitter stays within it.
+--   min_requests number 8 Requests for one path, at least, where requests are counted instead of connections: the same path narrows the choice.
+--   few_share number 0.85 Share of pauses near the middle one for fewer than min_connections of them (6 of 7 by chance: 1 in 10,000).
+--   brief_s number 120 Seconds from the first to the last call below which it is low: a minute or two of regular calls is what any retry loop makes.
 --   max_connections number 86400 Connections a day from which on it is a strobe and no beacon (once a second); as in RITA 5.
 --   rare_share number 0.02 Share of the local hosts that know the destination, up to which it counts as rare; as in RITA 5.
 --   common_share number 0.5 Share from which on it counts as common; as in RITA 5.
@@ -34,66 +37,75 @@
 --   protocol Over what.
 --   about The name called, where the pattern belongs to a name with several addresses.
 --   count Connections.
---   severity info inside the network, low for what is known to poll, else medium.
+--   severity info inside the network (low when only one host calls there over the web or an unknown protocol), low for what is known to poll or was seen only briefly, else medium.
 --   title A sentence.
 --   reasons Score, steadiness, and what strengthens or weakens them.
 --   flow_ids The connections.
 --   details The parts of the score and the pauses.
 WITH scope AS (
   SELECT unnest($captures::BIGINT[]) AS capture_id),
--- What speaks by itself at intervals and is looked at elsewhere, or is a measurement by design.
-calls AS (
-  SELECT f.src_ip, f.dst_ip, f.dst_port, f.protocol, f.hostname, f.hostname_source, f.domain, f.direction, f.flow_id, f.capture_id,
-         epoch_ns(f.first_ts) AS t, f.src_ip_bytes AS bytes,
-         epoch_ns($until::TIMESTAMP_NS) AS until_ns
-  FROM flows f
-  WHERE f.capture_id IN (FROM scope) AND f.direction IN ('outbound', 'internal', 'external')
-    AND f.protocol IN ('tcp', 'udp') AND f.first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
-    AND coalesce(f.service, '') NOT IN ('ntp', 'dns', 'mdns', 'llmnr', 'nbns', 'dhcp', 'dhcpv6', 'ssdp', 'ptp', 'bfd', 'hsrp', 'vrrp')
-    AND f.dst_port NOT IN (53, 123, 67, 68, 5353, 5355, 137, 138, 1900)),
+-- Cheap first: pairs that cannot have a middle pause as long as asked fall out: half of the
+-- pauses would have to be that long.
 pairs AS (
   SELECT src_ip, dst_ip, '' AS about
-  FROM calls GROUP BY ALL
-  HAVING count(*) >= $min_connections::BIGINT AND max(t) - min(t) >= $min_span_s::DOUBLE * 1e9),
+  FROM flows
+  WHERE capture_id IN (FROM scope) AND direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6'
+    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
+    AND dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)
+  GROUP BY src_ip, dst_ip
+  HAVING count(*) >= $min_connections::BIGINT
+     AND epoch_ns(max(first_ts)) - epoch_ns(min(first_ts)) >= 1e9 * greatest($min_span_s::DOUBLE, (count(*) - 1) / 2 * $min_gap_s::DOUBLE)),
 names AS (
   SELECT src_ip, hostname AS about
-  FROM calls WHERE hostname_source = 'content' GROUP BY ALL
-  HAVING count(*) >= $min_connections::BIGINT AND max(t) - min(t) >= $min_span_s::DOUBLE * 1e9 AND min(dst_ip) <> max(dst_ip)),
--- Requests inside connections that stay open are calls, too.
+  FROM flows
+  WHERE capture_id IN (FROM scope) AND direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6'
+    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND hostname_source = 'content'
+  GROUP BY src_ip, hostname
+  HAVING count(*) >= $min_connections::BIGINT AND min(dst_ip) <> max(dst_ip)
+     AND epoch_ns(max(first_ts)) - epoch_ns(min(first_ts)) >= 1e9 * greatest($min_span_s::DOUBLE, (count(*) - 1) / 2 * $min_gap_s::DOUBLE)),
+-- Only numbers: names and services of the few that are found are looked up at the end.
+calls AS NOT MATERIALIZED (
+  SELECT f.src_ip, f.dst_ip, f.dst_port, f.flow_id, f.capture_id, epoch_ns(f.first_ts) AS t, f.src_ip_bytes AS bytes, f.hostname, f.hostname_source
+  FROM flows f
+  WHERE f.capture_id IN (FROM scope) AND f.direction <> 'inbound' AND f.direction <> 'multicast' AND f.protocol <> 'icmp' AND f.protocol <> 'icmp6'
+    AND f.first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
+    AND f.dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)),
+-- Requests for the same path inside connections that stay open are calls, too.
+often AS (
+  SELECT capture_id, flow_id, ts, uri, coalesce(request_body_len, 0) + length(uri) AS bytes, 'GET ' || split_part(uri, '?', 1) AS path
+  FROM http
+  WHERE capture_id IN (FROM scope) AND ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND uri IS NOT NULL
+  QUALIFY count(*) OVER (PARTITION BY host, split_part(uri, '?', 1)) >= $min_requests::BIGINT),
 requests AS (
-  SELECT f.src_ip, f.dst_ip, f.dst_port, f.protocol, f.hostname, f.domain, f.direction, f.flow_id, f.capture_id,
-         epoch_ns(h.ts) AS t, 0::UBIGINT + coalesce(h.request_body_len, 0) + length(coalesce(h.uri, '')) AS bytes,
-         epoch_ns($until::TIMESTAMP_NS) AS until_ns
-  FROM http h JOIN flows f USING (capture_id, flow_id)
-  WHERE h.capture_id IN (FROM scope) AND h.ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND h.trans_depth IS NOT NULL),
-busy AS (
-  SELECT src_ip, dst_ip, 'requests' AS about FROM requests GROUP BY ALL
-  HAVING count(*) >= $min_connections::BIGINT AND count(*) >= 2 * count(DISTINCT flow_id)
-     AND max(t) - min(t) >= $min_span_s::DOUBLE * 1e9),
+  SELECT f.src_ip, f.dst_ip, f.dst_port, f.flow_id, f.capture_id, epoch_ns(o.ts) AS t, o.bytes, o.path
+  FROM often o JOIN flows f ON f.capture_id = o.capture_id AND f.flow_id = o.flow_id),
+paths AS (
+  SELECT src_ip, dst_ip, path FROM requests GROUP BY ALL
+  HAVING count(*) >= $min_requests::BIGINT AND max(t) - min(t) >= $min_span_s::DOUBLE * 1e9),
 events AS (
-  SELECT c.src_ip, p.about, c.* EXCLUDE (src_ip, hostname_source) FROM calls c JOIN pairs p USING (src_ip, dst_ip)
+  SELECT c.src_ip, p.about, c.dst_ip, c.dst_port, c.flow_id, c.capture_id, c.t, c.bytes FROM calls c JOIN pairs p USING (src_ip, dst_ip)
   UNION ALL
-  SELECT c.src_ip, n.about, c.* EXCLUDE (src_ip, hostname_source) FROM calls c JOIN names n ON n.src_ip = c.src_ip AND n.about = c.hostname
+  SELECT c.src_ip, n.about, c.dst_ip, c.dst_port, c.flow_id, c.capture_id, c.t, c.bytes
+  FROM calls c JOIN names n ON n.src_ip = c.src_ip AND n.about = c.hostname WHERE c.hostname_source = 'content'
   UNION ALL
-  SELECT r.src_ip, b.about, r.* EXCLUDE (src_ip) FROM requests r JOIN busy b USING (src_ip, dst_ip)),
+  SELECT r.src_ip, r.path AS about, r.dst_ip, r.dst_port, r.flow_id, r.capture_id, r.t, r.bytes FROM requests r JOIN paths p USING (src_ip, dst_ip, path)),
 -- A day at a time, counted back from the end, as the score is made for one.
 grouped AS (
-  SELECT src_ip, CASE WHEN about IN ('', 'requests') THEN dst_ip END AS pair_ip, about, (until_ns - t) // 86400000000000 AS day,
-         count(*) AS n, list_sort(list(t)) AS times, list_sort(list(bytes::DOUBLE)) AS sizes, arg_min(dst_ip, t) AS dst_ip,
-         CASE WHEN min(dst_port) = max(dst_port) THEN min(dst_port) END AS dst_port, min(protocol) AS protocol,
-         max(hostname) AS hostname, max(domain) AS domain, min(direction) AS direction, any_value(until_ns) AS until_ns,
-         bool_or(capture_id = $capture::BIGINT) AS current, list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids
+  SELECT src_ip, CASE WHEN about = '' OR about LIKE 'GET %' THEN dst_ip END AS pair_ip, about, (epoch_ns($until::TIMESTAMP_NS) - t) // 86400000000000 AS day,
+         count(*) AS n, list_sort(list(t)) AS times, list_sort(list(bytes::DOUBLE)) AS sizes, arg_min(dst_ip, (t, flow_id)) AS dst_ip,
+         CASE WHEN min(dst_port) = max(dst_port) THEN min(dst_port) END AS dst_port, min(flow_id) AS first_flow
   FROM events
   GROUP BY src_ip, pair_ip, about, day
-  HAVING count(*) BETWEEN $min_connections::BIGINT AND $max_connections::BIGINT - 1 AND bool_or(capture_id = $capture::BIGINT)),
+  HAVING count(*) BETWEEN CASE WHEN about LIKE 'GET %' THEN $min_requests::BIGINT ELSE $min_connections::BIGINT END AND $max_connections::BIGINT - 1
+     AND bool_or(capture_id = $capture::BIGINT)),
 -- Bounds of the data: what the scope holds of each day, in whole seconds.
 bounds AS (
   SELECT min(epoch_ns(first_ts)) // 1000000000 AS lo, max(epoch_ns(last_ts)) // 1000000000 AS hi
   FROM captures WHERE capture_id IN (FROM scope)),
 timed AS (
   SELECT g.*, list_transform(times, lambda x: x // 1000000000) AS secs,
-         greatest(b.lo, (g.until_ns // 1000000000) - (g.day + 1) * 86400) AS lo,
-         least(b.hi, (g.until_ns // 1000000000) - g.day * 86400) AS hi
+         greatest(b.lo, epoch_ns($until::TIMESTAMP_NS) // 1000000000 - (g.day + 1) * 86400) AS lo,
+         least(b.hi, epoch_ns($until::TIMESTAMP_NS) // 1000000000 - g.day * 86400) AS hi
   FROM grouped g, bounds b),
 gapped AS (
   SELECT *, list_sort(list_filter(list_transform(list_zip(secs[2:], secs[:-2]), lambda p: (p[1] - p[2])::DOUBLE), lambda g: g > 0)) AS gaps,
@@ -119,7 +131,7 @@ parts AS (
          round((1 - abs(CASE WHEN s3 - s1 >= 10 AND s2 <> s1 AND s2 <> s3 THEN (s1 + s3 - 2 * s2) / (s3 - s1) ELSE 0 END)
                + CASE WHEN s2 < 1 THEN 0 ELSE greatest(0, (s2 - smad) / s2) END) / 2, 3) AS ds_score,
          greatest(0, 1 - sqrt(greatest(0, list_sum(list_transform(bars, lambda c: (c * c)::DOUBLE)) / 24 - pow(n / 24, 2))) / (n / 24)) AS flat,
-         list_reverse_sort(map_values(list_aggregate(list_transform(bars, lambda c: c // ceil(0.05 * list_max(bars))), 'histogram'))) AS modes,
+         list_reverse_sort(map_values(list_aggregate(list_transform(bars, lambda c: c // ceil(0.05::DOUBLE * list_max(bars))::BIGINT), 'histogram'))) AS modes,
          list_max(list_transform(string_split(repeat(lpad(bin(mask::UINTEGER), 24, '0'), 2), '0'), lambda r: least(24, length(r)))) AS run,
          (secs[-1] - secs[1]) / (hi - lo) AS coverage,
          len(list_filter(fine, lambda g: abs(g - middle) <= $steady_width::DOUBLE * middle)) / len(fine) AS steady
@@ -132,14 +144,26 @@ scored AS (
 ranked AS (
   SELECT *, round((ts_score + ds_score + hist_score + dur_score) / 4, 3) AS score
   FROM scored),
-found AS (
+regular AS (
   SELECT * FROM ranked
-  WHERE (score >= $min_score::DOUBLE OR steady >= $steady_share::DOUBLE)
+  WHERE CASE WHEN n >= $min_connections::BIGINT THEN score >= $min_score::DOUBLE OR steady >= $steady_share::DOUBLE
+             ELSE steady >= $few_share::DOUBLE END
     AND middle >= $min_gap_s::DOUBLE AND (times[-1] - times[1]) >= $min_span_s::DOUBLE * 1e9
   QUALIFY row_number() OVER (PARTITION BY src_ip, dst_ip ORDER BY score DESC, n DESC, about, day) = 1),
+-- Names and services; what speaks by itself at intervals by design is left out.
+found AS (
+  SELECT r.*, f.protocol, f.hostname, f.domain, f.direction, f.service IS NULL OR f.service IN ('http', 'tls', 'quic', 'websocket') AS carrier
+  FROM regular r JOIN flows f ON f.flow_id = r.first_flow
+  WHERE f.capture_id IN (FROM scope)
+    AND coalesce(f.service, '') NOT IN ('ntp', 'dns', 'mdns', 'llmnr', 'nbns', 'dhcp', 'dhcpv6', 'ssdp', 'ptp', 'bfd', 'hsrp', 'vrrp')),
+evidence AS (
+  SELECT e.src_ip, e.dst_ip, e.about, list(DISTINCT e.flow_id ORDER BY e.flow_id)[:25] AS flow_ids
+  FROM events e SEMI JOIN found USING (src_ip, about) GROUP BY ALL),
 -- How many of the local hosts know the place.
 known AS (
-  SELECT c.dst_ip, count(DISTINCT c.src_ip) AS hosts FROM calls c WHERE c.dst_ip IN (SELECT dst_ip FROM found) GROUP BY c.dst_ip),
+  SELECT dst_ip, count(DISTINCT src_ip) AS hosts FROM flows
+  WHERE capture_id IN (FROM scope) AND dst_ip IN (SELECT dst_ip FROM found) AND direction <> 'inbound' AND direction <> 'multicast'
+  GROUP BY dst_ip),
 local AS (
   SELECT count(DISTINCT ip) AS hosts FROM host_facts WHERE capture_id IN (FROM scope) AND is_internal),
 asked AS (
@@ -152,8 +176,8 @@ polls(domain) AS (
          ('digicert.com'), ('letsencrypt.org'), ('lencr.org'), ('symantec.com'), ('kaspersky.com'), ('eset.com'), ('avast.com'),
          ('dropbox.com'), ('slack.com'), ('zoom.us'), ('whatsapp.net'), ('facebook.com'), ('skype.com'), ('spotify.com'), ('netflix.com'))
 SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1]) AS last_ts, f.src_ip, f.dst_ip, f.dst_port, f.protocol,
-       CASE WHEN f.about = 'requests' THEN '' ELSE f.about END AS about, f.n AS count,
-       CASE WHEN f.direction = 'internal' THEN 'info' WHEN p.domain IS NOT NULL THEN 'low' ELSE 'medium' END AS severity,
+       CASE WHEN f.about LIKE 'GET %' THEN '' ELSE f.about END AS about, f.n AS count,
+       CASE WHEN f.direction = 'internal' THEN CASE WHEN k.hosts <= 1 AND f.carrier THEN 'low' ELSE 'info' END WHEN p.domain IS NOT NULL OR f.times[-1] - f.times[1] < $brief_s::DOUBLE * 1e9 THEN 'low' ELSE 'medium' END AS severity,
        concat(f.src_ip, ' calls ', coalesce(f.hostname || ' (' || f.dst_ip || ')', f.dst_ip), ' every ',
               CASE WHEN f.middle < 10 THEN round(f.middle, 1)::VARCHAR WHEN f.middle < 600 THEN round(f.middle)::INT::VARCHAR ELSE round(f.middle / 60, 1)::VARCHAR END,
               CASE WHEN f.middle < 600 THEN ' s, ' ELSE ' min, ' END, f.n, ' times') AS title,
@@ -168,12 +192,15 @@ SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1])
               THEN {'name': 'common_hosts_share', 'value': k.hosts / l.hosts, 'threshold': $common_share::DOUBLE, 'weight': -0.15} END,
          CASE WHEN f.direction <> 'internal' AND a.ip IS NULL AND EXISTS (FROM dns WHERE capture_id IN (FROM scope))
               THEN {'name': 'no_dns_before', 'value': 1.0, 'threshold': 0.0, 'weight': 0.1} END,
+         CASE WHEN f.times[-1] - f.times[1] < $brief_s::DOUBLE * 1e9
+              THEN {'name': 'seen_briefly_s', 'value': round((f.times[-1] - f.times[1]) / 1e9, 1), 'threshold': $brief_s::DOUBLE, 'weight': 0.0} END,
          CASE WHEN p.domain IS NOT NULL THEN {'name': 'known_to_poll', 'value': 1.0, 'threshold': 0.0, 'weight': 0.0} END
        ], lambda r: r IS NOT NULL) AS reasons,
-       f.flow_ids,
+       e.flow_ids,
        to_json({'score': f.score, 'timestamps': f.ts_score, 'sizes': f.ds_score, 'histogram': f.hist_score, 'duration': f.dur_score,
                 'steady_gaps_share': round(f.steady, 3), 'median_gap_s': round(f.middle, 3), 'median_bytes': f.s2, 'name': f.hostname,
-                'hosts': k.hosts, 'counted': CASE WHEN f.about = 'requests' THEN 'requests' ELSE 'connections' END})::VARCHAR AS details
+                'hosts': k.hosts, 'counted': CASE WHEN f.about LIKE 'GET %' THEN 'requests' ELSE 'connections' END, 'path': CASE WHEN f.about LIKE 'GET %' THEN substr(f.about, 5) END})::VARCHAR AS details
 FROM found f CROSS JOIN local l LEFT JOIN known k ON k.dst_ip = f.dst_ip LEFT JOIN asked a ON a.ip = f.dst_ip
 LEFT JOIN polls p ON p.domain = f.domain
+LEFT JOIN evidence e ON e.src_ip = f.src_ip AND e.dst_ip = f.dst_ip AND e.about = f.about
 ORDER BY f.score DESC, f.n DESC, f.src_ip, f.dst_ip;

@@ -9,7 +9,7 @@
 --   min_hours number 24 Hours of the host's history, at least; before a full day has passed nothing is usual.
 --   min_score number 6 Deviations (median absolute deviation, scaled to a normal one) from the host's own median, at least; 3.5 is the custom for one sample (Iglewicz, Hoaglin 1993), here every hour of every host is one.
 --   min_bytes number 10000000 Bytes an hour that must have moved, at least, for a change of bytes; below it lie ordinary pages.
---   min_flows number 200 Flows an hour, at least, for a change of flows.
+--   min_flows number 200 Flows an hour, at least, for a change of flows: a single page makes dozens.
 --   peer_score number 3 Deviation of the median peer in that hour from which on it is everybody's hour and not the host's.
 -- innocent:
 --   A backup, an update, a new user of the machine, a move to another office.

@@ -36,7 +36,7 @@ SELECT min(c.ts) AS first_ts, max(c.ts) AS last_ts, f.src_ip, f.dst_ip, f.dst_po
 FROM credentials c JOIN flows f ON f.capture_id = c.capture_id AND f.flow_id = c.flow_id
 WHERE c.capture_id = $capture::BIGINT AND c.ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND c.secret = 'clear'
   AND lower(coalesce(c.account, '')) NOT IN ('anonymous', 'ftp', 'guest')
-  -- A community name of SNMP and the like is no person's password; loopback leaves no host.
-  AND f.dst_ip NOT LIKE '127.%' AND f.dst_ip <> '::1'
+  -- A community name of SNMP and the like is no person's password, a miner's is a formality; loopback leaves no host.
+  AND c.service <> 'stratum' AND f.dst_ip NOT LIKE '127.%' AND f.dst_ip <> '::1'
 GROUP BY f.src_ip, f.dst_ip, f.dst_port, f.protocol, c.service, f.direction
 ORDER BY count(*) DESC, f.src_ip, f.dst_ip, f.dst_port;

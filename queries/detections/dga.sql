@@ -19,7 +19,7 @@
 --   first_ts First such question.
 --   last_ts Last one.
 --   src_ip Client.
---   dst_ip Server that was asked most.
+--   dst_ip Server that was asked first.
 --   count Different domains.
 --   title A sentence.
 --   reasons Number and surprise.
@@ -57,7 +57,7 @@ WITH model AS (
     '8868;:<;;BB<9?>7G959>@=PHJGG_' ||
     '8868;:<;;BB<9?>7G959>@=PHJGG_' AS pairs),
 missing AS (
-  SELECT client_ip, domain, epoch_ns(ts) // 3600000000000 AS hour, min(ts) AS first_ts, max(ts) AS last_ts, mode(server_ip) AS server_ip, min(flow_id) AS flow_id
+  SELECT client_ip, domain, epoch_ns(ts) // 3600000000000 AS hour, min(ts) AS first_ts, max(ts) AS last_ts, arg_min(server_ip, flow_id) AS server_ip, min(flow_id) AS flow_id
   FROM dns
   WHERE capture_id = $capture::BIGINT AND ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND service = 'dns'
     AND rcode_name = 'NXDOMAIN' AND domain IS NOT NULL
@@ -75,7 +75,7 @@ rated AS (
                        .list_transform(lambda i: (ascii(pairs[i]) - 40) / 4)) AS surprise
   FROM named n, model),
 hours AS (
-  SELECT client_ip, hour, count(*) AS n, avg(surprise) AS surprise, min(first_ts) AS first_ts, max(last_ts) AS last_ts, mode(server_ip) AS dst_ip,
+  SELECT client_ip, hour, count(*) AS n, avg(surprise) AS surprise, min(first_ts) AS first_ts, max(last_ts) AS last_ts, arg_min(server_ip, flow_id) AS dst_ip,
          list(domain ORDER BY surprise DESC, domain)[:10] AS examples, list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids,
          avg(length(name)) AS mean_length
   FROM rated GROUP BY ALL)

@@ -6,8 +6,8 @@
 -- horizon: 24 h
 -- from: dns
 -- params:
---   min_addresses number 10 Different addresses of one name, at least.
---   min_networks number 5 Different networks (/16) of them, at least.
+--   min_addresses number 10 Different addresses of one name, at least; Holz et al. saw dozens where a company has a handful.
+--   min_networks number 5 Different networks (/16) of them, at least; a company has one or two, broken-into hosts are everywhere.
 --   max_ttl number 300 Seconds that the answers may be kept, at most; Holz et al. saw below 300 in nearly all.
 --   min_answers number 3 Answers that were seen, at least: one long answer is a farm, not a flux.
 -- innocent:
@@ -19,7 +19,7 @@
 -- columns:
 --   first_ts First answer.
 --   last_ts Last answer.
---   src_ip Client that asked most.
+--   src_ip Client that asked first.
 --   about The name.
 --   count Answers.
 --   title A sentence.
@@ -33,7 +33,7 @@ WITH answers AS (
     -- An alias in the answer is how content delivery works.
     AND len(answers) = len(answer_ips) AND domain NOT IN ('ntp.org', 'pool.ntp.org')),
 sums AS (
-  SELECT query, count(*) AS n, mode(client_ip) AS src_ip, min(ts) AS first_ts, max(ts) AS last_ts, avg(min_ttl) AS ttl, bool_or(current) AS current,
+  SELECT query, count(*) AS n, arg_min(client_ip, (ts, client_ip)) AS src_ip, min(ts) AS first_ts, max(ts) AS last_ts, avg(min_ttl) AS ttl, bool_or(current) AS current,
          list_distinct(flatten(list(answer_ips))) AS ips
   FROM answers GROUP BY query
   HAVING count(*) >= $min_answers::BIGINT),

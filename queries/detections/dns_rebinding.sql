@@ -34,7 +34,7 @@ classed AS (
   FROM answers),
 sums AS (
   SELECT client_ip, query, count(*) FILTER (inside) AS n, count(*) FILTER (outside) AS m, min(ts) AS first_ts, max(ts) AS last_ts, min(min_ttl) AS ttl,
-         arg_min(ip, ts) FILTER (inside) AS dst_ip, min(ts) FILTER (outside) AS began, max(ts) FILTER (inside) AS turned, bool_or(current) AS current
+         arg_min(ip, (ts, ip)) FILTER (inside) AS dst_ip, min(ts) FILTER (outside) AS began, max(ts) FILTER (inside) AS turned, bool_or(current) AS current
   FROM classed GROUP BY ALL
   HAVING count(*) FILTER (inside) > 0 AND count(*) FILTER (outside) > 0)
 SELECT first_ts, last_ts, client_ip AS src_ip, dst_ip, query AS about, n AS count,

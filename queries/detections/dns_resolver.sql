@@ -6,9 +6,9 @@
 -- from: dns
 -- params:
 --   min_clients number 5 Clients in the network, at least; among fewer nothing is usual.
---   usual_share number 0.6 Share of the clients that use the usual resolver, at least.
---   max_clients number 1 Clients of the unusual one, at most.
---   min_questions number 10 Questions asked of it, at least.
+--   usual_share number 0.6 Share of the clients that use the usual resolver, at least: a clear majority, or there is no usual one.
+--   max_clients number 1 Clients of the unusual one, at most: a second one may be a plan.
+--   min_questions number 10 Questions asked of it, at least: fewer may be a try by hand.
 -- innocent:
 --   A guest's telephone or a browser with a resolver of its own, a name server that asks the roots itself, a check by an administrator.
 -- next:

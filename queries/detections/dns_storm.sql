@@ -18,7 +18,7 @@
 --   first_ts First failure of the worst minute.
 --   last_ts Last one.
 --   src_ip Client.
---   dst_ip Server that was asked most.
+--   dst_ip A server that was asked.
 --   count Failures in that minute.
 --   title A sentence.
 --   reasons The rate.
@@ -26,8 +26,8 @@
 WITH minutes AS (
   SELECT client_ip, epoch_ns(ts) // 60000000000 AS minute, count(*) AS n,
          count(DISTINCT query) FILTER (rcode_name = 'NXDOMAIN') AS failures, min(ts) FILTER (rcode_name = 'NXDOMAIN') AS first_ts,
-         max(ts) FILTER (rcode_name = 'NXDOMAIN') AS last_ts, mode(server_ip) AS dst_ip,
-         count(DISTINCT domain) FILTER (rcode_name = 'NXDOMAIN') AS domains, mode(domain) FILTER (rcode_name = 'NXDOMAIN') AS domain,
+         max(ts) FILTER (rcode_name = 'NXDOMAIN') AS last_ts, min(server_ip) AS dst_ip,
+         count(DISTINCT domain) FILTER (rcode_name = 'NXDOMAIN') AS domains, min(domain) FILTER (rcode_name = 'NXDOMAIN') AS domain,
          count(*) FILTER (rcode_name = 'NXDOMAIN' AND regexp_matches(query, '^(\d{1,3}\.){4}|^([0-9a-f]\.){32}')) AS reversed
   FROM dns
   WHERE capture_id = $capture::BIGINT AND ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND service = 'dns' AND query NOT LIKE '%.arpa'
@@ -39,7 +39,7 @@ SELECT first_ts, last_ts, client_ip AS src_ip, dst_ip, failures AS count,
          {'name': 'nxdomain_per_minute', 'value': failures::DOUBLE, 'threshold': $min_failures::DOUBLE, 'weight': 0.7},
          CASE WHEN reversed >= failures * 0.5 THEN {'name': 'reversed_addresses', 'value': reversed::DOUBLE, 'threshold': round(failures * 0.5), 'weight': -0.5} END
        ], lambda r: r IS NOT NULL) AS reasons,
-       to_json({'domains': domains, 'most': domain, 'questions': n})::VARCHAR AS details
+       to_json({'domains': domains, 'such_as': domain, 'questions': n})::VARCHAR AS details
 FROM minutes
 WHERE failures >= $min_failures::BIGINT AND failures >= $min_share::DOUBLE * n
 QUALIFY row_number() OVER (PARTITION BY client_ip ORDER BY failures DESC, minute) = 1

@@ -24,7 +24,7 @@
 --   first_ts First question.
 --   last_ts Last one.
 --   src_ip Client.
---   dst_ip Server that was asked most.
+--   dst_ip Server that was asked first.
 --   about Domain below which the data lies.
 --   count Questions.
 --   severity low for a single name of a known form, else that of the kind.
@@ -39,6 +39,8 @@ WITH asked AS (
   FROM dns
   WHERE capture_id IN (SELECT unnest($captures::BIGINT[])) AND ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
     AND service = 'dns' AND query IS NOT NULL AND length(query) > 12 AND attempts > 0
+    -- Reversed addresses are what reputation services are asked for.
+    AND NOT regexp_matches(query, '^(\d{1,3}\.){4}|^([0-9a-f]\.){16}')
     AND query NOT LIKE '%.arpa' AND query NOT LIKE '%.local' AND query NOT LIKE '\_%' ESCAPE '\'),
 parted AS (
   SELECT *, CASE WHEN zone IN ('', 'dnscat') THEN query WHEN length(query) > length(zone) THEN left(query, length(query) - length(zone) - 1) ELSE '' END AS part
@@ -61,12 +63,12 @@ windows AS (
 peaks AS (
   SELECT client_ip, zone, max(n) AS peak, max(long_names) FILTER (n >= $min_questions::BIGINT) AS peak_names FROM windows GROUP BY ALL),
 sums AS (
-  SELECT client_ip, zone, count(*) AS n, count(DISTINCT query) AS names, min(ts) AS first_ts, max(ts) AS last_ts, mode(server_ip) AS dst_ip,
+  SELECT client_ip, zone, count(*) AS n, count(DISTINCT query) AS names, min(ts) AS first_ts, max(ts) AS last_ts, arg_min(server_ip, (ts, server_ip)) AS dst_ip,
          avg(length(part)) AS mean_length, max(length(part)) AS max_length,
          count(*) FILTER (qtype IN (5, 10, 15, 16, 25, 65399)) / count(*) AS carrier_share,
-         count(*) FILTER (form IS NOT NULL) AS formed, mode(form) AS form, count(*) FILTER (len(answer_ips) > 0) / count(*) AS address_share,
-         sum(length(part)) AS bytes_up, sum(coalesce(answer_bytes, 0)) AS bytes_down, string_agg(packed, '' ORDER BY ts) AS text,
-         arg_max(query, length(query)) AS example, list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids,
+         count(*) FILTER (form IS NOT NULL) AS formed, max(form) AS form, count(*) FILTER (len(answer_ips) > 0) / count(*) AS address_share,
+         sum(length(part)) AS bytes_up, sum(coalesce(answer_bytes, 0)) AS bytes_down, string_agg(packed, '' ORDER BY ts, packed) AS text,
+         arg_max(query, (length(query), query)) AS example, list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids,
          bool_or(capture_id = $capture::BIGINT) AS current
   FROM formed
   GROUP BY client_ip, zone

@@ -6,7 +6,7 @@
 -- horizon: capture
 -- from: files
 -- params:
---   min_bytes number 1024 Bytes seen, at least: less is no program.
+--   min_bytes number 1024 Bytes seen, at least: the smallest programs for Windows have about a kilobyte.
 -- innocent:
 --   Software updates, which are signed and therefore often travel in clear; a web server that does not know the type and says octet-stream.
 -- next:

@@ -8,7 +8,7 @@
 --   min_bytes number 100000000 Bytes to one destination in one hour, at least, where history shows that the destination is new; below this lie photos and mail.
 --   min_ratio number 5 Bytes up to bytes down, at least, in that case: uploads acknowledge with little.
 --   alone_bytes number 25000000 Bytes in one hour, at least, where there is no history to compare with.
---   alone_ratio number 10 Bytes up to bytes down, at least, in that case.
+--   alone_ratio number 10 Bytes up to bytes down, at least, in that case: stricter, as nothing else speaks for it.
 --   sigmas number 4 How many deviations above the host's own exponentially weighted mean an hour must lie where there is history (EWMA chart, Roberts 1959; 3 is the rule for one chart, there is one for every host here).
 --   smoothing number 0.3 Weight of the newest hour in that mean; 0.2 to 0.3 is the custom.
 -- innocent:
@@ -31,11 +31,11 @@
 --   details Bytes and name.
 WITH large AS (
   SELECT src_ip, dst_ip, epoch_ns(first_ts) // 3600000000000 AS hour, sum(src_bytes) AS up, sum(dst_bytes) AS down, count(*) AS n,
-         min(first_ts) AS first_ts, max(last_ts) AS last_ts, max(hostname) AS hostname, arg_max(dst_port, src_bytes) AS dst_port,
+         min(first_ts) AS first_ts, max(last_ts) AS last_ts, max(hostname) AS hostname, arg_max(dst_port, (src_bytes, flow_id)) AS dst_port,
          list(flow_id ORDER BY src_bytes DESC, flow_id)[:25] AS flow_ids
   FROM flows
   WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND src_bytes > 1000
-    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND protocol IN ('tcp', 'udp', 'sctp') AND dst_packets > 0
+    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND protocol <> 'icmp' AND dst_packets > 0
   GROUP BY src_ip, dst_ip, hour
   HAVING sum(src_bytes) >= least($alone_bytes::DOUBLE, $min_bytes::DOUBLE)
      AND sum(src_bytes) >= least($alone_ratio::DOUBLE, $min_ratio::DOUBLE) * sum(dst_bytes)),

@@ -37,9 +37,9 @@ WITH long AS (
     AND duration_s / (src_packets + dst_packets) <= $active_s::DOUBLE
     AND protocol IN ('tcp', 'udp', 'sctp') AND coalesce(service, '') NOT IN ('ntp', 'dns', 'mdns', 'ssdp')),
 sums AS (
-  SELECT src_ip, dst_ip, dst_port, protocol, max(duration_s) AS longest, count(*) AS n, arg_max(first_ts, duration_s) AS first_ts,
-         arg_max(last_ts, duration_s) AS last_ts, max(hostname) AS hostname, max(service) AS service, sum(src_bytes) AS bytes_out,
-         sum(dst_bytes) AS bytes_in, list(flow_id ORDER BY duration_s DESC)[:25] AS flow_ids
+  SELECT src_ip, dst_ip, dst_port, protocol, max(duration_s) AS longest, count(*) AS n, arg_max(first_ts, (duration_s, flow_id)) AS first_ts,
+         arg_max(last_ts, (duration_s, flow_id)) AS last_ts, max(hostname) AS hostname, max(service) AS service, sum(src_bytes) AS bytes_out,
+         sum(dst_bytes) AS bytes_in, list(flow_id ORDER BY duration_s DESC, flow_id)[:25] AS flow_ids
   FROM long GROUP BY ALL)
 SELECT first_ts, last_ts, src_ip, dst_ip, dst_port, protocol, n AS count,
        CASE WHEN longest >= $high_s::DOUBLE THEN 'high' WHEN longest >= $medium_s::DOUBLE THEN 'medium' ELSE 'low' END AS severity,

@@ -31,7 +31,7 @@ links AS (
     AND (SELECT began - since >= $min_history_s::DOUBLE * 1e9 FROM history)),
 known AS (SELECT DISTINCT mac FROM links WHERE capture_id <> $capture::BIGINT),
 fresh AS (
-  SELECT mac, arg_min(ip, first_ts) AS ip, min(first_ts) AS first_ts, max(last_ts) AS last_ts, sum(flows) AS flows,
+  SELECT mac, arg_min(ip, (first_ts, ip)) AS ip, min(first_ts) AS first_ts, max(last_ts) AS last_ts, sum(flows) AS flows,
          list_distinct(flatten(list(names)))[:10] AS names, count(*) AS addresses
   FROM links WHERE capture_id = $capture::BIGINT AND mac NOT IN (FROM known)
   GROUP BY mac)

@@ -7,7 +7,7 @@
 -- from: tls
 -- params:
 --   min_hosts number 20 Local hosts that speak TLS to the outside, at least; among few hosts every program is rare.
---   min_connections number 5 Connections with the fingerprint, at least.
+--   min_connections number 5 Connections with the fingerprint, at least: one may be a scan or a test.
 --   max_share number 0.02 Share of those hosts that have the fingerprint, at most one host in any case.
 -- innocent:
 --   A device of another make than the rest, a new browser version on the first host that updated.
@@ -19,7 +19,7 @@
 --   first_ts First connection.
 --   last_ts Last one.
 --   src_ip The host.
---   dst_ip Server it connects to most.
+--   dst_ip Server it connected to first.
 --   about JA4.
 --   count Connections.
 --   title A sentence.
@@ -33,8 +33,8 @@ WITH hellos AS (
     AND t.ja4 IS NOT NULL AND f.direction = 'outbound'),
 hosts AS (SELECT count(DISTINCT src_ip) AS hosts FROM hellos),
 prints AS (
-  SELECT ja4, count(DISTINCT src_ip) AS users, any_value(src_ip) AS src_ip, count(*) AS n, min(ts) AS first_ts, max(ts) AS last_ts,
-         mode(dst_ip) AS dst_ip, min(ja3) AS ja3, list(DISTINCT server_name ORDER BY server_name)[:10] AS names,
+  SELECT ja4, count(DISTINCT src_ip) AS users, min(src_ip) AS src_ip, count(*) AS n, min(ts) AS first_ts, max(ts) AS last_ts,
+         arg_min(dst_ip, flow_id) AS dst_ip, min(ja3) AS ja3, list(DISTINCT server_name ORDER BY server_name)[:10] AS names,
          list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids, bool_or(current) AS current
   FROM hellos GROUP BY ja4
   HAVING count(DISTINCT src_ip) = 1 AND count(*) >= $min_connections::BIGINT)

@@ -24,9 +24,9 @@ WITH counted AS (
   SELECT src_ip, dst_ip, count(*) AS n, min(first_ts) AS first_ts, max(first_ts) AS last_ts, bool_or(capture_id = $capture::BIGINT) AS current
   FROM flows
   WHERE capture_id IN (SELECT unnest($captures::BIGINT[])) AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
-    AND direction = 'outbound' AND protocol IN ('tcp', 'udp')
-    -- Cheap first: without so many flows at all, nobody has them to one place.
-    AND (SELECT count(*) FROM flows WHERE capture_id IN (SELECT unnest($captures::BIGINT[]))) > $max_connections::BIGINT
+    AND direction = 'outbound' AND protocol <> 'icmp'
+    -- Cheap first: who has not so many flows at all does not have them to one place.
+    AND src_ip IN (SELECT ip FROM host_facts WHERE capture_id IN (SELECT unnest($captures::BIGINT[])) GROUP BY ip HAVING sum(flows) > $max_connections::BIGINT)
   GROUP BY src_ip, dst_ip
   HAVING count(*) > $max_connections::BIGINT),
 rated AS (

@@ -16,7 +16,7 @@
 -- columns:
 --   first_ts First time it was shown.
 --   last_ts Last time.
---   src_ip Who connected most.
+--   src_ip Who connected first.
 --   dst_ip Server.
 --   dst_port At which port.
 --   protocol tcp or udp.
@@ -42,7 +42,7 @@ judged AS (
            AND len(list_filter(names, lambda n: lower(n) = server_name
                      OR (n LIKE '*.%' AND contains(server_name, '.') AND substr(server_name, strpos(server_name, '.')) = lower(substr(n, 2))))) = 0 AS is_other
   FROM shown)
-SELECT min(ts) AS first_ts, max(ts) AS last_ts, mode(src_ip) AS src_ip, dst_ip, dst_port, protocol, sha256 AS about, count(*) AS count,
+SELECT min(ts) AS first_ts, max(ts) AS last_ts, arg_min(src_ip, flow_id) AS src_ip, dst_ip, dst_port, protocol, sha256 AS about, count(*) AS count,
        concat('The server ', coalesce(max(server_name) || ' (' || dst_ip || ')', dst_ip), ' showed a certificate that is ',
               concat_ws(', ', CASE WHEN bool_or(is_self) THEN 'self-issued' END, CASE WHEN bool_or(is_expired) THEN 'expired' END,
                         CASE WHEN bool_or(is_early) THEN 'not valid yet' END, CASE WHEN bool_or(is_long) THEN 'valid for ' || round(max(days))::INT || ' days' END,
@@ -55,8 +55,8 @@ SELECT min(ts) AS first_ts, max(ts) AS last_ts, mode(src_ip) AS src_ip, dst_ip, 
          CASE WHEN bool_or(is_other) THEN {'name': 'other_name', 'value': 1.0, 'threshold': 0.0, 'weight': 0.55} END
        ], lambda r: r IS NOT NULL) AS reasons,
        list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids,
-       to_json({'subject': any_value(subject), 'issuer': any_value(issuer), 'not_before': min(not_before), 'not_after': max(not_after),
-                'names': any_value(names)[:10], 'asked_for': max(server_name)})::VARCHAR AS details
+       to_json({'subject': min(subject), 'issuer': min(issuer), 'not_before': min(not_before), 'not_after': max(not_after),
+                'names': min(names)[:10], 'asked_for': max(server_name)})::VARCHAR AS details
 FROM judged
 WHERE is_self OR is_expired OR is_early OR is_long OR is_other
 GROUP BY dst_ip, dst_port, protocol, sha256

@@ -14,7 +14,7 @@
 -- columns:
 --   first_ts First connection.
 --   last_ts Last one.
---   src_ip Client that connected most.
+--   src_ip Client that connected first.
 --   dst_ip Server.
 --   dst_port At which port.
 --   protocol tcp or udp.
@@ -30,7 +30,7 @@ WITH agreed AS (
          regexp_matches(coalesce(t.cipher, ''), '_RC4_|_3DES_') AS is_weak
   FROM tls t JOIN flows f ON f.capture_id = t.capture_id AND f.flow_id = t.flow_id
   WHERE t.capture_id = $capture::BIGINT AND t.ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND t.version IS NOT NULL)
-SELECT min(ts) AS first_ts, max(ts) AS last_ts, mode(src_ip) AS src_ip, dst_ip, dst_port, protocol, count(*) AS count,
+SELECT min(ts) AS first_ts, max(ts) AS last_ts, arg_min(src_ip, flow_id) AS src_ip, dst_ip, dst_port, protocol, count(*) AS count,
        concat(coalesce(max(server_name) || ' (' || dst_ip || ')', dst_ip), ' port ', dst_port, ' agreed to ', min(version), ' with ', min(cipher)) AS title,
        list_filter([
          CASE WHEN bool_or(is_ssl) THEN {'name': 'ssl_connections', 'value': count(*) FILTER (is_ssl)::DOUBLE, 'threshold': 1.0, 'weight': 0.7} END,

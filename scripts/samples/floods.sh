@@ -13,8 +13,8 @@ sample_flood_syn() {
     watched
     expect syn_flood "many invented sources" 10.20.0.20 "port 80, 500 SYNs a second, no handshake is completed"
     origin "A SYN flood from invented sources" <<'TEXT'
-hping3 -S --rand-source from outside: 800 SYNs to the web server 10.20.0.20:80 within two seconds, each from another invented address. The server answers with SYN-ACKs (some more than once),
-which end nowhere.
+hping3 -S --rand-source from outside: 800 SYNs to the web server 10.20.0.20:80 within two seconds, each from another invented
+address. The server answers with SYN-ACKs (some more than once), which end nowhere.
 TEXT
 }
 
@@ -27,8 +27,9 @@ sample_flood_udp() {
     watched
     expect udp_flood 198.51.100.66 10.20.0.20 "1,500 datagrams over as many ports, answered by ICMP port unreachable"
     origin "A UDP flood over many ports" <<'TEXT'
-hping3 --udp -p ++1000 from 198.51.100.66: 1,500 datagrams with 64 equal bytes to as many closed ports of 10.20.0.20, about 900 a second. The kernel says port unreachable. (Few would call it a
-scan: nobody waits for the answers. A finding port_scan_vertical beside it is not wrong.)
+hping3 --udp -p ++1000 from 198.51.100.66: 1,500 datagrams with 64 equal bytes to as many closed ports of 10.20.0.20, about 900 a
+second. The kernel says port unreachable. (Few would call it a scan: nobody waits for the answers. A finding port_scan_vertical
+beside it is not wrong.)
 TEXT
 }
 
@@ -53,7 +54,8 @@ sample_flood_ack() {
     watched
     expect tcp_flood "many invented sources" 10.20.0.20 "port 80, 600 ACKs that belong to no connection"
     origin "An ACK flood from invented sources" <<'TEXT'
-hping3 -A --rand-source from outside: 600 lone ACKs to 10.20.0.20:80 in little more than a second, each from another invented address. The server answers each with RST.
+hping3 -A --rand-source from outside: 600 lone ACKs to 10.20.0.20:80 in little more than a second, each from another invented
+address. The server answers with RST, but for sources that cannot be.
 TEXT
 }
 
@@ -65,8 +67,9 @@ sample_amplification_dns() {
     watched
     expect amplification 203.0.113.53 10.20.0.20 "240 large DNS answers in two seconds to a host that asked nothing"
     origin "DNS amplification, seen from the victim" <<'TEXT'
-Somebody outside asks the resolver 203.0.113.53 for a large TXT answer 240 times in the name of 10.20.0.20 (scripts/samples/frames.py). The questions do not pass the site; the answers, ten times as large as the questions, do, and 10.20.0.20
-says port unreachable to them.
+Somebody outside asks the resolver 203.0.113.53 for a large TXT answer 240 times in the name of 10.20.0.20
+(scripts/samples/frames.py). The questions do not pass the site; the answers, ten times as large as the questions, do, and
+10.20.0.20 says port unreachable to them.
 TEXT
 }
 
@@ -79,7 +82,8 @@ sample_slow_http() {
     watched
     expect slow_http 198.51.100.66 10.20.0.20 "40 connections whose request header never ends"
     origin "Slowloris: forty requests that never end" <<'TEXT'
-slowhttptest -H from 198.51.100.66 against nginx on 10.20.0.20:80: 40 connections, each sends a piece of a header every four seconds and no empty line, for 22 seconds.
+slowhttptest -H from 198.51.100.66 against nginx on 10.20.0.20:80: 40 connections, each sends a piece of a header every four
+seconds and no empty line, for 22 seconds.
 TEXT
 }
 
@@ -95,8 +99,23 @@ sample_dhcp_starvation() {
     rm -f "$work/leases"
     expect dhcp_starvation 0.0.0.0 10.20.0.1 "150 client addresses in 15 seconds; their frames come from 02:00:00:00:20:66"
     origin "DHCP starvation: a hundred clients that do not exist" <<'TEXT'
-A machine on the segment sends 150 DHCPDISCOVER in 15 seconds, each for another invented client address (scripts/samples/frames.py; the Ethernet source is always 02:00:00:00:20:66), and asks for what it is offered. dnsmasq on 10.20.0.1 gives
-away its hundred addresses and then has none.
+A machine on the segment sends 150 DHCPDISCOVER in 15 seconds, each for another invented client address
+(scripts/samples/frames.py; the Ethernet source is always 02:00:00:00:20:66), and asks for what it is offered. dnsmasq on
+10.20.0.1 gives away its hundred addresses and then has none.
+TEXT
+}
+
+sample_flood_http() {
+    begin flood_http pcap.gz
+    desk_servers
+    settle_all
+    watch
+    on stranger ab -q -k -n 500 -c 50 http://10.20.0.20/files/items.json >/dev/null 2>&1 || true
+    watched
+    expect http_flood 198.51.100.66 10.20.0.20 "500 requests for one page within a second, 50 at a time"
+    origin "A flood of requests for one page" <<'TEXT'
+ab (Apache's benchmark) from 198.51.100.66 asks nginx on 10.20.0.20 for the same small file 500 times over 50 connections, as fast
+as it can.
 TEXT
 }
 
@@ -112,7 +131,8 @@ sample_twin_iperf() {
     watched
     quiet
     origin "A bandwidth test with iperf3 over UDP" <<'TEXT'
-iperf3 -u from 10.20.0.10 to 203.0.113.50:5201, 8 Mbit/s for two seconds: 830 datagrams a second on one flow, with a control connection over TCP. Snaplen 128.
+iperf3 -u from 10.20.0.10 to 203.0.113.50:5201, 8 Mbit/s for two seconds: 830 datagrams a second on one flow, with a control
+connection over TCP. Snaplen 128.
 TEXT
 }
 
@@ -129,4 +149,4 @@ ping from 10.20.0.10 to 203.0.113.50: 200 echoes, 100 a second for two seconds, 
 TEXT
 }
 
-all+=(flood_syn flood_udp flood_icmp flood_ack amplification_dns slow_http dhcp_starvation twin_iperf twin_ping)
+all+=(flood_syn flood_udp flood_icmp flood_ack amplification_dns slow_http dhcp_starvation flood_http twin_iperf twin_ping)

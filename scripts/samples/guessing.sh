@@ -22,7 +22,7 @@ askpass() {
 }
 
 sample_guess_ssh() {
-    begin guess_ssh
+    begin guess_ssh pcap.gz
     desk_servers
     askpass
     words "$work/words" 23 summer2026
@@ -36,8 +36,8 @@ sample_guess_ssh() {
     expect brute_force 198.51.100.66 10.20.0.20 "SSH, 24 passwords"
     expect login_after_guessing 198.51.100.66 10.20.0.20 "the last session opens a channel"
     origin "Guessing SSH passwords, and a login with the one that was right" <<'TEXT'
-hydra -t 4 from outside (198.51.100.66) against OpenSSH on 10.20.0.20: 23 wrong passwords for alice and then the right one, several per connection. A second later
-an ordinary ssh session from the same address logs in with it and runs a command.
+hydra -t 4 from outside (198.51.100.66) against OpenSSH on 10.20.0.20: 23 wrong passwords for alice and then the right one,
+several per connection. A second later an ordinary ssh session from the same address logs in with it and runs a command.
 TEXT
 }
 
@@ -67,7 +67,7 @@ CONF
 }
 
 sample_guess_ftp() {
-    begin guess_ftp
+    begin guess_ftp pcap.gz
     ftp_server
     words "$work/words" 40
     settle_all
@@ -81,7 +81,7 @@ TEXT
 }
 
 sample_guess_http() {
-    begin guess_http
+    begin guess_http pcap.gz
     start desk python3 "$here/scripts/samples/services.py" web 80
     words "$work/words" 24
     words "$work/more" 20 summer2026
@@ -94,15 +94,17 @@ sample_guess_http() {
     expect brute_force 198.51.100.66 10.20.0.20 "HTTP: 24 answers 401 to Basic, then 20 form posts answered by 403 and one by a redirect"
     expect login_after_guessing 198.51.100.66 10.20.0.20 "the last form post succeeds"
     origin "Guessing web passwords: Basic, then a form" <<'TEXT'
-hydra from outside (198.51.100.66) against a small web server on 10.20.0.20 (scripts/samples/services.py): http-get with 24 passwords for /admin (all 401), then http-post-form with 21 passwords
-for alice at /login: 403 for wrong ones, a redirect with a cookie for the right one at the end.
+hydra from outside (198.51.100.66) against a small web server on 10.20.0.20 (scripts/samples/services.py): http-get with 24
+passwords for /admin (all 401), then http-post-form with 21 passwords for alice at /login: 403 for wrong ones, a redirect with a
+cookie for the right one at the end.
 TEXT
 }
 
-sample_spray_smb() {
-    begin spray_smb
-    local user
-    mkdir -p "$work/samba" "$work/share"
+# smb_server: Samba with an account for Administrator, a share of files and one with the name of the administrators'.
+smb_server() {
+    accounts
+    mkdir -p "$work/samba" "$work/share" "$work/admin"
+    chmod 777 "$work/share" "$work/admin"
     cat >"$work/smb.conf" <<CONF
 [global]
 workgroup = LAB
@@ -112,6 +114,7 @@ server role = standalone server
 disable netbios = yes
 smb ports = 445
 map to guest = never
+username map = $work/samba/map
 restrict anonymous = 2
 load printers = no
 lock directory = $work/samba
@@ -123,9 +126,23 @@ ncalrpc dir = $work/samba/ncalrpc
 log file = $work/samba/log
 [share]
 path = $work/share
+[ADMIN$]
+path = $work/admin
+read only = no
 CONF
-    start desk smbd --foreground --configfile="$work/smb.conf"
+    # The administrator is root, so that the service control manager listens to it.
+    echo 'root = Administrator' >"$work/samba/map"
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    ip netns exec "$lab-desk" sh -c 'mount --bind "$0/passwd" /etc/passwd; mount --bind "$0/group" /etc/group
+        printf "summer2026\nsummer2026\n" | pdbedit -s "$0/smb.conf" -a -t -u root' "$work" >/dev/null 2>&1
+    start_as_lab desk smbd --foreground --configfile="$work/smb.conf"
     sleep 2
+}
+
+sample_spray_smb() {
+    begin spray_smb pcap.gz
+    local user
+    smb_server
     settle_all
     watch
     for user in anna bert carl dora emil frida gustav hanna ida jonas karla leo mara nils olga paul; do
@@ -134,7 +151,8 @@ CONF
     watched
     expect password_spray 10.20.0.66 10.20.0.20 "SMB, 16 accounts with one password each, all STATUS_LOGON_FAILURE"
     origin "Spraying SMB: one password, many accounts" <<'TEXT'
-smbclient on 10.20.0.66 tries the same password with 16 account names at Samba on 10.20.0.20, once each: NTLM in SMB2 session setup, STATUS_LOGON_FAILURE every time.
+smbclient on 10.20.0.66 tries the same password with 16 account names at Samba on 10.20.0.20, once each: NTLM in SMB2 session
+setup, STATUS_LOGON_FAILURE every time.
 TEXT
 }
 
@@ -148,14 +166,15 @@ sample_spray_ftp() {
     watched
     expect password_spray 198.51.100.66 10.20.0.20 "FTP, 18 accounts with one password each"
     origin "Spraying FTP: one password, many accounts" <<'TEXT'
-hydra -L from outside (198.51.100.66) against vsftpd on 10.20.0.20: the same password once for each of 18 account names, all answered by 530.
+hydra -L from outside (198.51.100.66) against vsftpd on 10.20.0.20: the same password once for each of 18 account names, all
+answered by 530.
 TEXT
 }
 
 # --- twins --------------------------------------------------------------------------------------------------
 
 sample_twin_ssh_jobs() {
-    begin twin_ssh_jobs
+    begin twin_ssh_jobs pcap.gz
     desk_servers
     askpass
     settle_all
@@ -164,8 +183,8 @@ sample_twin_ssh_jobs() {
     watched
     quiet
     origin "Twenty short SSH jobs in a row, all good" <<'TEXT'
-ssh from 10.20.0.10 to 10.20.0.20 twenty times: each logs in at the first try, runs one command and ends, as a backup or deployment does. All sessions have nearly the
-same size and last a moment, just like failed ones.
+ssh from 10.20.0.10 to 10.20.0.20 twenty times: each logs in at the first try, runs one command and ends, as a backup or
+deployment does. All sessions have nearly the same size and last a moment, just like failed ones.
 TEXT
 }
 
@@ -184,7 +203,8 @@ sample_twin_login_typo() {
     watched
     quiet
     origin "Somebody mistypes a password" <<'TEXT'
-alice at 10.20.0.10 logs in to 10.20.0.20 by SSH: two wrong passwords, one connection each, then the right one. Then by FTP: one 530, then a login. (The clear text of FTP is a low finding of its own.)
+alice at 10.20.0.10 logs in to 10.20.0.20 by SSH: two wrong passwords, one connection each, then the right one. Then by FTP: one
+530, then a login. (The clear text of FTP is a low finding of its own.)
 TEXT
 }
 

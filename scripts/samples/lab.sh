@@ -44,7 +44,7 @@ start_as_lab() {
     local ns=$1
     shift
     # shellcheck disable=SC2016 # expanded by the inner shell
-    start "$ns" sh -c 'mount --bind "$0/passwd" /etc/passwd; mount --bind "$0/shadow" /etc/shadow; exec "$@"' "$work" "$@"
+    start "$ns" sh -c 'mount --bind "$0/passwd" /etc/passwd; mount --bind "$0/group" /etc/group; mount --bind "$0/shadow" /etc/shadow; exec "$@"' "$work" "$@"
 }
 
 # plug NS NAME MAC PEER_NS PEER_NAME PEER_MAC: a cable. Offloads are off, so that what is captured is what a wire would carry.
@@ -70,7 +70,8 @@ build_lab() {
         ip netns add "$lab-$ns"
         ip -n "$lab-$ns" link set lo up
         ip netns exec "$lab-$ns" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
-            net.ipv6.conf.default.router_solicitations=0 net.ipv4.ip_forward=0 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+            net.ipv6.conf.default.router_solicitations=0 net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 net.ipv4.ip_forward=0 \
+            net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
     done
     ip netns exec "$lab-lan" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
     ip -n "$lab-lan" link add br0 address 02:00:00:00:2f:00 type bridge mcast_snooping 0
@@ -126,6 +127,7 @@ make_site() {
     openssl enc -aes-128-ctr -K 0 -iv 0 -in /dev/zero 2>/dev/null | head -c 60000 >"$1/files/report.bin" || true
     head -c 3000 "$1/files/report.bin" >"$1/files/picture.png"
     echo '{"items":[1,2,3]}' >"$1/files/items.json"
+    echo success >"$1/success.txt"
 }
 
 # nginx_temporary FOLDER: the settings that keep nginx inside the laboratory's folder.
@@ -170,7 +172,7 @@ CONF
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$work/host_key"
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$work/user_key"
     ssh-keygen -q -t ed25519 -N '' -C lab -f "$work/stranger_key"
-    install -m 600 "$work/user_key.pub" "$work/authorized_keys"
+    install -m 644 "$work/user_key.pub" "$work/authorized_keys"
     mkdir -p /run/sshd
     start server /usr/sbin/sshd -D -e -f /dev/null -o Port=22 -o HostKey="$work/host_key" -o PidFile=none -o UsePAM=no -o StrictModes=no \
         -o PermitRootLogin=yes -o PasswordAuthentication=no -o AuthorizedKeysFile="$work/authorized_keys" -o PrintMotd=no
@@ -188,6 +190,8 @@ accounts() {
         grep -E '^(nobody|ftp|sshd|www-data):' /etc/passwd | sed 's,[^:]*$,/usr/sbin/nologin,'
         echo "alice:x:1000:1000::$work/home/alice:/bin/sh"
     } >"$work/passwd"
+    grep -E '^(root|nogroup|sshd|www-data|ftp|shadow):' /etc/group >"$work/group"
+    echo "alice:x:1000:" >>"$work/group"
     {
         echo "root:*:19000::::::"
         echo "alice:$(openssl passwd -6 -salt laboratory summer2026):19000::::::"
@@ -229,9 +233,14 @@ watch_at() {
 watched() {
     stop_recording
     grep -q '^0 packets dropped by kernel' "$work/tcpdump.log" || { echo "record-samples: $current: tcpdump lost packets" >&2; exit 1; }
+    keep "$raw"
+}
+
+# keep FILE: that is the sample; compressed where its name says so.
+keep() {
     case $out in
-        *.gz) gzip -9 -n -c "$raw" >"$out" ;;
-        *) cp "$raw" "$out" ;;
+        *.gz) gzip -9 -n -c "$1" >"$out" ;;
+        *) cp "$1" "$out" ;;
     esac
 }
 

@@ -33,8 +33,8 @@ sample_scan_vertical_syn() {
     watched
     expect port_scan_vertical 198.51.100.66 10.20.0.20 "technique syn, tool nmap; open: 22 and 80"
     origin "A vertical scan: 200 ports of one host, half-open" <<'TEXT'
-nmap -sS from outside (198.51.100.66) against the internal server 10.20.0.20, ports 1 to 200. Two are open (22, 80) and are reset by the
-scanner after the SYN-ACK; the others answer with RST. Captured on the site's segment.
+nmap -sS from outside (198.51.100.66) against the internal server 10.20.0.20, ports 1 to 200. Two are open (22, 80) and are reset
+by the scanner after the SYN-ACK; the others answer with RST. Captured on the site's segment.
 TEXT
 }
 
@@ -47,8 +47,8 @@ sample_scan_connect() {
     watched
     expect port_scan_vertical 10.20.0.66 10.20.0.20 "technique connect, inside the site; open: 22 and 80"
     origin "A connect scan: the scanner's own kernel shakes hands" <<'TEXT'
-nmap -sT from 10.20.0.66 against the internal server 10.20.0.20, ports 1 to 100. Open ports (22, 80) see a whole handshake and then a reset without data;
-the others refuse. Kernel sockets, so no sign of nmap in the packets.
+nmap -sT from 10.20.0.66 against the internal server 10.20.0.20, ports 1 to 100. Open ports (22, 80) see a whole handshake and
+then a reset without data; the others refuse. Kernel sockets, so no sign of nmap in the packets.
 TEXT
 }
 
@@ -65,8 +65,9 @@ sample_scan_stealth() {
     watched
     expect port_scan_vertical 198.51.100.66 10.20.0.20 "techniques null, fin, xmas, maimon and syn_fin, one after the other"
     origin "Stealth scans: first packets that no stack sends" <<'TEXT'
-nmap from outside (198.51.100.66) against 10.20.0.20: -sN (no flags) on ports 1 to 30, -sF on 31 to 60, -sX (FIN, PSH, URG) on 61 to 90, -sM (FIN+ACK) on
-91 to 120, and SYN+FIN on 121 to 150. Closed ports answer with RST, open ones (22, 80) with silence, and SYN+FIN to a closed port with RST.
+nmap from outside (198.51.100.66) against 10.20.0.20: -sN (no flags) on ports 1 to 30, -sF on 31 to 60, -sX (FIN, PSH, URG) on 61
+to 90, -sM (FIN+ACK) on 91 to 120, and SYN+FIN on 121 to 150. Closed ports answer with RST, open ones (22, 80) with silence, and
+SYN+FIN to a closed port with RST.
 TEXT
 }
 
@@ -79,8 +80,8 @@ sample_scan_ack() {
     watched
     expect port_scan_vertical 198.51.100.66 10.20.0.20 "technique ack; a firewall is mapped, no port is found open"
     origin "An ACK scan: which ports does a firewall let through?" <<'TEXT'
-nmap -sA from outside (198.51.100.66) against 10.20.0.20, ports 1 to 60: a lone ACK to each, without any connection before it. Every port answers with
-RST, open or not: nothing filters.
+nmap -sA from outside (198.51.100.66) against 10.20.0.20, ports 1 to 60: a lone ACK to each, without any connection before it.
+Every port answers with RST, open or not: nothing filters.
 TEXT
 }
 
@@ -93,8 +94,8 @@ sample_scan_udp() {
     watched
     expect port_scan_vertical 198.51.100.66 10.20.0.20 "technique udp"
     origin "A UDP scan: told apart by ICMP port unreachable" <<'TEXT'
-nmap -sU from outside (198.51.100.66) against 10.20.0.20: 66 ports, empty datagrams and for known services their own questions. Nothing
-listens; the kernel says port unreachable for each (its limit on ICMP is off in this laboratory).
+nmap -sU from outside (198.51.100.66) against 10.20.0.20: 66 ports, empty datagrams and for known services their own questions.
+Nothing listens; the kernel says port unreachable for each (its limit on ICMP is off in this laboratory).
 TEXT
 }
 
@@ -107,8 +108,8 @@ sample_scan_sctp() {
     watched
     expect port_scan_vertical 198.51.100.66 10.20.0.20 "technique sctp"
     origin "An SCTP scan: INIT to many ports" <<'TEXT'
-nmap -sY from outside (198.51.100.66) against 10.20.0.20: an INIT to each of 34 ports. The target's kernel has no SCTP and says protocol unreachable, so
-nmap calls the ports filtered.
+nmap -sY from outside (198.51.100.66) against 10.20.0.20: an INIT to each of 34 ports. The target's kernel has no SCTP and says
+protocol unreachable, so nmap calls the ports filtered.
 TEXT
 }
 
@@ -121,8 +122,8 @@ sample_scan_ipproto() {
     watched
     expect port_scan_vertical 198.51.100.66 10.20.0.20 "technique ip_protocol"
     origin "An IP protocol scan: which protocols does this host speak?" <<'TEXT'
-nmap -sO from outside (198.51.100.66) against 10.20.0.20: a packet of each of 67 IP protocols. ICMP, TCP and UDP answer in their own way, for the others
-the kernel says protocol unreachable.
+nmap -sO from outside (198.51.100.66) against 10.20.0.20: a packet of each of 67 IP protocols. ICMP, TCP and UDP answer in their
+own way, for the others the kernel says protocol unreachable.
 TEXT
 }
 
@@ -138,8 +139,8 @@ sample_scan_horizontal() {
     no_addresses server 203.0.113 60 69
     expect port_scan_horizontal 10.20.0.10 203.0.113.0/24 "port 445, technique syn; from an internal host outwards"
     origin "A horizontal scan: one port, a whole network" <<'TEXT'
-nmap -sS -p 445 from the workstation 10.20.0.10 over 203.0.113.0/24, as a worm looks for file shares outside. Thirteen hosts are there and refuse; for some
-of the others the router says host unreachable, the rest is silence.
+nmap -sS -p 445 from the workstation 10.20.0.10 over 203.0.113.0/24, as a worm looks for file shares outside. Fourteen hosts are
+there and refuse; for some of the others the router says host unreachable, the rest is silence.
 TEXT
 }
 
@@ -154,8 +155,8 @@ sample_scan_block() {
     no_addresses desk 10.20.0 100 119
     expect port_scan_block 198.51.100.66 10.20.0.100-119 "20 hosts x 6 ports, all closed"
     origin "A block scan: some ports of some hosts" <<'TEXT'
-nmap -sS from outside (198.51.100.66) over 20 internal hosts (10.20.0.100 to .119, all played by one machine), six ports each: too few ports per host for a vertical
-scan, too few hosts per port for a horizontal one. All refuse.
+nmap -sS from outside (198.51.100.66) over 20 internal hosts (10.20.0.100 to .119, all played by one machine), six ports each: too
+few ports per host for a vertical scan, too few hosts per port for a horizontal one. All refuse.
 TEXT
 }
 
@@ -173,8 +174,8 @@ sample_scan_distributed() {
     no_addresses stranger 198.51.100 101 115
     expect port_scan_distributed "198.51.100.101-115" 10.20.0.20 "15 sources with four ports each, 60 ports together"
     origin "A distributed scan: many sources share the work" <<'TEXT'
-Fifteen outside addresses (198.51.100.101 to .115), each with nmap -sS on four ports of its own, together ports 7000 to 7059 of 10.20.0.20. Each source
-alone stays far below a scan. All ports are closed.
+Fifteen outside addresses (198.51.100.101 to .115), each with nmap -sS on four ports of its own, together ports 7000 to 7059 of
+10.20.0.20. Each source alone stays far below a scan. All ports are closed.
 TEXT
 }
 
@@ -188,13 +189,13 @@ sample_scan_slow() {
     nmap_quietly stranger -sS --max-retries 0 --scan-delay 1s --max-hostgroup 1 -p 21,23,445,3306,3389,5900,8080 10.20.0.100-103
     stop_recording
     no_addresses desk 10.20.0 100 103
-    # The pauses of a second become ten minutes; what follows within half a second stays as it was.
-    python3 "$here/scripts/samples/stretch.py" "$fast" "$out" --factor 600 --above 0.5
+    # The pauses of a second become five minutes; what follows within half a second stays as it was.
+    python3 "$here/scripts/samples/stretch.py" "$fast" "$out" --factor 300 --above 0.5
     expect port_scan_slow 198.51.100.66 10.20.0.100-103 "28 first contacts in hours, all refused"
-    origin "A slow scan: one probe every ten minutes" <<'TEXT'
-nmap -sS --scan-delay 1s from outside (198.51.100.66) over four internal hosts, seven ports each. **Times are not as recorded:** scripts/samples/stretch.py
-made every pause of half a second or more 600 times as long, so a probe comes about every ten minutes; the gap between a probe and its answer is the
-recorded one. All ports are closed.
+    origin "A slow scan: one probe every five minutes" <<'TEXT'
+nmap -sS --scan-delay 1s from outside (198.51.100.66) over four internal hosts, seven ports each. **Times are not as recorded:**
+scripts/samples/stretch.py made every pause of half a second or more 300 times as long, so a probe comes about every five minutes;
+the gap between a probe and its answer is the recorded one. All ports are closed.
 TEXT
 }
 
@@ -207,8 +208,9 @@ sample_scan_masscan() {
     watched
     expect port_scan_vertical 198.51.100.66 10.20.0.20 "technique syn, tool masscan"
     origin "A scan with masscan: a stack of its own" <<'TEXT'
-masscan from outside (198.51.100.66) against 10.20.0.20, ports 1 to 150 in random order, 200 a second: SYNs without options and with a fixed window, from one
-source port. Open ports (22, 80) are reset.
+masscan from outside (198.51.100.66) against 10.20.0.20, ports 1 to 150 in random order, 200 a second: SYNs without options and
+with a fixed window, from one source port. The IP identification is the low half of target address xor port xor sequence number,
+which gives masscan away. Open ports (22, 80) are reset.
 TEXT
 }
 
@@ -224,8 +226,8 @@ sample_sweep_icmp() {
     no_addresses server 203.0.113 60 69
     expect host_sweep 10.20.0.10 203.0.113.0/24 "icmp, 70 hosts by echo, then 30 by timestamp"
     origin "An ICMP sweep: who is there?" <<'TEXT'
-fping -g from 10.20.0.10 over 203.0.113.1 to .70 (echo), then nmap -sn -PP over .50 to .79 (timestamp). Fourteen hosts answer, about some others the router says
-host unreachable.
+fping -g from 10.20.0.10 over 203.0.113.1 to .70 (echo), then nmap -sn -PP over .50 to .79 (timestamp). Fourteen hosts answer,
+about some others the router says host unreachable.
 TEXT
 }
 
@@ -249,7 +251,8 @@ sample_sweep_ptr() {
     watched
     expect host_sweep 10.20.0.10 203.0.113.53 "ptr, 128 consecutive addresses of one network"
     origin "A PTR walk: the names of a whole network" <<'TEXT'
-nmap -sL -R from 10.20.0.10 asks the resolver 203.0.113.53 for the name of each of 128 consecutive addresses. One has a name; the others do not exist.
+nmap -sL -R from 10.20.0.10 asks the resolver 203.0.113.53 for the name of each of 128 consecutive addresses. One has a name; the
+others do not exist.
 TEXT
 }
 
@@ -262,8 +265,24 @@ sample_os_probe() {
     watched
     expect os_fingerprint_probe 198.51.100.66 10.20.0.20 "info; SYNs with rare options, then T2 to T7 and an odd echo"
     origin "Operating system detection: a few packets no stack would send" <<'TEXT'
-nmap -O from outside (198.51.100.66) against 10.20.0.20 with one open port (22) and one closed (81): six SYNs with odd options, an ECN SYN, a packet without flags,
-SYN+FIN+URG+PSH, a lone ACK, FIN+PSH+URG, two unusual echoes and a UDP datagram of 300 times C. Two ports only: no port scan.
+nmap -O from outside (198.51.100.66) against 10.20.0.20 with one open port (22) and one closed (81): six SYNs with odd options, an
+ECN SYN, a packet without flags, SYN+FIN+URG+PSH, a lone ACK, FIN+PSH+URG, two unusual echoes and a UDP datagram of 300 times C.
+Two ports only: no port scan.
+TEXT
+}
+
+sample_scan_ipv6() {
+    begin scan_ipv6
+    desk_servers
+    settle_all
+    on rogue ping -6 -q -c 1 fd00:20::20 >/dev/null
+    watch
+    nmap_quietly rogue -6 -sS -p 1-100 fd00:20::20
+    watched
+    expect port_scan_vertical fd00:20::66 fd00:20::20 "technique syn, over IPv6; open: 22 and 80"
+    origin "A vertical scan over IPv6" <<'TEXT'
+nmap -6 -sS from fd00:20::66 against the internal server fd00:20::20, ports 1 to 100. Open ports are reset by the scanner, the
+others answer with RST.
 TEXT
 }
 
@@ -296,8 +315,8 @@ CONF
     no_addresses server 203.0.113 60 99
     quiet
     origin "A busy browser: many hosts and ports at once, and nearly all answer" <<'TEXT'
-curl in parallel from 10.20.0.10: a small file from each of 40 servers on port 80 and from 15 ports of 203.0.113.50, all within a second, all answered. One more host
-is away and one more port is closed.
+curl in parallel from 10.20.0.10: a small file from each of 40 servers on port 80 and from 15 ports of 203.0.113.50, all within a
+second, all answered. One more host is away and one more port is closed.
 TEXT
 }
 
@@ -309,7 +328,8 @@ sample_twin_retry() {
     watched
     quiet
     origin "A stubborn client: one refused port, sixty times" <<'TEXT'
-curl on 10.20.0.10 tries http://203.0.113.50:8081/ again and again; the server is down and its host refuses. One port of one host, however often, is no scan.
+curl on 10.20.0.10 tries http://203.0.113.50:8081/ again and again; the server is down and its host refuses. One port of one host,
+however often, is no scan.
 TEXT
 }
 
@@ -333,8 +353,9 @@ sample_twin_backscatter() {
     no_addresses desk 10.20.0 100 199
     quiet
     origin "Backscatter: answers to a flood that somebody else sent" <<'TEXT'
-Outside, hping3 floods 203.0.113.50 with SYNs under invented source addresses, which happen to be the site's (10.20.0.100 to .199). The site sees only what comes back: SYN-ACKs from port 80
-and RSTs from port 81 to many hosts and ports, and its own hosts' resets. The server scans nobody; it is the victim.
+Outside, hping3 floods 203.0.113.50 with SYNs under invented source addresses, which happen to be the site's (10.20.0.100 to
+.199). The site sees only what comes back: SYN-ACKs from port 80 and RSTs from port 81 to many hosts and ports, and its own hosts'
+resets. The server scans nobody; it is the victim.
 TEXT
 }
 
@@ -354,10 +375,11 @@ sample_twin_midstream() {
     ip netns exec "$lab-client" sysctl -qw "net.ipv4.tcp_rmem=4096 131072 6291456"
     quiet
     origin "A capture that begins in the middle of its connections" <<'TEXT'
-Slow downloads from 203.0.113.50 to 10.20.0.10 were under way for more than four seconds when the recording began, a dozen of twenty still are: no handshake is there, only data, acknowledgements and ends
-(FIN+ACK first packets of a direction, too). Snaplen 96.
+Slow downloads from 203.0.113.50 to 10.20.0.10 were under way for more than four seconds when the recording began, a dozen of
+twenty still are: no handshake is there, only data, acknowledgements and ends (FIN+ACK first packets of a direction, too). Snaplen
+96.
 TEXT
 }
 
 all+=(scan_vertical_syn scan_connect scan_stealth scan_ack scan_udp scan_sctp scan_ipproto scan_horizontal scan_block scan_distributed scan_slow
-    scan_masscan sweep_icmp sweep_arp sweep_ptr os_probe twin_busy_browser twin_retry twin_backscatter twin_midstream)
+    scan_masscan scan_ipv6 sweep_icmp sweep_arp sweep_ptr os_probe twin_busy_browser twin_retry twin_backscatter twin_midstream)

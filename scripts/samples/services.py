@@ -3,6 +3,7 @@
 
 usage: services.py web PORT       Basic authentication at /admin, a form at /login, 404 for anything else but /
        services.py rpc PORT       JSON-RPC over HTTP that answers every call
+       services.py sink PORT      takes any upload
        services.py pop3 PORT      USER and PASS, one message
        services.py telnet PORT    a login prompt and a shell-like prompt that knows two commands
 Accounts: alice with the laboratory's password. Runs until it is ended.
@@ -47,6 +48,14 @@ class Rpc(Web):
     def do_POST(self):
         call = json.loads(self.rfile.read(int(self.headers.get('Content-Length', 0))))
         self.answer(200, json.dumps({'jsonrpc': '2.0', 'id': call['id'], 'result': '0x1bc16d674ec80000'}).encode())
+
+
+class Sink(Web):
+    def do_PUT(self):
+        left = int(self.headers.get('Content-Length', 0))
+        while left > 0:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self.answer(201, b'')
 
 
 class Lines(socketserver.StreamRequestHandler):
@@ -103,5 +112,5 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address, daemon_threads, request_queue_size = True, True, 64
 
 
-handler = {'web': Web, 'rpc': Rpc, 'pop3': Pop3, 'telnet': Telnet}[sys.argv[1]]
+handler = {'web': Web, 'rpc': Rpc, 'sink': Sink, 'pop3': Pop3, 'telnet': Telnet}[sys.argv[1]]
 Server(('', int(sys.argv[2])), handler).serve_forever()

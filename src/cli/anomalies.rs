@@ -294,7 +294,7 @@ fn show(id: i64, format: FormatOption, cx: &Context) -> Result<Exit> {
     }
     let detector =
         text(&reader, cx, &format!("SELECT detector AS v FROM anomalies WHERE anomaly_id = {id}"))?;
-    if let Some(about) = super::detectors::about(&detector) {
+    if let Some(about) = super::detectors::about(&detector, cx) {
         page.list("innocent_causes", "What else looks like this", &about.innocent)?;
         page.list("next_steps", "What to do next", &about.next)?;
     }

@@ -10,7 +10,7 @@ use super::output::{self, complain};
 use super::plan::{self, Job};
 use super::progress::Bar;
 use super::summary::{self, Account};
-use super::{Context, Exit, private_files};
+use super::{Context, Exit, detections, private_files};
 use crate::capture::{OpenError, Options, Progress, Source};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Stored};
 use crate::engine::{self, EngineError};
@@ -18,6 +18,7 @@ use crate::model::ids::CaptureId;
 use crate::store::{Store, StoreError, Writer};
 use anyhow::Result;
 use ipnetwork::IpNetwork;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -106,6 +107,9 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     }
     let store = Store::open(&cx.database(), &cx.settings.store.writing())?;
     let mut writer = store.writer()?;
+    let mut sql = detections::all(cx);
+    sql.retain(|d| !detections::is_off(&config.detect, d));
+    writer.detect_with(detections::bound(&sql, &config.detect, &BTreeMap::new())?)?;
     let run = Run { sensor: &sensor, threads, force: args.force, config: &config, cx, options };
     for job in &plan.jobs {
         if interrupt.raised() {
@@ -113,6 +117,9 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
             break;
         }
         exit = exit.and(account.add(job, run.one(job, &store, &mut writer)?)?);
+        for error in writer.outcomes()?.into_iter().filter_map(|o| o.error) {
+            complain(&error);
+        }
     }
     drop(writer);
     store.close()?;

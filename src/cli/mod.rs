@@ -7,6 +7,8 @@ mod anomalies;
 mod completions;
 mod config;
 mod db;
+mod detect;
+mod detections;
 mod detectors;
 mod env;
 mod exit;
@@ -14,6 +16,7 @@ mod flows;
 mod hosts;
 mod ingest;
 mod init;
+mod intel;
 mod interrupt;
 mod man;
 mod output;
@@ -80,6 +83,8 @@ enum Command {
     Hosts(hosts::Args),
     Anomalies(anomalies::Args),
     Detectors(detectors::Args),
+    Detect(detect::Args),
+    Intel(intel::Args),
     Schema(schema::Args),
     Db(db::Args),
     Completions(completions::Args),
@@ -155,6 +160,8 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Hosts(args) => hosts::run(&args, &Context::new(global)?),
         Command::Anomalies(args) => anomalies::run(&args, &Context::new(global)?),
         Command::Detectors(args) => detectors::run(&args, &Context::new(global)?),
+        Command::Detect(args) => detect::run(&args, &Context::new(global)?),
+        Command::Intel(args) => intel::run(&args, &Context::new(global)?),
         Command::Schema(args) => schema::run(&args, &Context::new(global)?),
         Command::Db(args) => db::run(&args, &Context::new(global)?),
     }

@@ -81,7 +81,7 @@ fn prefixed(origin: &str, message: &str) -> String {
 }
 
 /// `name=value` pairs.
-fn given(params: &[String]) -> Result<BTreeMap<String, String>> {
+pub(super) fn given(params: &[String]) -> Result<BTreeMap<String, String>> {
     let mut given = BTreeMap::new();
     for param in params {
         let (name, value) = param

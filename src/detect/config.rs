@@ -18,6 +18,8 @@ pub struct Config {
     pub mining_pools: Vec<String>,
     /// Further ports of mining pools.
     pub mining_ports: Vec<u16>,
+    /// Folder of further detections in SQL; empty: `detections` beside the configuration.
+    pub folder: String,
     /// Thresholds by detector and name.
     #[serde(flatten)]
     pub thresholds: BTreeMap<String, BTreeMap<String, f64>>,
@@ -35,6 +37,7 @@ impl Default for Config {
             disabled: Vec::new(),
             mining_pools: Vec::new(),
             mining_ports: Vec::new(),
+            folder: String::new(),
             thresholds,
         }
     }
@@ -63,6 +66,7 @@ impl Config {
                         .filter(|name| meta.thresholds.iter().all(|t| t.name != name.as_str()))
                         .map(|name| format!("{id}.{name}")),
                 ),
+                None if others.contains(&id.as_str()) => {}
                 None => out.push(id.clone()),
             }
         }

@@ -33,7 +33,7 @@ pub struct Finding {
     pub subject: Subject,
     /// Who did what to whom, a sentence without a full stop.
     pub title: String,
-    /// Who, where the subject leaves it open: it was learned later.
+    /// Who does it, where the subject leaves it open: the busiest one.
     pub src: Option<Ip>,
     /// To whom, where the subject leaves it open: the most hit one.
     pub dst: Option<Ip>,
@@ -148,6 +148,11 @@ impl Finding {
     pub fn severity(&mut self, severity: Severity, why: &'static str) {
         self.severity = severity;
         self.reason(why, 1.0, 0.0, 0.0);
+    }
+
+    /// Take back a factor that no longer holds.
+    pub fn forget(&mut self, name: &str) {
+        self.reasons.retain(|r| r.name != name);
     }
 
     /// Context makes it one step worse than its kind; said twice it counts once.

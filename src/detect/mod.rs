@@ -8,25 +8,43 @@
 //! what it remembers of it. A flow is told when it *ends*, so windows count by the flow's own first time and must take what comes
 //! late. Nothing happens on a clock: a detector acts when a fact comes, and at the end. Read `fact` and `finding` next.
 
+pub mod amplification;
 pub mod arp_spoof;
+pub mod arp_sweep;
 pub mod config;
+pub mod credential_access;
+pub mod dhcp_starvation;
 pub mod dns_spoof;
+pub mod exploits;
 pub mod fact;
 pub mod finding;
+pub mod flood;
+pub mod guessing;
+pub mod host_sweep;
 pub mod icmp_redirect;
 pub mod icmp_tunnel;
+pub mod industrial_command;
+pub mod lateral_movement;
 pub mod meta;
+pub mod mining;
 pub mod name_poisoning;
 pub mod nonstandard_port;
 pub mod obsolete_protocol;
+pub mod os_probe;
+pub mod port_scan;
+pub mod port_scan_distributed;
 pub mod remote_access_tool;
+pub mod request_flood;
+pub mod reverse_shell;
 pub mod rogue_dhcp;
 pub mod rogue_router;
+pub mod slow_http;
 pub mod stats;
 pub mod suspicious_user_agent;
 pub mod tor;
 pub mod web_attack;
 pub mod window;
+pub mod words;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -64,6 +82,25 @@ pub trait Detector: Send {
 /// Every streaming detector, one line an entry, in the order in which they are shown.
 #[rustfmt::skip] // one line an entry
 pub static ALL: &[&Meta] = &[
+    &mining::META,
+    &guessing::META,
+    &guessing::spread::META,
+    &port_scan::META,
+    &port_scan_distributed::META,
+    &host_sweep::META,
+    &arp_sweep::META,
+    &os_probe::META,
+    &flood::META,
+    &request_flood::META,
+    &amplification::META,
+    &amplification::UNASKED,
+    &slow_http::META,
+    &dhcp_starvation::META,
+    &exploits::META,
+    &lateral_movement::META,
+    &credential_access::META,
+    &reverse_shell::META,
+    &industrial_command::META,
     &arp_spoof::META,
     &rogue_dhcp::META,
     &rogue_router::META,

@@ -230,11 +230,11 @@ impl Rate {
         // Only the last seconds would be kept anyway: a flow of years costs no more than these.
         let seconds = to.saturating_sub(from).saturating_add(1);
         let told = seconds.min(keep.max(1) as i64);
-        let each = n / seconds.unsigned_abs().max(1);
-        let rest = n - each * seconds.unsigned_abs();
+        let all = u128::from(seconds.unsigned_abs().max(1));
+        let until = |i: i64| u128::from(n) * u128::from(i.unsigned_abs()) / all;
         for i in 0..told {
-            let extra = if i == 0 { rest } else { 0 };
-            self.add(Timestamp(to.saturating_sub(i).saturating_mul(NANOS_PER_SEC)), each + extra, keep);
+            let share = until(i + 1) - until(i);
+            self.add(Timestamp(to.saturating_sub(i).saturating_mul(NANOS_PER_SEC)), share as u64, keep);
         }
     }
 
@@ -251,6 +251,12 @@ impl Rate {
             best = best.max(sum);
         }
         best
+    }
+
+    /// Events from the second of `from` to that of `to`.
+    pub fn between(&self, from: Timestamp, to: Timestamp) -> u64 {
+        let (from, to) = (from.0.div_euclid(NANOS_PER_SEC), to.0.div_euclid(NANOS_PER_SEC));
+        self.seconds.iter().filter(|(s, _)| (from..=to).contains(s)).map(|(_, n)| n).sum()
     }
 
     /// All that is kept.
@@ -313,6 +319,11 @@ impl<T: Hash + Eq + Ord + Clone> Distinct<T> {
         self.len() == 0
     }
 
+    /// Is the number exact?
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Exact(_))
+    }
+
     /// The lowest ones, as far as they are known exactly.
     pub fn sorted(&self) -> Vec<T> {
         match self {
@@ -326,8 +337,46 @@ impl<T: Hash + Eq + Ord + Clone> Distinct<T> {
     }
 }
 
+/// Places of [`Busiest`]: what makes up more than a ninth is found.
+const PLACES: usize = 8;
+
+/// Which few occur most (Misra, Gries 1982): what is more than a ninth of all is kept, with a count that is at most as much too low.
+#[derive(Clone, Debug)]
+pub struct Busiest<T> {
+    places: Vec<(T, u64)>,
+}
+
+impl<T> Default for Busiest<T> {
+    fn default() -> Self {
+        Self { places: Vec::new() }
+    }
+}
+
+impl<T: Eq + Ord + Clone> Busiest<T> {
+    /// `n` more of `item`.
+    pub fn add(&mut self, item: &T, n: u64) {
+        if let Some((_, count)) = self.places.iter_mut().find(|(i, _)| i == item) {
+            *count += n;
+        } else if self.places.len() < PLACES {
+            self.places.push((item.clone(), n));
+        } else {
+            let least = self.places.iter().map(|(_, c)| *c).min().unwrap_or(0).min(n);
+            self.places.iter_mut().for_each(|(_, c)| *c -= least);
+            self.places.retain(|(_, c)| *c > 0);
+            if n > least && self.places.len() < PLACES {
+                self.places.push((item.clone(), n - least));
+            }
+        }
+    }
+
+    /// The one that occurs most, with its count; of equals the lowest.
+    pub fn first(&self) -> Option<(&T, u64)> {
+        self.places.iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).map(|(i, c)| (i, *c))
+    }
+}
+
 /// A fixed hash: the same on every machine and in every run.
-fn fixed_hash(item: &impl Hash) -> u64 {
+pub fn fixed_hash(item: &impl Hash) -> u64 {
     struct Fnv(u64);
     impl Hasher for Fnv {
         fn finish(&self) -> u64 {
@@ -402,11 +451,24 @@ mod tests {
         r.add(Timestamp(9 * S), 30, 60);
         r.add(Timestamp(7 * S), 20, 60);
         assert_eq!((r.peak(1), r.peak(3), r.peak(5), r.total()), (30, 50, 60, 60));
+        assert_eq!(r.between(Timestamp(6 * S), Timestamp(9 * S)), 50);
         let mut s = Rate::default();
         s.spread(Timestamp(0), Timestamp(9 * S), 105, 60);
         assert_eq!((s.total(), s.peak(10)), (105, 105));
+        let mut rare = Rate::default();
+        rare.spread(Timestamp(0), Timestamp(600 * S), 600, 60);
+        assert!(rare.peak(10) <= 11, "one a second, wherever the rest goes");
         s.spread(Timestamp(0), Timestamp(i64::MAX), 1_000, 60);
         assert!(s.seconds.len() <= 60);
+    }
+
+    #[test]
+    fn the_busiest_is_found_among_many() {
+        let mut b = Busiest::default();
+        (0..1_000u32).for_each(|n| b.add(&if n % 3 == 0 { 7 } else { n + 100 }, 1));
+        let (item, count) = b.first().unwrap();
+        assert!(*item == 7 && (200..=334).contains(&count), "{item} {count}");
+        assert_eq!(Busiest::<u8>::default().first(), None);
     }
 
     #[test]

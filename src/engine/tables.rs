@@ -12,6 +12,7 @@ use crate::model::weird::{Detail, Weird};
 use crate::protocol::clues::HOST_CLUES;
 use crate::protocol::credentials::CREDENTIALS;
 use crate::protocol::files::FILES;
+use crate::protocol::unknown::UNKNOWN;
 
 /// One row per flow.
 pub static FLOWS: Table = Table::plain(
@@ -367,7 +368,8 @@ pub fn write_weird(row: &mut Row<'_>, capture: CaptureId, w: &Weird) {
 
 /// Every table that the engine's rows may belong to, in order.
 pub fn all() -> Vec<&'static Table> {
-    let mut tables = vec![&FLOWS, &WEIRDS, &HOST_FACTS, &TRAFFIC_HOURLY, &HOST_CLUES, &CREDENTIALS, &FILES];
+    let mut tables =
+        vec![&FLOWS, &WEIRDS, &HOST_FACTS, &TRAFFIC_HOURLY, &HOST_CLUES, &CREDENTIALS, &FILES, &UNKNOWN];
     for protocol in crate::protocol::ALL {
         for table in protocol.tables {
             if !tables.iter().any(|t: &&Table| t.name == table.name) {

@@ -64,6 +64,7 @@ kinds! {
     UDP_FLOOD "udp_flood" Medium Some("T1498.001"), "UDP packets in masses.";
     ICMP_FLOOD "icmp_flood" Medium Some("T1498.001"), "ICMP packets in masses.";
     HTTP_FLOOD "http_flood" Medium Some("T1499.002"), "HTTP requests in masses.";
+    MQTT_FLOOD "mqtt_flood" Medium Some("T1499.002"), "MQTT connections or messages in masses.";
     AMPLIFICATION "amplification" Medium Some("T1498.002"), "Answers far larger or more than what was asked.";
     SLOW_HTTP "slow_http" Medium Some("T1499.002"), "Many connections that never finish their request.";
     DHCP_STARVATION "dhcp_starvation" Medium Some("T1499"), "Invented clients take all addresses of a DHCP server.";

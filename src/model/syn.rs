@@ -59,6 +59,17 @@ impl SynShape {
         }
         Some(shape)
     }
+
+    /// The window that it offers.
+    pub fn window(&self) -> u16 {
+        self.window
+    }
+
+    /// Kinds of its options in their order; one above 13 shows as 14.
+    pub fn options(&self) -> impl Iterator<Item = u8> {
+        let layout = self.layout;
+        (0..MAX_OPTIONS).map(move |at| (layout >> (4 * at)) as u8 & 15).take_while(|c| *c > 0).map(|c| c - 1)
+    }
 }
 
 /// The TTL that a packet had when it was sent: systems begin with 32, 64, 128 or 255, and few paths are longer than 30 hops.
@@ -115,6 +126,8 @@ mod tests {
         let mac = b"\x02\x04\x05\xb4\x01\x03\x03\x06\x01\x01\x08\x0a\0\0\0\x01\0\0\0\0\x04\x02\0\0";
         assert_eq!(syn(64, 65_535, mac).as_deref(), Some("64:65535:mss1460,nop,ws6,nop,nop,ts,sack,eol+1"));
         assert_eq!(syn(250, 1024, b"").as_deref(), Some("255:1024:"));
+        let shape = SynShape::read(61, 64_240, linux).unwrap_or_default();
+        assert_eq!((shape.window(), shape.options().collect::<Vec<_>>()), (64_240, vec![2, 4, 8, 1, 3]));
         assert_eq!(syn(64, 1, b"\x13\x02\x22\x02\x05\x02").as_deref(), Some("64:1:?,?,?5"));
     }
 

@@ -1,11 +1,12 @@
 //! Which files crossed the wire, and are they whole?
 //!
 //! The table `files` and the one who watches a file go by, shared by every protocol that carries files (HTTP, FTP, SMB, SMTP,
-//! TFTP …). Type by first bytes, size, and SHA-256 (FIPS 180-4) when every byte from the first to the last was seen in order.
-//! Refuses to keep or to unpack content.
+//! TFTP …). Type by first bytes, size, and SHA-256 (FIPS 180-4) when every byte from the first to the last was seen in order. What was packed for the
+//! way (Content-Encoding) is hashed as its receiver keeps it. Refuses to keep content, and to look into archives.
 
 use super::Output;
 use super::sniff::{SNIFF_LEN, sniff};
+use super::unpack::{Packing, Unpack, packing};
 use crate::flow::At;
 use crate::model::flow::Side;
 use crate::model::record::Record;
@@ -56,14 +57,14 @@ pub static FILES: Table = Table::record(
         col("name", T::Text, "", "File name or path as the protocol says; NULL without one."),
         col("mime", T::Text, "", "Type by its first bytes; NULL when they show nothing known."),
         col("declared_mime", T::Text, "", "Type that the protocol declares; NULL without one."),
-        col("seen_bytes", T::U64, "bytes", "Bytes of it that were seen, before decoding."),
+        col("seen_bytes", T::U64, "bytes", "Bytes of it that were seen, as they were sent."),
         col("declared_bytes", T::U64, "bytes", "Size that the protocol declares; NULL without one."),
         col("missing_bytes", T::U64, "bytes", "Bytes of it known to be missing from the capture."),
         col(
             "sha256",
             T::Text,
             "",
-            "SHA-256 of the whole file; NULL when a part of it was not seen, or when it is larger than 32 MiB.",
+            "SHA-256 of the whole file as its receiver keeps it: Content-Encoding gzip and deflate are undone; NULL when a part of it was not seen, when it is larger than 32 MiB, or when it came in another encoding.",
         ),
         col("duration_s", T::F64, "seconds", "From its first byte to its last."),
     ],
@@ -88,8 +89,8 @@ impl Record for FileRecord {
     }
 }
 
-/// Watches one file go by. About 400 bytes while it lasts.
-#[derive(Clone, Debug)]
+/// Watches one file go by. About 400 bytes while it lasts, 44 KiB more when it is packed.
+#[derive(Debug)]
 pub struct FileWatch {
     source: &'static str,
     sender: Side,
@@ -98,12 +99,35 @@ pub struct FileWatch {
     name: Option<String>,
     declared_mime: Option<String>,
     declared_bytes: Option<u64>,
-    head: Vec<u8>,
-    hash: Sha256,
+    content: Content,
+    /// Undoes its packing, if it is packed.
+    unpack: Option<Box<Unpack>>,
     seen: u64,
     missing: u64,
     /// Everything so far came in order from the first byte on.
     whole: bool,
+    /// Its first bytes are all that will be known of its content.
+    lost: bool,
+}
+
+/// What a file holds, once it is unpacked.
+#[derive(Debug)]
+struct Content {
+    head: Vec<u8>,
+    hash: Sha256,
+    len: u64,
+}
+
+impl Content {
+    /// The next bytes; `hashed`: is the hash still wanted?
+    fn push(&mut self, bytes: &[u8], hashed: bool) {
+        let room = SNIFF_LEN.saturating_sub(self.head.len());
+        self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.len = self.len.saturating_add(bytes.len() as u64);
+        if hashed && self.len <= HASH_CAP {
+            self.hash.update(bytes);
+        }
+    }
 }
 
 impl FileWatch {
@@ -117,11 +141,12 @@ impl FileWatch {
             name,
             declared_mime: None,
             declared_bytes: None,
-            head: Vec::new(),
-            hash: Sha256::new(),
+            content: Content { head: Vec::new(), hash: Sha256::new(), len: 0 },
+            unpack: None,
             seen: 0,
             missing: 0,
             whole: true,
+            lost: false,
         }
     }
 
@@ -129,6 +154,15 @@ impl FileWatch {
     #[must_use]
     pub fn declared(mut self, mime: Option<String>, bytes: Option<u64>) -> Self {
         (self.declared_mime, self.declared_bytes) = (mime, bytes);
+        self
+    }
+
+    /// How it is packed, as Content-Encoding says; before its first byte.
+    #[must_use]
+    pub fn packed(mut self, encoding: Option<&str>) -> Self {
+        let packing = packing(encoding);
+        self.unpack = Unpack::new(packing).map(Box::new);
+        self.whole &= packing != Packing::Unknown;
         self
     }
 
@@ -141,27 +175,45 @@ impl FileWatch {
 
     /// The next bytes, in order.
     pub fn data(&mut self, at: At, bytes: &[u8]) {
-        if self.missing == 0 && self.head.len() < SNIFF_LEN {
-            let room = SNIFF_LEN - self.head.len();
-            self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        }
         self.seen = self.seen.saturating_add(bytes.len() as u64);
-        self.whole &= self.seen <= HASH_CAP;
-        if self.whole {
-            self.hash.update(bytes);
-        }
         self.last = at;
+        if !self.is_curious() {
+            return;
+        }
+        let Self { content, unpack, whole, .. } = self;
+        let hashed = *whole;
+        match unpack {
+            None => content.push(bytes, hashed),
+            Some(packed) => {
+                if packed.push(bytes, &mut |piece| content.push(piece, hashed)).is_err() {
+                    self.lose();
+                }
+            }
+        }
+        if self.content.len > HASH_CAP {
+            self.whole = false;
+            self.unpack = None;
+        }
+    }
+
+    /// Its bytes are not in order any more, or cannot be unpacked: there is no hash, and no more of its beginning.
+    fn lose(&mut self) {
+        self.whole = false;
+        self.unpack = None;
+        self.lost = true;
     }
 
     /// Do the next bytes still matter? If not, they may be passed by with [`Self::skipped`].
     pub fn is_curious(&self) -> bool {
-        self.whole || (self.missing == 0 && self.head.len() < SNIFF_LEN)
+        self.whole || (!self.lost && self.content.head.len() < SNIFF_LEN)
     }
 
     /// The next `bytes` pass by unseen. They count as seen; [`Self::unskipped`] takes back what never comes.
     pub fn skipped(&mut self, bytes: u64) {
         self.seen = self.seen.saturating_add(bytes);
-        self.whole &= bytes == 0;
+        if bytes > 0 {
+            self.lose();
+        }
     }
 
     /// So many of the skipped bytes never came.
@@ -173,7 +225,7 @@ impl FileWatch {
     /// `missing` bytes of it will never come, or came out of order and were not looked at.
     pub fn gap(&mut self, missing: u64) {
         self.missing = self.missing.saturating_add(missing);
-        self.whole = false;
+        self.lose();
     }
 
     /// Who sends it.
@@ -188,7 +240,7 @@ impl FileWatch {
 
     /// Type by content, as far as it was seen.
     pub fn mime(&self) -> Option<&'static str> {
-        sniff(&self.head)
+        sniff(&self.content.head)
     }
 
     /// It ended. `whole`: the protocol says that its last byte was reached. An empty file that nobody named is no file.
@@ -197,12 +249,13 @@ impl FileWatch {
             return;
         }
         let short = self.declared_bytes.is_some_and(|n| n != self.seen);
-        let sha256 = (self.whole && whole && !short).then(|| self.hash.finalize().into());
+        let unpacked = self.unpack.is_none_or(|u| u.is_whole());
+        let sha256 = (self.whole && whole && !short && unpacked).then(|| self.content.hash.finalize().into());
         let record = FileRecord {
             source: self.source,
             sender: self.sender,
             name: self.name,
-            mime: sniff(&self.head),
+            mime: sniff(&self.content.head),
             declared_mime: self.declared_mime,
             seen_bytes: self.seen,
             declared_bytes: self.declared_bytes,

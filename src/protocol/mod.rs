@@ -68,7 +68,10 @@ pub mod template;
 pub(crate) mod testing;
 pub mod tftp;
 pub mod tls;
+pub mod unknown;
+mod unpack;
 pub mod websocket;
+pub mod xmpp;
 
 use self::clues::{Clue, HostClue};
 use crate::flow::{At, FlowView};
@@ -346,7 +349,7 @@ pub static ALL: &[&Protocol] = &[
     &imap::PROTOCOL,
     &names::lines::NNTP,
     &irc::PROTOCOL,
-    &names::lines::XMPP,
+    &xmpp::PROTOCOL,
     &telnet::PROTOCOL,
     &names::lines::RSYNC,
     &names::lines::GIT,

@@ -68,10 +68,9 @@ pub(super) fn remember(db: &Connection, capture: CaptureId) -> Result<(), StoreE
     db.execute_batch(&sql).map_err(write_error)
 }
 
-/// Say it again of those that were found again.
+/// Say it again of those that were found again; may be repeated when more were found.
 pub(super) fn recall(db: &Connection) -> Result<(), StoreError> {
-    let sql = "UPDATE anomalies SET status = judged.status FROM temp.judged WHERE anomalies.anomaly_id = judged.anomaly_id;
-               DROP TABLE temp.judged";
+    let sql = "UPDATE anomalies SET status = judged.status FROM temp.judged WHERE anomalies.anomaly_id = judged.anomaly_id";
     db.execute_batch(sql).map_err(write_error)
 }
 

@@ -65,10 +65,26 @@ pub(super) fn by_id(db: &Connection, id: CaptureId) -> Result<Option<StoredCaptu
     Ok(find(db, &format!("capture_id = {}", id.0))?.into_iter().next())
 }
 
+/// The finished captures with packets in a period.
+pub(super) fn within(
+    db: &Connection,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Result<Vec<StoredCapture>, StoreError> {
+    let mut condition = "status <> 'live' AND first_ts IS NOT NULL".to_owned();
+    for (column, sign, at) in [("last_ts", ">=", since), ("first_ts", "<=", until)] {
+        if at.is_some() {
+            condition.push_str(&format!(" AND {column} {sign} {}", time(at)));
+        }
+    }
+    find(db, &condition)
+}
+
 /// Delete every row of a capture.
 pub(super) fn delete(db: &Connection, id: CaptureId) -> Result<(), StoreError> {
     let sql: String = schema::definitions()
         .iter()
+        .filter(|t| t.of_captures())
         .map(|t| format!("DELETE FROM {} WHERE capture_id = {};\n", ident(t.name), id.0))
         .collect();
     db.execute_batch(&sql).map_err(write_error)

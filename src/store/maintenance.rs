@@ -240,11 +240,15 @@ fn write_parquet(path: &Path, part: &Path, config: &StoreConfig) -> Result<Vec<(
         let day = day.map_or_else(|| "c.first_ts".to_owned(), |c| format!("coalesce(t.{c}, c.first_ts)"));
         // The partition takes the place of a sensor column; an empty one becomes NULL, as folders cannot be nameless.
         let own = if has("sensor") { "t.* EXCLUDE (sensor)" } else { "t.*" };
-        let select = format!(
+        let select = if t.of_captures() {
+            format!(
             "SELECT {own}, nullif(c.sensor, '') AS sensor, CAST({day} AS DATE) AS day FROM {} t \
              LEFT JOIN captures c ON c.capture_id = t.capture_id",
             ident(t.name)
-        );
+        )
+        } else {
+            format!("SELECT t.*, NULL::VARCHAR AS sensor, NULL::DATE AS day FROM {} t", ident(t.name))
+        };
         let sql = if rows > 0 {
             format!(
                 "COPY ({select}) TO {} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (sensor, day), \

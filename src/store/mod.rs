@@ -9,12 +9,15 @@ mod anomalies;
 mod batch;
 mod capture;
 mod connect;
+mod detections;
 mod error;
 mod files;
 mod functions;
 mod guard;
 mod hosts;
+mod indicators;
 pub mod maintenance;
+mod queue;
 mod reader;
 mod schema;
 mod tables;
@@ -23,7 +26,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use detections::{Detection, Outcome, Period};
 pub use error::StoreError;
+pub use indicators::{Indicator, IndicatorKind};
 pub use reader::{Limits, Reader, ResultSet};
 pub use writer::Writer;
 
@@ -150,6 +155,44 @@ impl Store {
     /// commit.
     pub fn writer(&self) -> Result<Writer, StoreError> {
         Writer::start(self.db.try_clone().map_err(connect::write_error)?, self.threads)
+    }
+
+    /// Captures whose packets overlap a period, oldest first; without those that are still written.
+    pub fn captures_in(&self, period: &Period) -> Result<Vec<StoredCapture>, StoreError> {
+        capture::within(&self.db, period.since, period.until)
+    }
+
+    /// Ask detections over one stored capture. With `keep`, findings are replaced by id (their status stays), those of the same detection that
+    /// no longer hold go, and `detector_runs` is noted; without, nothing is written.
+    pub fn detect(
+        &self,
+        all: &[Detection],
+        capture: CaptureId,
+        period: &Period,
+        keep: bool,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let threads = |n: usize| {
+            self.db.execute_batch(&format!("SET threads = {}", n.max(1))).map_err(connect::write_error)
+        };
+        threads(self.threads)?;
+        let done = detections::run_all(&self.db, all, capture, period, keep);
+        threads(1).and(done)
+    }
+
+    /// Keep a list of indicators under a name; one of that name is replaced.
+    pub fn add_indicators(
+        &self,
+        name: &str,
+        source: &str,
+        format: &str,
+        entries: &[Indicator],
+    ) -> Result<(), StoreError> {
+        indicators::add(&self.db, name, source, format, entries)
+    }
+
+    /// Forget a list of indicators; false when there is none of this name.
+    pub fn remove_indicators(&self, name: &str) -> Result<bool, StoreError> {
+        indicators::remove(&self.db, name)
     }
 
     /// Write everything to the file and close it. Drop the [`Writer`] first.

@@ -38,7 +38,14 @@ pub(super) struct Definition {
     pub(super) columns: Vec<(&'static str, &'static str, String)>,
 }
 
-/// Every table with rows of captures, in order: the store's own first.
+impl Definition {
+    /// Do its rows belong to captures, and go with them?
+    pub(super) fn of_captures(&self) -> bool {
+        self.columns.iter().any(|(name, _, _)| *name == "capture_id")
+    }
+}
+
+/// Every table, in order: the store's own first.
 pub(super) fn definitions() -> Vec<Definition> {
     let own = tables::ALL.iter().map(|t| definition_of(t));
     let filled = engine::tables::all().into_iter().map(|t| Definition {

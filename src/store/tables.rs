@@ -255,8 +255,37 @@ pub(super) static DETECTOR_RUNS: Table = Table {
     ],
 };
 
-/// All tables of the store, in order.
-pub(super) static ALL: &[&Table] = &[&CAPTURES, &CAPTURE_FILES, &HOST_PROFILES, &ANOMALIES, &DETECTOR_RUNS];
+/// Lists of indicators that were loaded.
+pub(super) static INDICATOR_LISTS: Table = Table {
+    name: "indicator_lists",
+    meaning: "One row is one list of indicators that was loaded with `intel add`.",
+    columns: &[
+        col("name", "VARCHAR", "", "Name under which it was loaded; loading again under it replaces the list."),
+        col("source", "VARCHAR", "", "File it came from."),
+        col("format", "VARCHAR", "", "text, csv, misp or stix."),
+        col("entries", "UBIGINT", "", "Entries taken from it."),
+        col("added_at", "TIMESTAMP_NS", "UTC", "When it was loaded, by the clock of this machine."),
+    ],
+};
+
+/// Their entries.
+pub(super) static INDICATORS: Table = Table {
+    name: "indicators",
+    meaning: "One row is one entry of an indicator list; indicator_match compares it with what was seen.",
+    columns: &[
+        col("list", "VARCHAR", "", "Its list; joins indicator_lists.name."),
+        col("kind", "VARCHAR", "", "address, network, domain, url, ja3, ja4, certificate, file, or sha256 (a certificate or a file)."),
+        col("value", "VARCHAR", "", "The entry as it is compared: canonical address, lower-case name or hash, URL without its scheme."),
+        col("low", "VARCHAR", "", "First address of a network as 32 hexadecimal digits; NULL for other kinds."),
+        col("high", "VARCHAR", "", "Last address of a network likewise; NULL for other kinds."),
+        col("date", "VARCHAR", "", "Date that the list gives for it; NULL when it gives none."),
+        col("note", "VARCHAR", "", "What the list says about it, printable; NULL when nothing."),
+    ],
+};
+
+/// All tables of the store, in order; the last two belong to no capture.
+pub(super) static ALL: &[&Table] =
+    &[&CAPTURES, &CAPTURE_FILES, &HOST_PROFILES, &ANOMALIES, &DETECTOR_RUNS, &INDICATOR_LISTS, &INDICATORS];
 
 /// The view `hosts`: facts merged over captures, one row an address and sensor. risk_score is filled by a later part.
 pub(super) const HOSTS_VIEW: &str = "

@@ -6,10 +6,12 @@
 //! that is dropped swallows its errors. Refuses to guess after an error: the capture can then only be abandoned.
 
 use super::connect::write_error;
+use super::detections::{self, Detection, Outcome, Period};
+use super::queue::{Closing, ENDED, Shared};
 use super::{StoreError, anomalies, batch, capture};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::model::anomaly::Anomaly;
-use crate::model::ids::CaptureNo;
+use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::rows::Rows;
 use crate::model::schema::Table;
 use crate::model::time::Timestamp;
@@ -17,16 +19,13 @@ use duckdb::arrow::datatypes::SchemaRef;
 use duckdb::{Appender, Connection};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Rows of all tables together between two flushes. Measured: a million flows in one transaction stay near 200 MB
 /// resident so, what waits in the queue included. Counted over all tables, because each holds its unflushed rows.
 const FLUSH_ROWS: usize = 16_384;
-
-/// Bytes of rows that may wait for the writer: enough to bridge a slow flush, little beside DuckDB's cache.
-const MAX_QUEUED_BYTES: usize = 16 << 20;
 
 /// A stream's rows are visible at most this much later.
 const STREAM_COMMIT: Duration = Duration::from_secs(1);
@@ -43,54 +42,9 @@ enum Command {
     Anomalies(Vec<Anomaly>),
     Commit(Box<CaptureSummary>, SyncSender<Result<Stored, StoreError>>),
     Abandon(SyncSender<Result<(), StoreError>>),
+    Detect(Vec<Detection>),
+    Outcomes(SyncSender<Result<Vec<Outcome>, StoreError>>),
 }
-
-/// What both threads see.
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    freed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    queued_bytes: usize,
-    closed: bool,
-    /// The first error while writing rows, until it is told.
-    error: Option<StoreError>,
-}
-
-impl Shared {
-    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Wait for room, then take it. An error of the writer ends the wait.
-    fn take(&self, bytes: usize) -> Result<(), StoreError> {
-        let mut s = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(e) = s.error.take() {
-                return Err(e);
-            }
-            if s.closed {
-                return Err(ENDED);
-            }
-            // One batch larger than the bound passes alone.
-            if s.queued_bytes == 0 || s.queued_bytes + bytes <= MAX_QUEUED_BYTES {
-                s.queued_bytes += bytes;
-                return Ok(());
-            }
-            s = self.freed.wait(s).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn give(&self, bytes: usize) {
-        self.with(|s| s.queued_bytes = s.queued_bytes.saturating_sub(bytes));
-        self.freed.notify_one();
-    }
-}
-
-const ENDED: StoreError = StoreError::Misuse("the writing thread has ended");
 
 /// The engine's sink: rows go to DuckDB on a thread of its own. A capture that is neither committed nor abandoned when
 /// it is dropped leaves no trace (a stream: stays `live` until the next open).
@@ -120,6 +74,16 @@ impl Writer {
             })
             .map_err(|e| StoreError::Write(format!("no thread to write with: {e}")))?;
         Ok(Self { commands: Some(commands), shared, thread: Some(thread) })
+    }
+
+    /// Detections that are asked over every capture once it is committed.
+    pub fn detect_with(&mut self, all: Vec<Detection>) -> Result<(), StoreError> {
+        self.send(Command::Detect(all))
+    }
+
+    /// What they said since this was asked last.
+    pub fn outcomes(&mut self) -> Result<Vec<Outcome>, StoreError> {
+        self.ask(Command::Outcomes)
     }
 
     fn send(&self, command: Command) -> Result<(), StoreError> {
@@ -175,16 +139,6 @@ impl Drop for Writer {
     }
 }
 
-/// Wakes whoever waits for room when the thread ends, however it ends.
-struct Closing(Arc<Shared>);
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        self.0.with(|s| s.closed = true);
-        self.0.freed.notify_all();
-    }
-}
-
 /// The thread.
 fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &Shared) {
     let mut session = Session::new(db, threads);
@@ -221,6 +175,10 @@ fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &S
                 shared.with(|s| s.error = None);
                 let _ = answer.send(session.abandon());
             }
+            Ok(Command::Detect(all)) => session.detections = all,
+            Ok(Command::Outcomes(answer)) => {
+                let _ = answer.send(Ok(std::mem::take(&mut session.outcomes)));
+            }
             Err(RecvTimeoutError::Timeout) => {
                 if let Err(e) = session.commit_stream() {
                     shared.with(|s| s.error = s.error.take().or(Some(e)));
@@ -253,6 +211,11 @@ struct Session<'db> {
     open: Option<Open>,
     /// Dropped before the transaction ends in any way: an appender flushes what it holds when it is dropped.
     tables: BTreeMap<&'static str, Appending<'db>>,
+    /// Asked over every capture once it is committed, and what they said.
+    detections: Vec<Detection>,
+    outcomes: Vec<Outcome>,
+    /// What an ended process left due was done.
+    caught_up: bool,
 }
 
 struct Appending<'db> {
@@ -273,7 +236,15 @@ impl Appending<'_> {
 
 impl<'db> Session<'db> {
     fn new(db: &'db Connection, threads: usize) -> Self {
-        Self { db, threads, open: None, tables: BTreeMap::new() }
+        Self {
+            db,
+            threads,
+            open: None,
+            tables: BTreeMap::new(),
+            detections: Vec::new(),
+            outcomes: Vec::new(),
+            caught_up: false,
+        }
     }
 
     fn sql(&self, sql: &str) -> Result<(), StoreError> {
@@ -284,6 +255,7 @@ impl<'db> Session<'db> {
         if self.open.is_some() {
             return Err(StoreError::Misuse("a capture began before the one before it ended"));
         }
+        self.catch_up()?;
         self.sql("BEGIN")?;
         let began = capture::now();
         let made = self.prepare(&start, began);
@@ -414,6 +386,14 @@ impl<'db> Session<'db> {
             self.use_threads(self.threads)?;
         }
         let done = self.finish(summary);
+        if matches!(done, Ok(Stored::Committed))
+            && let Some((id, anew)) = self.open.as_ref().map(|o| (o.start.capture_id, o.start.replace))
+        {
+            self.detect(id);
+            if anew {
+                anomalies::recall(self.db)?;
+            }
+        }
         let checkpointed = match &done {
             Ok(Stored::Committed) if large => self.checkpoint(),
             _ => Ok(()),
@@ -453,11 +433,33 @@ impl<'db> Session<'db> {
         }
         capture::insert_finished(self.db, &o.start, o.no, o.began, hash.as_deref(), summary)?;
         anomalies::runs(self.db, o.start.capture_id, &summary.runs)?;
+        detections::due(self.db, o.start.capture_id, &self.detections)?;
         if o.start.replace {
             anomalies::recall(self.db)?;
         }
         self.sql("COMMIT")?;
         Ok(Stored::Committed)
+    }
+
+    /// Ask the detections over a capture that is committed. It is in, whatever they say: an error of theirs is told and stays theirs.
+    fn detect(&mut self, id: CaptureId) {
+        if self.detections.is_empty() {
+            return;
+        }
+        match detections::run_all(self.db, &self.detections, id, &Period::default(), true) {
+            Ok(mut outcomes) => self.outcomes.append(&mut outcomes),
+            Err(e) => self.outcomes.push(Outcome::failed(e.to_string())),
+        }
+    }
+
+    /// Ask them over captures that an ended process had committed and not asked about yet.
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        if !std::mem::replace(&mut self.caught_up, true) && !self.detections.is_empty() {
+            for id in detections::left_due(self.db)? {
+                self.detect(id);
+            }
+        }
+        Ok(())
     }
 
     /// DuckDB's threads: one while rows arrive, as a second would only wait busily and take time from the engine; all

@@ -41,7 +41,11 @@ pub(in crate::cli) static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         key: format!("detect.{id}.{}", t.name).leak(),
         meaning: format!("{} In {}; source: {}.", t.why, t.unit, t.source).leak(),
     });
-    FIXED.iter().copied().chain(thresholds).collect()
+    let in_sql = super::sql_thresholds().into_iter().map(|(id, name, _, meaning)| Key {
+        key: format!("detect.{id}.{name}").leak(),
+        meaning: meaning.leak(),
+    });
+    FIXED.iter().copied().chain(thresholds).chain(in_sql).collect()
 });
 
 /// Those that every program has.
@@ -119,6 +123,10 @@ const FIXED: &[Key] = &[
         "Oddities that one flow may report; what comes after them is only counted.",
     ),
     key(
+        "protocol.unknown_per_hour",
+        "Flows without a name of which a shard keeps the first bytes in an hour of packet time; 0 keeps none.",
+    ),
+    key(
         "protocol.expected_total",
         "Data connections that the flows of one shard may have announced (FTP) and that are still awaited; the oldest is forgotten.",
     ),
@@ -130,6 +138,10 @@ const FIXED: &[Key] = &[
     key("detect.disabled", "Detectors that do not run, by name."),
     key("detect.mining_pools", "Further names of mining pools; a name stands for all below it."),
     key("detect.mining_ports", "Further ports that mining pools listen on."),
+    key(
+        "detect.folder",
+        "Folder of your own detections in SQL (*.sql); empty = the folder detections beside this file.",
+    ),
 ];
 
 /// The environment variable of a setting.

@@ -103,6 +103,21 @@ impl Database {
     }
 }
 
+/// Detection, parameter, default and meaning of the numbers of the shipped detections in SQL. They are settings, too.
+fn sql_thresholds() -> Vec<(String, String, f64, String)> {
+    let all = crate::report::detections::shipped();
+    let params = all.into_iter().flat_map(|d| {
+        let name = d.header.name;
+        d.header.params.into_iter().map(move |p| (name.clone(), p))
+    });
+    params
+        .filter_map(|(name, p)| {
+            let number = p.default.filter(|_| p.kind == crate::report::params::Kind::Number)?;
+            Some((name, p.name, number.parse().ok()?, p.meaning))
+        })
+        .collect()
+}
+
 /// The defaults of all sections as TOML.
 fn defaults() -> toml::Table {
     fn table<T: Serialize>(value: &T) -> toml::Table {
@@ -110,6 +125,15 @@ fn defaults() -> toml::Table {
         toml::Table::try_from(value).unwrap_or_default()
     }
     let mut all = table(&crate::engine::Config::default());
+    if let Some(toml::Value::Table(detect)) = all.get_mut("detect") {
+        for (id, name, default, _) in sql_thresholds() {
+            if let toml::Value::Table(of) =
+                detect.entry(id).or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            {
+                of.insert(name, default.into());
+            }
+        }
+    }
     all.insert("ingest".into(), table(&Ingest::default()).into());
     all.insert("query".into(), table(&Query::default()).into());
     all.insert("store".into(), table(&Database::default()).into());

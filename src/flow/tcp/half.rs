@@ -148,7 +148,9 @@ impl Half {
         if trusted && ahead > 0 && !broken {
             self.acked = to;
         }
-        if broken { 0 } else { to.unsigned_abs() }
+        // An old connection of the same ports answers a new SYN with what it knows (RFC 9293 section 3.5.2): no bytes were lost.
+        let stale = self.state == EndState::SynSent && self.last == 1 && ahead > TRUSTED_JUMP;
+        if broken || stale { 0 } else { to.unsigned_abs() }
     }
 
     /// Was anything but the SYN acknowledged?
@@ -222,5 +224,14 @@ mod tests {
         assert_eq!((h.acknowledge(4_999_000, true), h.acked), (0, 11));
         h.start = u32::MAX - 5_000_000;
         assert_eq!((h.acknowledge(0, true), h.acked), (0, 11));
+    }
+
+    #[test]
+    fn an_old_connection_that_answers_a_syn_acknowledges_no_bytes() {
+        let mut h = Half::default();
+        h.begin(&seg(SYN, 1_052_395_176, 0));
+        h.enter(EndState::SynSent);
+        assert_eq!(h.acknowledge(1_839_827_390, true), 0);
+        assert_eq!(h.acknowledge(1_052_395_177, true), 1);
     }
 }

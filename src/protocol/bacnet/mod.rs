@@ -219,7 +219,8 @@ impl BacnetRecord {
         }
     }
 
-    fn function(&self) -> Option<&'static str> {
+    /// Name of the function.
+    pub fn function(&self) -> Option<&'static str> {
         let service = self.service?;
         if self.confirmed { confirmed_name(service) } else { unconfirmed_name(service) }
     }

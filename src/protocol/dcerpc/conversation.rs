@@ -5,11 +5,13 @@
 
 use super::epm;
 use super::interfaces::EPMAPPER;
+use super::netlogon;
 use super::pdu::{
     Context, HEADER, Header, contexts, flag, kind, nak_name, result_name, results, u16_of, u32_of,
 };
 use super::record::{DcerpcRecord, fault_name};
 use super::{PROTOCOL, Uuid, announced};
+use crate::protocol::credentials::{Credential, Secret};
 use crate::flow::At;
 use crate::model::bytes::Cursor;
 use crate::model::flow::Side;
@@ -168,9 +170,12 @@ impl Conversation {
     fn needed(&self, header: &Header) -> usize {
         let fixed = match header.kind {
             kind::REQUEST if header.flags & flag::OBJECT != 0 => HEADER + 24,
+            kind::REQUEST if header.length <= netlogon::LONGEST && self.contexts.iter().any(is_netlogon) => {
+                header.length
+            }
             kind::REQUEST => HEADER + 8,
             kind::FAULT => HEADER + 12,
-            kind::RESPONSE if !self.is_map_answer(header) => HEADER + 8,
+            kind::RESPONSE if !self.is_map_answer(header) && !self.is_channel_answer(header) => HEADER + 8,
             _ => MAX_WHOLE,
         };
         fixed.min(header.length)
@@ -183,6 +188,12 @@ impl Conversation {
                 && p.record.opnum == Some(EPT_MAP)
                 && interface == Some(EPMAPPER)
         })
+    }
+
+    /// The answer to a machine that logs in to its domain controller; short.
+    fn is_channel_answer(&self, header: &Header) -> bool {
+        header.length <= MAX_CHANNEL_ANSWER
+            && self.pending.iter().any(|p| p.record.call_id == header.call_id && opens_channel(&p.record))
     }
 
     fn packet(&mut self, side: Side, header: &Header, packet: &[u8], out: &mut Output<'_>) {
@@ -253,6 +264,12 @@ impl Conversation {
             auth: self.auth.filter(|_| header.auth_length > 0),
             call_id: header.call_id,
             request_bytes: stub,
+            zero_proof: self.contexts.iter().find(|c| c.id == context).filter(|c| is_netlogon(c)).and_then(
+                |_| {
+                    let stub = usize::try_from(stub).ok().and_then(|n| body.get(8..)?.get(..n))?;
+                    netlogon::zero_proof(opnum, stub, header.little)
+                },
+            ),
             ..DcerpcRecord::default()
         };
         self.push(Pending { at: out.at, from: side, record, offered: Vec::new(), answered: false }, out);
@@ -281,6 +298,13 @@ impl Conversation {
             for port in towers.iter().filter(|t| t.sequence == "ncacn_ip_tcp").filter_map(|t| t.port) {
                 // The tower may give an address of another of its interfaces; the client goes where it went before.
                 out.expect_with(server, port, &PROTOCOL, announced());
+            }
+        }
+        if opens_channel(record) && header.little && !encrypted && header.length <= MAX_CHANNEL_ANSWER {
+            let status = body.last_chunk::<4>().map(|b| u32::from_le_bytes(*b));
+            let at = pending.at;
+            if let Some(status) = status.filter(|_| header.auth_length == 0) {
+                out.record(at, channel(status));
             }
         }
         if header.flags & flag::LAST != 0
@@ -363,6 +387,30 @@ impl Conversation {
             ntlm.outcome(success, status.map(str::to_owned), out);
         }
     }
+}
+
+/// Longest answer to a machine that logs in, bytes with its header; real ones have 36 to 44.
+const MAX_CHANNEL_ANSWER: usize = 64;
+
+/// Does the call set up a secure channel (MS-NRPC section 3.5.4.4: NetrServerAuthenticate and its successors)?
+fn opens_channel(record: &DcerpcRecord) -> bool {
+    record.operation().is_some_and(|name| name.starts_with("NetrServerAuthenticate"))
+}
+
+/// The login that such a call is. Its return value is the last thing in the answer.
+fn channel(status: u32) -> Credential {
+    Credential {
+        service: "netlogon",
+        account: None,
+        mechanism: "netlogon",
+        secret: Secret::Hashed,
+        success: Some(status == 0),
+        detail: (status != 0).then(|| format!("0x{status:08x}")),
+    }
+}
+
+fn is_netlogon(context: &Context) -> bool {
+    context.interface.0 == netlogon::INTERFACE
 }
 
 fn write(pending: Pending, out: &mut Output<'_>) {

@@ -10,6 +10,7 @@ mod conversation;
 mod datagram;
 mod epm;
 mod interfaces;
+mod netlogon;
 mod pdu;
 mod record;
 #[cfg(test)]

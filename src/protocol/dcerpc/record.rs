@@ -35,6 +35,8 @@ pub struct DcerpcRecord {
     pub response_bytes: u64,
     /// What the endpoint mapper answered.
     pub endpoint: Option<String>,
+    /// Is the proof of a netlogon call eight zero bytes? `None` for other calls.
+    pub zero_proof: Option<bool>,
     /// Nanoseconds until the answer began; `None` without one.
     pub rtt: Option<i64>,
 }
@@ -127,6 +129,12 @@ pub static DCERPC: Table = Table::record(
             "Where the endpoint mapper says an interface listens, such as samr@ncacn_ip_tcp:10.0.0.1[49667]; NULL for all else.",
         ),
         col(
+            "zero_proof",
+            T::Bool,
+            "",
+            "Is the challenge or credential of a netlogon call eight zero bytes? NULL but for NetrServerReqChallenge and NetrServerAuthenticate2 and 3 in clear.",
+        ),
+        col(
             "rtt_s",
             T::F64,
             "seconds",
@@ -178,6 +186,7 @@ impl Record for DcerpcRecord {
             .u64(self.request_bytes)
             .u64(self.response_bytes)
             .opt_text(self.endpoint.as_deref())
+            .opt_bool(self.zero_proof)
             .opt_f64(self.rtt.map(|ns| ns as f64 / 1e9));
     }
 }

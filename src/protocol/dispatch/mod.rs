@@ -29,6 +29,7 @@ use crate::flow::{AppSummary, Application, At, FlowView, Interest};
 use crate::model::event::{Body, Event};
 use crate::model::flow::{ServiceSource, Side, ip_protocol};
 use crate::model::weird::{Detail, Weird, WeirdKind};
+use crate::protocol::unknown::Heard;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub weirds_per_flow: u8,
     /// Announced connections that one shard remembers until they come; the oldest is forgotten first.
     pub expected_total: usize,
+    /// Flows without a name of which one shard keeps the first bytes in an hour of packet time.
+    pub unknown_per_hour: u32,
     /// Times that one flow may change its protocol (proxy, then TLS, then another proxy …).
     pub switches_per_flow: u8,
 }
@@ -61,6 +64,7 @@ impl Default for Config {
             buffer_total: 4 << 20,
             weirds_per_flow: 20,
             expected_total: 1_024,
+            unknown_per_hour: 512,
             switches_per_flow: 4,
         }
     }
@@ -79,17 +83,20 @@ pub struct Caps {
     pub switches: u64,
     /// Announced connections forgotten before they came.
     pub expected: u64,
+    /// Flows without a name whose first bytes were not kept.
+    pub unknown: u64,
 }
 
 impl Caps {
     /// By name, as the account of a capture lists them.
-    pub fn named(&self) -> [(&'static str, u64); 5] {
+    pub fn named(&self) -> [(&'static str, u64); 6] {
         [
             ("protocol_weirds_per_flow", self.weirds),
             ("protocol_message", self.messages),
             ("protocol_buffer_total", self.memory),
             ("protocol_switches_per_flow", self.switches),
             ("protocol_expected_total", self.expected),
+            ("protocol_unknown_per_hour", self.unknown),
         ]
     }
 }
@@ -147,8 +154,32 @@ struct Marks {
     attempts: u8,
     /// Has the parser at work written a record?
     recorded: bool,
+    /// What few flows have.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few flows have, in one place, so that the others do not pay for it.
+#[derive(Debug, Default)]
+struct Rare {
     /// What follows the switch at hand, when the parser that ends knows it.
-    next: Option<Box<Next>>,
+    next: Option<Next>,
+    /// What nobody claimed so far.
+    heard: Option<Heard>,
+}
+
+impl Marks {
+    /// Bytes kept of what nobody claimed.
+    fn held(&self) -> usize {
+        self.heard().map_or(0, Heard::held)
+    }
+
+    fn heard(&self) -> Option<&Heard> {
+        self.rare.as_ref()?.heard.as_ref()
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
 }
 
 /// Takes the bytes of the flows of one shard, and keeps what the parsers found until it is fetched.
@@ -160,6 +191,8 @@ pub struct Dispatcher {
     events: Vec<Event>,
     expected: VecDeque<Announced>,
     buffered: usize,
+    /// The hour of packet time at hand, and flows without a name in it.
+    unknown: (i64, u32),
     caps: Caps,
 }
 
@@ -179,6 +212,7 @@ impl Dispatcher {
             events: Vec::new(),
             expected: VecDeque::new(),
             buffered: 0,
+            unknown: (i64::MIN, 0),
             caps: Caps::default(),
         }
     }
@@ -242,7 +276,7 @@ impl Dispatcher {
                 }
                 expected.push_back(announced);
             }
-            Emitted::Next(next) => marks.next = Some(Box::new(next)),
+            Emitted::Next(next) => marks.rare().next = Some(next),
             Emitted::Hostname(name) => {
                 marks.hostname.get_or_insert(name);
             }
@@ -253,7 +287,12 @@ impl Dispatcher {
     /// Take a step with the next bytes.
     fn step(&mut self, flow: &FlowView, marks: &mut Marks, phase: Phase, piece: Piece<'_>) -> Phase {
         match phase {
-            Phase::Over => Phase::Over,
+            Phase::Over => {
+                if let Some(heard) = marks.rare.as_mut().and_then(|r| r.heard.as_mut()) {
+                    heard.push(piece.side, piece.data);
+                }
+                Phase::Over
+            }
             Phase::Fresh => self.probe_first(flow, marks, piece),
             Phase::Probing(probing) => self.probe_more(flow, marks, probing, piece),
             Phase::Parsing(mut parsing) => match self.feed(flow, marks, &mut parsing, piece) {
@@ -295,7 +334,7 @@ impl Dispatcher {
             self.caps.switches += 1;
             return Phase::Over;
         }
-        let mut phase = match marks.next.take() {
+        let mut phase = match marks.rare.as_mut().and_then(|r| r.next.take()) {
             Some(next) => Phase::Parsing(Box::new(Parsing::new(next.protocol, next.parser))),
             None => Phase::Fresh,
         };
@@ -319,21 +358,59 @@ impl Dispatcher {
         next: impl FnOnce(&mut Self, &mut Marks, Phase) -> Phase,
     ) -> Interest {
         let phase = std::mem::take(&mut state.phase);
-        self.buffered = self.buffered.saturating_sub(phase.held());
+        self.buffered = self.buffered.saturating_sub(phase.held().saturating_add(state.marks.held()));
         let mut phase = next(self, &mut state.marks, phase);
-        let held = phase.held();
+        let marks = &mut state.marks;
+        if marks.heard().is_some_and(|h| marks.service.is_some() || h.is_full()) {
+            self.tell_unknown(flow, marks, at);
+        }
+        let held = phase.held().saturating_add(marks.held());
         if held > 0 && self.buffered.saturating_add(held) > self.config.buffer_total {
             self.caps.memory += 1;
             self.emitting(flow, &mut state.marks, at, false, |out| {
                 out.weird(WeirdKind::ParserBufferFull, Detail::Text("buffers of all flows".into()));
             });
             phase = self.ended(flow, &mut state.marks, phase, at);
+            self.tell_unknown(flow, &mut state.marks, at);
         } else {
             self.buffered = self.buffered.saturating_add(held);
         }
-        let over = matches!(phase, Phase::Over);
+        let over = matches!(phase, Phase::Over) && state.marks.heard().is_none();
         state.phase = phase;
         if over { Interest::Done } else { Interest::More }
+    }
+
+    /// Keep what nobody claimed, of flows whose beginning was seen.
+    fn hear(&mut self, flow: &FlowView, marks: &mut Marks, pieces: &[Piece<'_>]) {
+        // Half of the buffers is for those who may still get a name.
+        let midstream = transport_of(flow) == Some(Transport::Tcp) && !flow.saw_start;
+        if marks.service.is_some() || midstream || self.buffered > self.config.buffer_total / 2 {
+            return;
+        }
+        let Some(first) = pieces.first() else { return };
+        if marks.heard().is_none() {
+            let hour = first.at.ts.0.div_euclid(3_600_000_000_000);
+            if self.unknown.0 != hour {
+                self.unknown = (hour, 0);
+            }
+            if self.unknown.1 >= self.config.unknown_per_hour {
+                self.caps.unknown += 1;
+                return;
+            }
+            self.unknown.1 += 1;
+        }
+        let heard = marks.rare().heard.get_or_insert_with(|| Heard::new(first.at, first.side));
+        pieces.iter().for_each(|p| heard.push(p.side, p.data));
+    }
+
+    /// Write what nobody claimed; nothing when somebody did after all, or when datagrams went one way only.
+    fn tell_unknown(&mut self, flow: &FlowView, marks: &mut Marks, at: At) {
+        let Some(heard) = marks.rare.take().and_then(|r| r.heard) else { return };
+        let exchanged = transport_of(flow) == Some(Transport::Tcp) || heard.is_mutual();
+        if marks.service.is_none() && exchanged {
+            let (began, record) = heard.record();
+            self.emitting(flow, marks, at, false, |out| out.record(began, record));
+        }
     }
 
     /// The flow ends, or is given up: decide with what is there, and let the parser finish.
@@ -386,7 +463,8 @@ impl Application for Dispatcher {
         original_len: u32,
     ) -> Interest {
         if data.is_empty() {
-            return if matches!(state.phase, Phase::Over) { Interest::Done } else { Interest::More };
+            let over = matches!(state.phase, Phase::Over) && state.marks.heard().is_none();
+            return if over { Interest::Done } else { Interest::More };
         }
         let cut = data.len() < original_len as usize;
         let piece = Piece { side, at, data, cut };
@@ -417,7 +495,11 @@ impl Application for Dispatcher {
             let service = super::names::by_number(flow.tuple.protocol);
             return AppSummary { service, source: service.map(|_| ServiceSource::Content), hostname: None };
         };
-        self.advance(flow, &mut state, at, |this, marks, phase| this.ended(flow, marks, phase, at));
+        self.advance(flow, &mut state, at, |this, marks, phase| {
+            let phase = this.ended(flow, marks, phase, at);
+            this.tell_unknown(flow, marks, at);
+            phase
+        });
         let Marks { service, hint, hostname, .. } = state.marks;
         let source = match (service, hint) {
             (Some(_), _) => Some(ServiceSource::Content),

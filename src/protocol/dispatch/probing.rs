@@ -135,7 +135,7 @@ impl Dispatcher {
                 probing.push(&piece);
                 Phase::Probing(probing)
             }
-            Asked::Open | Asked::Nobody => self.unclaimed(flow, marks, open),
+            Asked::Open | Asked::Nobody => self.unclaimed(flow, marks, open, &[piece]),
         }
     }
 
@@ -170,7 +170,7 @@ impl Dispatcher {
                 probing.open = open;
                 Phase::Probing(probing)
             }
-            Asked::Open | Asked::Nobody => self.unclaimed(flow, marks, open),
+            Asked::Open | Asked::Nobody => self.unclaimed(flow, marks, open, &probing.pieces()),
         }
     }
 
@@ -182,6 +182,7 @@ impl Dispatcher {
             Asked::Taken(phase) => phase,
             Asked::Open | Asked::Nobody => {
                 self.hint(flow, marks, open);
+                self.hear(flow, marks, &probing.pieces());
                 Phase::Over
             }
         }
@@ -250,8 +251,9 @@ impl Dispatcher {
     }
 
     /// Nobody claims these bytes. The next datagram may be clearer; a stream is given up.
-    fn unclaimed(&mut self, flow: &FlowView, marks: &mut Marks, open: Set) -> Phase {
+    fn unclaimed(&mut self, flow: &FlowView, marks: &mut Marks, open: Set, pieces: &[Piece<'_>]) -> Phase {
         self.hint(flow, marks, open);
+        self.hear(flow, marks, pieces);
         if transport_of(flow) == Some(Transport::Udp) && marks.attempts < self.config.probe_attempts {
             marks.attempts += 1;
             return Phase::Fresh;

@@ -70,6 +70,11 @@ fn tcp() -> Bench {
     Bench::tcp(70).only(&[&WEAK, &PUPPET, &LONG])
 }
 
+/// Keeps nothing of what nobody claims.
+fn deaf() -> Config {
+    Config { unknown_per_hour: 0, ..Config::default() }
+}
+
 /// How often the puppet was fed or told of a gap.
 fn calls(run: &crate::protocol::testing::Run) -> usize {
     run.weirds.iter().filter(|w| **w == WeirdKind::HttpMalformed).count()
@@ -87,7 +92,7 @@ fn the_surest_wins_and_the_loser_gets_what_it_refuses() {
 fn a_prefix_is_kept_until_somebody_can_tell_and_given_on_as_it_came() {
     let run = tcp().run(&[orig(b"bc"), orig(b"def")]);
     assert_eq!((run.service, run.done_after, run.most_buffered), (Some("long"), Some(2), 2));
-    let run = tcp().run(&[orig(b"bc"), orig(b"x"), orig(b"a")]);
+    let run = tcp().with(deaf()).run(&[orig(b"bc"), orig(b"x"), orig(b"a")]);
     assert_eq!((run.service, run.done_after), (None, Some(2)));
 }
 
@@ -95,9 +100,9 @@ fn a_prefix_is_kept_until_somebody_can_tell_and_given_on_as_it_came() {
 fn a_flow_that_nobody_claims_costs_nothing_after_its_first_bytes() {
     static NEVER: Protocol = protocol("never", |_| Verdict::NeedMore, false);
     let kib = [b'z'; 1024];
-    let run = Bench::tcp(9).only(&[&NEVER]).run(&[orig(&kib), orig(&kib), orig(&kib), orig(&kib)]);
+    let run = Bench::tcp(9).only(&[&NEVER]).with(deaf()).run(&[orig(&kib), orig(&kib), orig(&kib), orig(&kib)]);
     assert_eq!((run.service, run.done_after, run.most_buffered), (None, Some(3), 2048));
-    let run = Bench::udp(9).only(&[&PUPPET]).run(&[orig(b"z"); 9]);
+    let run = Bench::udp(9).only(&[&PUPPET]).with(deaf()).run(&[orig(b"z"); 9]);
     assert_eq!(run.done_after, Some(5), "datagrams are looked at a few times");
     assert_eq!(Bench::udp(9).only(&[&PUPPET]).run(&[orig(b"z"), orig(b"a")]).service, Some("puppet"));
 }
@@ -178,6 +183,25 @@ fn all_flows_together_have_a_cap() {
 }
 
 #[test]
+fn what_nobody_claims_is_kept_for_a_glance() {
+    use crate::protocol::unknown::UnknownRecord;
+    let run = tcp().run(&[orig(b"sh-4.2$ "), resp(b"id\n"), orig(b"uid=0(root) gid=0(root)\n")]);
+    let [seen] = run.records::<UnknownRecord>()[..] else { panic!("one row") };
+    assert_eq!((seen.turns, seen.first, seen.src.text.as_deref()), (2, Side::Orig, Some("sh-4.2$ uid=0(root) gid=0(root)\\x0a")));
+    for named in [&[orig(b"a")][..], &[orig(b"z"), orig(b"z")]] {
+        let run = Bench::udp(9).only(&[&PUPPET]).run(named);
+        assert!(run.records::<UnknownRecord>().is_empty(), "named, or one way only");
+    }
+    let run = Bench::udp(9).only(&[&PUPPET]).run(&[orig(b"z"), resp(b"y"), orig(b"z")]);
+    assert_eq!(run.records::<UnknownRecord>().len(), 1);
+    assert!(tcp().midstream().run(&[orig(b"zz")]).records::<UnknownRecord>().is_empty(), "its beginning was not seen");
+    let one = Config { unknown_per_hour: 1, ..Config::default() };
+    let bulk = [b'z'; 4_096];
+    let run = tcp().with(one).run(&[orig(&bulk), orig(&bulk), orig(&bulk), orig(&bulk), orig(&bulk)]);
+    assert_eq!(run.done_after, Some(4), "bulk one way is not listened to for long");
+}
+
+#[test]
 fn the_first_hostname_stays() {
     assert_eq!(tcp().run(&[orig(b"ah")]).hostname.as_deref(), Some("first.example"));
 }
@@ -193,7 +217,7 @@ fn announced_connections_have_their_name_before_their_first_byte() {
     use crate::model::flow::Tuple;
     use crate::model::ids::FlowId;
     use crate::model::time::Timestamp;
-    let mut d = Dispatcher::with_protocols(&Config { expected_total: 2, ..Config::default() }, &[]);
+    let mut d = Dispatcher::with_protocols(&Config { expected_total: 2, ..deaf() }, &[]);
     let ends = |dst_port| {
         let (src, dst) = (Ip::v4([10, 0, 0, 1]), Ip::v4([10, 0, 0, 2]));
         let tuple = Tuple { src, dst, src_port: 40_000, dst_port, protocol: ip_protocol::TCP };

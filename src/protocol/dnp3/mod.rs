@@ -148,6 +148,11 @@ pub struct Dnp3Record {
 }
 
 impl Dnp3Record {
+    /// Name of the request's function.
+    pub fn function(&self) -> Option<&'static str> {
+        self.request.and_then(function_name)
+    }
+
     /// Is it a command?
     pub fn is_write(&self) -> bool {
         self.request.is_some_and(is_write)

@@ -69,7 +69,8 @@ impl EnipRecord {
         self.service.is_some_and(|s| is_write(s, self.path.class))
     }
 
-    pub(super) fn function(&self) -> Option<&'static str> {
+    /// Name of the function.
+    pub fn function(&self) -> Option<&'static str> {
         match self.service {
             Some(s) => service_name(s, self.path.class),
             None => command_name(self.command),

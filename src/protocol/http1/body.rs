@@ -1,16 +1,12 @@
 //! Which files are in the body of a message?
 //!
-//! A body is one file, hashed as it is sent: before Content-Encoding is undone. A form with files in it (`multipart/form-data`, RFC 7578) is as many files as it
-//! has parts with a file name. Refuses to unpack, and to hash more of a file than [`crate::protocol::files::HASH_CAP`].
+//! A body is one file, hashed as its receiver keeps it: with Content-Encoding undone. A form with files in it (`multipart/form-data`, RFC 7578) is as
+//! many files as it has parts with a file name. Refuses to look into archives, and to hash more of a file than [`crate::protocol::files::HASH_CAP`].
 
 use crate::model::flow::Side;
 use crate::protocol::Output;
 use crate::protocol::files::FileWatch;
-use crate::protocol::lines::{Cut, Lines};
-use crate::protocol::mime::Message;
-
-/// Bytes of a part that are held back while no line end shows: a boundary line is shorter.
-const LINE_CAP: usize = 1024;
+use crate::protocol::mime::{Message, Pieces};
 
 /// What the head of a message says of its body.
 #[derive(Default)]
@@ -19,6 +15,8 @@ pub(super) struct Announced {
     pub(super) name: Option<String>,
     /// Content-Type.
     pub(super) mime: Option<String>,
+    /// Content-Encoding.
+    pub(super) encoding: Option<String>,
     /// It is a part of a file (status 206).
     pub(super) partial: bool,
 }
@@ -34,21 +32,14 @@ pub(super) struct Body {
 #[expect(clippy::large_enum_variant, reason = "a body is boxed as a whole, and nearly all are files")]
 enum Kind {
     File(FileWatch),
-    Form(Box<Form>),
-}
-
-/// A form on its way: its parts, and the line at hand.
-#[derive(Debug)]
-struct Form {
-    message: Message,
-    lines: Lines<LINE_CAP>,
-    left: Vec<u8>,
+    /// A form: each part with a file name is one.
+    Form(Box<Pieces>),
 }
 
 impl Body {
     /// A body whose first byte is here; `len`: bytes that it is said to have.
     pub(super) fn new(side: Side, announced: Announced, len: Option<u64>, out: &mut Output<'_>) -> Box<Self> {
-        let Announced { name, mime, partial } = announced;
+        let Announced { name, mime, encoding, partial } = announced;
         let form = mime
             .as_deref()
             .and_then(|m| m.get(..20))
@@ -58,14 +49,15 @@ impl Body {
                 let mut message = Message::new("http", side);
                 message.line(format!("Content-Type: {mime}").as_bytes(), b"\r\n", out);
                 message.line(b"", b"\r\n", out);
-                Kind::Form(Box::new(Form { message, lines: Lines::default(), left: Vec::new() }))
+                Kind::Form(Box::new(Pieces::new(message)))
             }
             // Parameters such as the character set are not part of the type.
             mime => {
                 let mime = mime
                     .map(|m| m.split(';').next().unwrap_or("").trim().to_owned())
                     .filter(|m| !m.is_empty());
-                Kind::File(FileWatch::new("http", side, out.at, name).declared(mime, len))
+                let watch = FileWatch::new("http", side, out.at, name).declared(mime, len);
+                Kind::File(watch.packed(encoding.as_deref()))
             }
         };
         Box::new(Self { kind, partial })
@@ -75,29 +67,7 @@ impl Body {
     pub(super) fn data(&mut self, bytes: &[u8], out: &mut Output<'_>) {
         match &mut self.kind {
             Kind::File(watch) => watch.data(out.at, bytes),
-            Kind::Form(form) => {
-                let Form { message, lines, left } = &mut **form;
-                let mut joined = std::mem::take(left);
-                let data = if joined.is_empty() {
-                    bytes
-                } else {
-                    joined.extend_from_slice(bytes);
-                    &joined
-                };
-                let mut at = 0;
-                loop {
-                    match lines.piece(Side::Orig, data.get(at..).unwrap_or(&[])) {
-                        Cut::Line { text, taken, end } => {
-                            message.line(text, end, out);
-                            at += taken;
-                        }
-                        Cut::Wait(n) => {
-                            *left = data.get(at + n..).unwrap_or(&[]).to_vec();
-                            return;
-                        }
-                    }
-                }
-            }
+            Kind::Form(form) => form.data(bytes, out),
         }
     }
 
@@ -127,11 +97,7 @@ impl Body {
     pub(super) fn gap(&mut self, missing: u64) {
         match &mut self.kind {
             Kind::File(watch) => watch.gap(missing),
-            Kind::Form(form) => {
-                form.left.clear();
-                form.lines.gap(Side::Orig);
-                form.message.gap(missing);
-            }
+            Kind::Form(form) => form.gap(missing),
         }
     }
 
@@ -140,9 +106,7 @@ impl Body {
         match self.kind {
             Kind::File(watch) => watch.finish(whole && !self.partial, out),
             Kind::Form(form) => {
-                let Form { mut message, left, .. } = *form;
-                message.line(&left, b"", out);
-                message.finish(whole, out);
+                form.finish(whole, out);
             }
         }
     }

@@ -59,6 +59,8 @@ pub(in crate::protocol) struct Told {
     pub(super) upgrade: bool,
     /// A message of NTLM, bare or in SPNEGO (RFC 4559).
     pub(super) token: Option<Vec<u8>>,
+    /// A header that only miners send.
+    pub(super) mines: bool,
 }
 
 /// Read the fields of a request.
@@ -84,6 +86,8 @@ pub(in crate::protocol) fn request(fields: Fields<'_>, tx: &mut HttpTransaction)
             10 if is(field.name, "user-agent") => keep(&mut tx.user_agent, value),
             13 if is(field.name, "authorization") => authorization(value, tx, &mut told),
             15 if is(field.name, "x-forwarded-for") => keep(&mut tx.x_forwarded_for, value),
+            17 if is(field.name, "x-mining-hashrate") => told.mines = true,
+            19 if is(field.name, "x-mining-extensions") => told.mines = true,
             19 if is(field.name, "proxy-authorization") => authorization(value, tx, &mut told),
             _ => odd_header(field.name, value, tx),
         }

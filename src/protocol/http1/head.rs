@@ -145,6 +145,15 @@ pub(super) fn simple_request(data: &[u8]) -> Option<(&[u8], &[u8])> {
     (method == b"GET" && rooted && visible).then_some((method, target))
 }
 
+/// The beginning of a first line whose rest is lost, as far as it is worth a row: a method that everybody knows, and what is there of a target.
+pub(super) fn cut_request(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (method, target) = data.split_at_checked(memchr(b' ', data)?)?;
+    let target = target.trim_ascii();
+    let target = target.get(..memchr(b' ', target).unwrap_or(target.len()))?;
+    let rooted = target.starts_with(b"/") || target.starts_with(b"http://");
+    (KNOWN.contains(&method) && rooted).then_some((method, target))
+}
+
 /// Where the head ends (behind its empty line), looking from `from` on; line ends may lack the CR, as browsers and
 /// servers tolerate. `None` until it is there.
 pub(super) fn end(data: &[u8], from: usize) -> Option<usize> {

@@ -13,6 +13,7 @@ mod exchange;
 pub(in crate::protocol) mod fields;
 pub(in crate::protocol) mod head;
 mod record;
+mod said;
 mod transfer;
 
 pub use record::{Content, HTTP, HttpTransaction};
@@ -21,6 +22,7 @@ use super::clues::HOST_CLUES;
 use super::credentials::CREDENTIALS;
 use super::files::FILES;
 use super::ntlm::NTLM;
+use super::stratum;
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict, http2, websocket};
 use crate::flow::At;
 use crate::model::flow::Side;
@@ -34,7 +36,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "HTTP/1 (RFC 9110, RFC 9112) and HTTP/0.9, by the first line of a request or a response.",
     transports: &[Transport::Tcp],
     ports: &[80, 8080, 8000, 8008, 8888, 3128],
-    tables: &[&HTTP, &FILES, &CREDENTIALS, &NTLM, &HOST_CLUES],
+    tables: &[&HTTP, &FILES, &CREDENTIALS, &NTLM, &HOST_CLUES, &stratum::TABLE],
     buffer_cap: HEAD_CAP,
     probe,
     parser: Some(|| Box::new(Http1::default())),
@@ -103,6 +105,8 @@ struct Half {
     declared: Option<u64>,
     /// The body at hand, from its first byte on.
     file: Option<Box<body::Body>>,
+    /// The same bytes, of a body that is small and may say more.
+    kept: Vec<u8>,
 }
 
 /// The parser of one flow.
@@ -359,7 +363,9 @@ impl Http1 {
         let half = self.half(side);
         let kept = std::mem::take(&mut half.rescue);
         let began = half.began.unwrap_or(out.at);
-        let Some(line_end) = memchr::memchr(b'\n', &kept) else { return false };
+        let Some(line_end) = memchr::memchr(b'\n', &kept) else {
+            return self.rescue_target(side, began, &kept, out);
+        };
         let Some(line) = head::first_line(&kept).and_then(head::start_line) else { return false };
         // The last line may be cut inside a value.
         let end = memchr::memrchr(b'\n', &kept).unwrap_or(line_end);
@@ -387,11 +393,27 @@ impl Http1 {
         true
     }
 
+    /// Not even the first line came whole: what was asked for, as far as it was seen.
+    fn rescue_target(&mut self, side: Side, began: At, kept: &[u8], out: &mut Output<'_>) -> bool {
+        let Some((method, target)) = head::cut_request(kept) else { return false };
+        if *self.exchanges.client.get_or_insert(side) != side {
+            return false;
+        }
+        *self.half(side) = Half { state: State::Lost, ..Half::default() };
+        self.exchanges.request(began, method, target, (1, 1), head::Fields::new(b""), out);
+        self.exchanges.end(true, false, out);
+        true
+    }
+
     /// The message at hand is over.
     fn end_message(&mut self, side: Side, out: &mut Output<'_>) {
         self.name_type(side);
         self.end_file(side, true, out);
         let half = std::mem::take(self.half(side));
+        if !half.kept.is_empty() {
+            let is_client = self.is_client(side);
+            self.exchanges.said(is_client, &half.kept, out);
+        }
         self.exchanges.end(self.is_client(side), !half.missing, out);
     }
 

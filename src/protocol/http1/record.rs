@@ -214,6 +214,8 @@ pub struct HttpTransaction {
     pub upgrade: Option<Box<str>>,
     /// Did another protocol take over?
     pub switched: bool,
+    /// Was the request seen to its end? Not a column: `complete` is about both.
+    pub request_complete: bool,
     /// First byte of the request.
     pub request_ts: Option<Timestamp>,
     /// First byte of the final response.

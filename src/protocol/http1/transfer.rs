@@ -4,7 +4,7 @@
 //! all go to `body` until nobody is curious any more. Refuses: fields behind the last chunk, and extensions of chunks.
 
 use super::head::{self, Body};
-use super::{Http1, State, Step, body};
+use super::{Http1, State, Step, body, said};
 use crate::model::flow::Side;
 use crate::protocol::sniff::{SNIFF_LEN, sniff};
 use crate::protocol::{Fed, Output};
@@ -103,6 +103,10 @@ impl Http1 {
         let is_client = self.is_client(side);
         if !bytes.is_empty() {
             self.file(side, out).data(bytes, out);
+        }
+        let room = said::KEEP.saturating_sub(self.half(side).kept.len());
+        if room > 0 && !bytes.is_empty() && self.exchanges.keeps(is_client) {
+            self.half(side).kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         }
         let half = self.half(side);
         if !half.sniffed {

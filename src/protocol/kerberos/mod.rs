@@ -43,8 +43,19 @@ pub static PROTOCOL: Protocol = Protocol {
 };
 
 fn probe(p: &Probe<'_>) -> Verdict {
-    let d = if p.orig.is_empty() { p.resp } else { p.orig };
-    let told = match p.transport {
+    let first = told(if p.orig.is_empty() { p.resp } else { p.orig }, p.transport);
+    // A connection that was joined in the middle of a request shows its first whole message on the other side.
+    let midway = first == Verdict::NotMine && p.transport == Transport::Tcp && p.on_port(PROTOCOL.ports);
+    match midway {
+        true if p.resp.is_empty() => Verdict::NeedMore,
+        true => told(p.resp, p.transport),
+        false => first,
+    }
+}
+
+/// What the first bytes of one side say.
+fn told(d: &[u8], transport: Transport) -> Verdict {
+    let told = match transport {
         // A datagram may be cut by the snaplen, but nothing follows its message.
         Transport::Udp => begins(d, None),
         Transport::Tcp => match be32(d, 0) {
@@ -59,7 +70,7 @@ fn probe(p: &Probe<'_>) -> Verdict {
     match told {
         Some(true) => Verdict::Mine(90),
         Some(false) => Verdict::NotMine,
-        None if p.transport == Transport::Tcp => Verdict::NeedMore,
+        None if transport == Transport::Tcp => Verdict::NeedMore,
         None => Verdict::NotMine,
     }
 }
@@ -112,8 +123,9 @@ struct Pending {
 #[derive(Default)]
 struct Kerberos {
     pending: VecDeque<Pending>,
-    /// Has a side lost its place after a gap?
+    /// Has a side lost its place after a gap, or was it joined midway?
     lost: [bool; 2],
+    begun: bool,
 }
 
 impl Kerberos {
@@ -312,6 +324,9 @@ fn login(record: &KerberosRecord) -> Option<Credential> {
 
 impl Parser for Kerberos {
     fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        if !std::mem::replace(&mut self.begun, true) && !out.flow.saw_start {
+            self.lost = [true; 2];
+        }
         if out.flow.tuple.protocol == crate::model::flow::ip_protocol::TCP {
             return self.stream(side, data, out);
         }

@@ -203,3 +203,12 @@ fn tickets_in_blobs_can_be_read() {
     assert_eq!(run.records::<KerberosRecord>()[0].exchange, Exchange::Ap);
     assert_eq!(ap_req_ticket(&request(0x6a, &[], 1)), None);
 }
+
+#[test]
+fn a_connection_joined_midway_shows_its_answer() {
+    let refusal = framed(&error(13));
+    let run = Bench::tcp(88).midstream().run(&[orig(&[0xaa; 600]), resp(&refusal)]);
+    let rows: Vec<_> = run.records::<KerberosRecord>().iter().map(|r| (r.exchange, r.error)).collect();
+    assert_eq!((rows, run.weirds), (vec![(Exchange::Unknown, Some(13))], vec![]));
+    assert!(Bench::tcp(4444).midstream().run(&[orig(&[0xaa; 600]), resp(&refusal)]).service.is_none());
+}

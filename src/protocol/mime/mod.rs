@@ -5,8 +5,10 @@
 //! Refuses: parts deeper than [`MAX_DEPTH`], more than [`MAX_PARTS`], and the text of the mail itself, which is no file.
 
 mod header;
+mod pieces;
 
 pub use header::MailHeader;
+pub(super) use pieces::Pieces;
 
 use self::header::{Encoding, MAX_FIELD, PartHead};
 use super::Output;

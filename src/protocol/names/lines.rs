@@ -1,6 +1,6 @@
 //! Which protocol of text lines is it?
 //!
-//! NNTP (RFC 3977), XMPP (RFC 6120), rsync, git.
+//! NNTP (RFC 3977), rsync, git.
 //! Where the server's word is not enough, the client's first command decides.
 
 use super::{TCP, begins_with_word, contains_word, first_line, magic, named, surest};
@@ -28,24 +28,6 @@ pub static NNTP: Protocol = named(
         } else {
             Verdict::NotMine
         }
-    },
-);
-
-/// XMPP.
-pub static XMPP: Protocol = named(
-    "xmpp",
-    "XMPP (RFC 6120); told by the opening stream element and its name space.",
-    TCP,
-    &[5222, 5269],
-    |p| {
-        let d = if p.orig.is_empty() { p.resp } else { p.orig };
-        let start = d.trim_ascii_start();
-        if contains_word(d, "<stream:stream") && contains_word(d, "jabber:") {
-            return Verdict::Mine(95);
-        }
-        let opens =
-            [&b"<?xml"[..], b"<stream:stream"].iter().any(|w| w.starts_with(start) || start.starts_with(w));
-        if opens { Verdict::NeedMore } else { Verdict::NotMine }
     },
 );
 

@@ -172,7 +172,8 @@ impl S7Record {
         is_write(self)
     }
 
-    fn function(&self) -> Option<&'static str> {
+    /// Name of the function.
+    pub fn function(&self) -> Option<&'static str> {
         match self.group {
             Some(group) => userdata_name(group, self.code.unwrap_or(0)),
             None => self.code.and_then(function_name),

@@ -45,6 +45,8 @@ pub(super) struct Ask {
     /// What a success means for the file.
     pub(super) action: Option<&'static str>,
     pub(super) size: Option<u64>,
+    /// Bytes of data that a transaction announces (SMB1).
+    pub(super) announced: Option<u32>,
 }
 
 /// What a request needs to have its answer understood.

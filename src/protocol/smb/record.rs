@@ -53,6 +53,10 @@ pub struct SmbRecord {
     pub server_guid: Option<Uuid>,
     /// System and SMB software as SMB1 says, client's in a request, server's in its answer.
     pub native: [Option<Box<str>>; 4],
+    /// Multiplex numbers of an SMB1 transaction and of its answer, which differ only when an implant answers.
+    pub multiplex: [Option<u16>; 2],
+    /// Bytes of data that a transaction of SMB1 announces.
+    pub transaction_bytes: Option<u32>,
     /// Nanoseconds to the answer.
     pub rtt: Option<i64>,
 }
@@ -161,6 +165,24 @@ pub static SMB: Table = Table::record(
             "",
             "Software of the server as SMB1 says; NULL but for session_setup of SMB1.",
         ),
+        col(
+            "multiplex_id",
+            T::U16,
+            "",
+            "Number of a transaction of SMB1; NULL but for trans2_session_setup, trans2_secondary and nt_transact.",
+        ),
+        col(
+            "answer_multiplex_id",
+            T::U16,
+            "",
+            "Number in its answer, which repeats that of the request; NULL without one.",
+        ),
+        col(
+            "transaction_bytes",
+            T::U32,
+            "bytes",
+            "Data that a transaction of SMB1 announces in all; NULL but for nt_transact, trans2_session_setup and trans2_secondary.",
+        ),
         col("rtt_s", T::F64, "seconds", "From the request to its final answer; NULL when that was not seen."),
     ],
 );
@@ -200,6 +222,8 @@ impl Record for SmbRecord {
         for native in &self.native {
             row.opt_text(native.as_deref());
         }
+        let [asked, answered] = self.multiplex;
+        row.opt_u16(asked).opt_u16(answered).opt_u32(self.transaction_bytes);
         row.opt_f64(self.rtt.map(|ns| ns as f64 / 1e9));
     }
 }

@@ -308,6 +308,24 @@ impl Handshake {
         fatal
     }
 
+    /// A heartbeat in clear whose record holds `length` bytes (RFC 6520 section 4): a type, the length of what is to come back, that, and at
+    /// least 16 bytes of padding. What does not fit must be dropped; who answers it gives away memory (CVE-2014-0160).
+    pub(in crate::protocol) fn heartbeat(&mut self, head: &[u8], length: usize) {
+        const AROUND: usize = 3 + 16;
+        match head {
+            [1, high, low] => {
+                let claimed = usize::from(u16::from_be_bytes([*high, *low]));
+                let beyond = (claimed + AROUND).saturating_sub(length).try_into().unwrap_or(u16::MAX);
+                self.row.heartbeat_beyond = self.row.heartbeat_beyond.max(Some(beyond));
+            }
+            [2, ..] => {
+                let sum = self.row.heartbeat_answer.unwrap_or(0).saturating_add(length as u64);
+                self.row.heartbeat_answer = Some(sum);
+            }
+            _ => {}
+        }
+    }
+
     /// This side encrypts from now on (before TLS 1.3).
     pub(in crate::protocol) fn change_cipher_spec(&mut self, side: Side) {
         let by_server = !self.is_client(side);

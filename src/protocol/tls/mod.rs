@@ -42,6 +42,9 @@ const HEADER: usize = 5;
 /// Longest payload of a record, bytes (RFC 5246 section 6.2.3: 2^14 + 2048).
 const RECORD_CAP: usize = (1 << 14) + 2048;
 
+/// Bytes of a heartbeat that are read: its type and the length it claims (RFC 6520 section 4).
+const HEARTBEAT: usize = 3;
+
 /// Records of encrypted data that one side may send while the other has not gone on to encrypted data: the other side
 /// is not in the capture.
 const ONE_SIDED_CAP: u32 = 32;
@@ -248,6 +251,17 @@ impl Tls {
         self.lane(side).lost = false;
         self.records = self.records.saturating_add(1);
         let end = HEADER + length;
+        if kind == content::HEARTBEAT && !self.handshake.is_encrypted(side) {
+            let Some(head) = rest.get(HEADER..HEADER + length.min(HEARTBEAT)) else {
+                self.records = self.records.saturating_sub(1);
+                return Step::Wait;
+            };
+            self.handshake.heartbeat(head, length);
+            return match end.saturating_sub(rest.len()) {
+                0 => Step::Took(end),
+                n => Step::Skip(n as u64),
+            };
+        }
         let clear = match kind {
             content::HANDSHAKE | content::ALERT => !self.handshake.is_encrypted(side),
             content::CHANGE_CIPHER_SPEC => true,

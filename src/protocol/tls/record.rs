@@ -130,6 +130,18 @@ pub static TLS: Table = Table::record(
             "Last alert in clear, a fatal one before others: who, level and name; NULL without one.",
         ),
         col(
+            "heartbeat_beyond_bytes",
+            T::U16,
+            "bytes",
+            "Bytes that a heartbeat request asks for beyond what its record holds, the most of all; NULL without a request in clear.",
+        ),
+        col(
+            "heartbeat_answer_bytes",
+            T::U64,
+            "bytes",
+            "Bytes that heartbeat answers hold; NULL without an answer in clear.",
+        ),
+        col(
             "established",
             T::Bool,
             "",
@@ -201,6 +213,10 @@ pub struct TlsHandshake {
     pub cert_sha256: Option<Box<str>>,
     /// Last alert in clear, a fatal one before others.
     pub alert: Option<Box<str>>,
+    /// Bytes that a heartbeat request in clear asks for beyond what its record holds, the most of all; `None` without a request.
+    pub heartbeat_beyond: Option<u16>,
+    /// Bytes of heartbeat answers in clear.
+    pub heartbeat_answer: Option<u64>,
     /// From the first hello until both sides sent encrypted data, nanoseconds; `None`: not established.
     pub established_after: Option<i64>,
 }
@@ -242,6 +258,8 @@ impl Record for TlsHandshake {
             .opt_text(self.issuer.as_deref())
             .opt_text(self.cert_sha256.as_deref())
             .opt_text(self.alert.as_deref())
+            .opt_u16(self.heartbeat_beyond)
+            .opt_u64(self.heartbeat_answer)
             .bool(self.established_after.is_some())
             .opt_f64(self.established_after.map(|ns| ns as f64 / 1e9));
     }

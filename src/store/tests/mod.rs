@@ -25,10 +25,10 @@ use crate::model::weird::{Detail, Weird, WeirdKind};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A folder of its own per test, gone afterwards.
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("secnetmon-store-{}-{n}", std::process::id()));
@@ -36,15 +36,15 @@ impl Folder {
         Self(folder)
     }
 
-    fn db(&self) -> PathBuf {
+    pub(super) fn db(&self) -> PathBuf {
         self.0.join("test.duckdb")
     }
 
-    fn store(&self) -> Store {
+    pub(super) fn store(&self) -> Store {
         Store::open(&self.db(), &StoreConfig::default()).unwrap()
     }
 
-    fn reader(&self) -> Reader {
+    pub(super) fn reader(&self) -> Reader {
         Reader::open(&self.db(), &StoreConfig::default(), &[]).unwrap()
     }
 }
@@ -55,7 +55,7 @@ impl Drop for Folder {
     }
 }
 
-fn start(id: i64) -> CaptureStart {
+pub(super) fn start(id: i64) -> CaptureStart {
     CaptureStart {
         capture_id: CaptureId(id),
         path: format!("/captures/{id}.pcap"),
@@ -66,7 +66,7 @@ fn start(id: i64) -> CaptureStart {
 }
 
 /// A summary of one file with this content.
-fn summary(content: &str) -> CaptureSummary {
+pub(super) fn summary(content: &str) -> CaptureSummary {
     let file = FileLedger {
         path: "x.pcap".into(),
         format: "pcap",
@@ -139,7 +139,7 @@ fn flow(no: CaptureNo, i: u64) -> FlowRecord {
     }
 }
 
-fn flow_rows(id: CaptureId, no: CaptureNo, range: std::ops::Range<u64>) -> Rows {
+pub(super) fn flow_rows(id: CaptureId, no: CaptureNo, range: std::ops::Range<u64>) -> Rows {
     let mut rows = Rows::new(&FLOWS);
     for i in range {
         let f = flow(no, i);

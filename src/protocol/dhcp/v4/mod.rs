@@ -26,6 +26,9 @@ const COOKIE: u32 = 0x6382_5363;
 /// Bytes of the BOOTP header.
 const HEADER: usize = 236;
 
+/// Bytes of it up to the client's hardware address, without which a message says nothing.
+const ADDRESSES: usize = 44;
+
 /// Longest text of an option: one option's length byte.
 const MAX_TEXT: usize = 255;
 
@@ -50,12 +53,14 @@ pub static PROTOCOL: Protocol = Protocol {
 fn probe(p: &Probe<'_>) -> Verdict {
     let header = |d: &[u8]| matches!(d, [1 | 2, _, 0..=16, ..]);
     let dhcp = |d: &[u8]| header(d) && be32(d, HEADER) == Some(COOKIE);
-    // BOOTP without the cookie: 300 bytes for Ethernet (RFC 951 section 3).
+    // BOOTP without the cookie: 300 bytes for Ethernet (RFC 951 section 3). A short one was cut before its cookie; both ports have to fit then.
     let bootp = |d: &[u8]| matches!(d, [1 | 2, 1, 6, 0..=16, ..]) && d.len() >= 300;
+    let cut = |d: &[u8]| matches!(d, [1 | 2, 1, 6, 0..=16, ..]) && (ADDRESSES..HEADER + 4).contains(&d.len());
+    let between = PORTS.contains(&p.ports.0) && PORTS.contains(&p.ports.1);
     let d = if p.orig.is_empty() { p.resp } else { p.orig };
     if dhcp(d) {
         Verdict::Mine(95)
-    } else if bootp(d) && p.on_port(PORTS) {
+    } else if (bootp(d) && p.on_port(PORTS)) || (cut(d) && between) {
         Verdict::Mine(60)
     } else {
         Verdict::NotMine
@@ -222,7 +227,7 @@ fn relay_part(value: &[u8], wanted: u8) -> Option<&[u8]> {
 }
 
 impl DhcpRecord {
-    /// Read a message. `None` when its header is not whole; the flag says whether the options ended early.
+    /// Read a message. `None` when not even the addresses of its header are there; the flag says whether it ended early.
     fn read(d: &[u8]) -> Option<(Self, bool)> {
         let mut c = Cursor::new(d);
         let (op, kind, hardware_len, _) = (c.u8()?, c.u8()?, c.u8()?, c.u8()?);
@@ -232,8 +237,8 @@ impl DhcpRecord {
         let [client_ip, assigned_ip, next_server, relay_ip] =
             [address()?, address()?, address()?, address()?];
         let hardware = c.array::<16>()?;
-        let (server_name, file) = (c.take(64)?, c.take(128)?);
-        let mut options = Options::default();
+        let (server_name, file) = (c.take(64).unwrap_or(&[]), c.take(128).unwrap_or(&[]));
+        let mut options = Options { broken: d.len() < HEADER, ..Options::default() };
         if c.u32() == Some(COOKIE) {
             options.area(c.rest());
             let overload = options.get(option::OVERLOAD).and_then(|v| v.first()).copied().unwrap_or(0);
@@ -354,7 +359,7 @@ impl Parser for Dhcp {
                 if broken {
                     out.weird(
                         WeirdKind::DhcpMalformed,
-                        Detail::Text("options end early or are too many".into()),
+                        Detail::Text("it ends early, or has too many options".into()),
                     );
                 }
                 record.clues(out.host(side), out);

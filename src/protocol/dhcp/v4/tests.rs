@@ -103,3 +103,18 @@ fn every_prefix_survives() {
     }
     assert_eq!(run(&[1; 300]).weirds.len(), 0);
 }
+
+#[test]
+fn a_message_that_the_snaplen_cut_keeps_its_addresses() {
+    let whole = message(2, [0; 4], [10, 0, 0, 9], &[&[53, 1, 5]]);
+    let cut = |port, len| {
+        let sent = orig(&whole[..len]).of(whole.len());
+        Bench::udp(67).source_port(port).run(&[sent])
+    };
+    let run = cut(68, 54);
+    let r = run.records::<DhcpRecord>()[0];
+    assert_eq!((r.message_type, r.assigned_ip), (None, Some(Ip::v4([10, 0, 0, 9]))));
+    assert_eq!(r.client_mac.map(|m| m.to_string()).as_deref(), Some("00:0b:82:01:fc:42"));
+    assert!(cut(4000, 54).records::<DhcpRecord>().is_empty());
+    assert!(cut(68, 43).records::<DhcpRecord>().is_empty());
+}

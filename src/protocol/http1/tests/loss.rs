@@ -42,6 +42,17 @@ fn heads_that_the_snaplen_cut_keep_their_complete_lines() {
 }
 
 #[test]
+fn a_request_line_that_the_snaplen_cut_keeps_what_it_asked_for() {
+    let mut f = Flow::default();
+    f.ask(b"GET /service/update2/crx?os=mac&arch=x86&prodver").gap(Side::Orig, 360).answer(OK).end();
+    assert_eq!(f.statuses(), [(Some("/service/update2/crx?os=mac&arch=x86&prodver"), Some(200))]);
+    assert!(!f.rows[0].complete);
+    let mut f = Flow::default();
+    f.ask(b"GE").gap(Side::Orig, 360).answer(OK).end();
+    assert_eq!(f.statuses(), [(None, Some(200))]);
+}
+
+#[test]
 fn loss_in_a_body_is_stepped_over() {
     let mut f = Flow::default();
     f.ask(GET)

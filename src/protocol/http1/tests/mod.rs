@@ -450,3 +450,27 @@ fn a_login_by_ntlm_over_three_exchanges() {
         assert_eq!(users, [None, None, Some("CORP\\alice")]);
     }
 }
+
+#[test]
+fn a_packed_body_is_hashed_as_it_is_kept() {
+    use std::io::Write;
+    let page = b"<!DOCTYPE html><html>".repeat(300);
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(&page).unwrap();
+    let packed = packer.finish().unwrap();
+    for (encoding, whole) in [("gzip", true), ("br", false)] {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {}\r\n\r\n",
+            packed.len()
+        );
+        let mut f = Flow::default();
+        f.ask(GET).answer(head.as_bytes());
+        for piece in packed.chunks(50) {
+            f.answer(piece);
+        }
+        let file = &f.files[0];
+        assert_eq!((file.seen_bytes, file.declared_bytes), (packed.len() as u64, Some(packed.len() as u64)));
+        assert_eq!(file.sha256, whole.then(|| Sha256::digest(&page).into()));
+        assert_eq!(file.mime == Some("text/html"), whole);
+    }
+}

@@ -54,7 +54,13 @@ pub(super) struct State {
     users: VecDeque<(u64, Box<str>)>,
     trees: VecDeque<Tree>,
     files: VecDeque<OpenFile>,
+    /// Key of the last transaction whose second part was told.
+    secondary: Option<u64>,
 }
+
+/// An answer of SMB1 to a command that servers do not implement: an implant that lives in the server answers with this much added to the
+/// number of the request: it did as told, did not understand, or had no memory.
+const IMPLANT_STEPS: [u64; 3] = [0x10, 0x20, 0x30];
 
 impl State {
     /// Not even the version was agreed, and `version` is the family at hand.
@@ -69,6 +75,11 @@ impl State {
     pub(super) fn login(&mut self, session: u64) -> Box<Login> {
         let known = self.logins.iter().position(|(id, _)| *id == session && session != 0);
         known.and_then(|i| self.logins.remove(i)).map(|(_, login)| login).unwrap_or_default()
+    }
+
+    /// Is this the first second part of the transaction with this key?
+    pub(super) fn is_first_secondary(&mut self, key: u64) -> bool {
+        self.secondary.replace(key) != Some(key)
     }
 
     /// A request.
@@ -93,7 +104,16 @@ impl State {
                 || {
                     // The answer of version 2 to a question of version 1.
                     let negotiating = |w: &Waiting| matches!(w.ask.what, What::Negotiate(_));
-                    if is_negotiate { self.waiting.iter().position(negotiating) } else { None }
+                    let implanted = |w: &Waiting| {
+                        w.ask.command == SESSION_SETUP2
+                            && IMPLANT_STEPS.iter().any(|step| w.head.key.saturating_add(*step) == head.key)
+                            && w.head.side != head.side
+                    };
+                    if is_negotiate {
+                        self.waiting.iter().position(negotiating)
+                    } else {
+                        self.waiting.iter().position(implanted)
+                    }
                 },
             );
         let Some(waiting) = at.and_then(|i| self.waiting.remove(i)) else { return };
@@ -180,6 +200,10 @@ impl State {
         row.new_name = waiting.ask.new_name.as_deref().map(Into::into);
         row.is_directory = file.and_then(|f| f.directory);
         row.size = waiting.ask.size;
+        row.transaction_bytes = waiting.ask.announced;
+        if matches!(waiting.ask.command, SESSION_SETUP2 | "nt_transact" | "trans2_secondary") {
+            row.multiplex = [Some(multiplex(waiting.head.key)), None];
+        }
         if let What::Negotiate(guid) = waiting.ask.what {
             row.client_guid = guid;
         }
@@ -215,6 +239,8 @@ impl State {
         row.status = Some(status);
         row.rtt = Some(out.at.ts.since(waiting.at.ts));
         row.signed |= head.signed;
+        let [asked, answered] = &mut row.multiplex;
+        *answered = asked.and(Some(multiplex(head.key)));
         row.action = waiting.ask.action.filter(|_| success);
         let id = match waiting.ask.file {
             Some(Handle::Of(id)) => Some(id),
@@ -381,6 +407,14 @@ impl State {
             self.left_open(file, out);
         }
     }
+}
+
+/// The command that no server implements.
+const SESSION_SETUP2: &str = "trans2_session_setup";
+
+/// The multiplex number in the key of an SMB1 message.
+fn multiplex(key: u64) -> u16 {
+    (key & 0xffff) as u16
 }
 
 fn forget_oldest<T>(list: &mut VecDeque<T>, cap: usize, out: &mut Output<'_>) {

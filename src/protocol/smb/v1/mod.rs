@@ -39,6 +39,7 @@ mod command {
     pub(super) const READ: u8 = 0x2e;
     pub(super) const WRITE: u8 = 0x2f;
     pub(super) const TRANSACTION2: u8 = 0x32;
+    pub(super) const TRANSACTION2_SECONDARY: u8 = 0x33;
     pub(super) const TREE_DISCONNECT: u8 = 0x71;
     pub(super) const NEGOTIATE: u8 = 0x72;
     pub(super) const SESSION_SETUP: u8 = 0x73;
@@ -308,7 +309,15 @@ fn request(
             }
         }
         command::TRANSACTION2 => transaction2(&mut ask, b)?,
-        command::NT_TRANSACT => ask.command = "nt_transact",
+        // The first of them only: an overlong transaction has dozens, and none is answered by itself.
+        command::TRANSACTION2_SECONDARY if state.is_first_secondary(head.key) => {
+            ask.command = "trans2_secondary";
+            ask.announced = le16(w, 2).map(u32::from);
+        }
+        command::NT_TRANSACT => {
+            ask.command = "nt_transact";
+            ask.announced = le32(w, 7);
+        }
         _ => return None,
     }
     state.ask(head, ask, out);

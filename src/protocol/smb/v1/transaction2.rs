@@ -37,7 +37,10 @@ pub(super) fn transaction2(ask: &mut Ask, b: &Block<'_>) -> Option<()> {
             "trans2_create_directory"
         }
         // Reserved, and never implemented: what speaks it is no client.
-        0x0e => "trans2_session_setup",
+        0x0e => {
+            ask.announced = le16(w, 2).map(u32::from);
+            "trans2_session_setup"
+        }
         0x10 => {
             ask.name = text(2);
             "trans2_get_dfs_referral"

@@ -1,0 +1,263 @@
+use super::super::testing::*;
+use super::*;
+use crate::detect::{Config, Outcome};
+use crate::model::anomaly::{Anomaly, Severity};
+use crate::model::flow::ip_protocol;
+use crate::model::ids::CaptureId;
+use crate::model::syn::SynShape;
+
+fn found(flows: impl IntoIterator<Item = FlowFact>) -> Vec<Anomaly> {
+    Bench::new(&META).flows(flows).end()
+}
+
+fn kinds(flows: impl IntoIterator<Item = FlowFact>) -> Vec<&'static str> {
+    Bench::new(&META).flows(flows).kinds()
+}
+
+fn vertical(n: u16, gap: f64) -> impl Iterator<Item = FlowFact> {
+    (0..n).map(move |i| refused(u64::from(i) + 1, f64::from(i) * gap, inside(1), inside(2), 1_000 + i))
+}
+
+/// A packet with these flags that nobody answered, or a RST.
+fn bare(n: u64, port: u16, flags: u8, history: &str) -> FlowFact {
+    let mut f = tcp(n, n as f64, inside(1), inside(2), port, "OTH", history);
+    (f.orig.tcp_flags, f.orig.packets) = (flags, 1);
+    f
+}
+
+#[test]
+fn a_vertical_scan_is_one_row_with_its_ports() {
+    let mut flows: Vec<FlowFact> = vertical(1_000, 0.01).collect();
+    flows.push(tcp(2_000, 5.0, inside(1), inside(2), 22, "RSTO", "ShR"));
+    flows.push(unanswered(2_001, 5.0, inside(1), inside(2), 25));
+    for f in &mut flows {
+        f.syn = SynShape::read(50, 1_024, b"\x02\x04\x05\xb4");
+    }
+    let all = found(flows);
+    assert_eq!(all.len(), 1, "{all:?}");
+    let a = &all[0];
+    assert_eq!((a.kind.name, a.src, a.dst), ("port_scan_vertical", Some(inside(1)), Some(inside(2))));
+    assert_eq!(
+        a.title,
+        "10.0.0.1 tried 1,002 TCP ports of 10.0.0.2 in 10 s: 1 open, 1000 closed, 1 filtered (SYN scan)"
+    );
+    assert_eq!((a.severity, a.count, a.flows.len()), (Severity::Medium, 1_002, 25));
+    assert!(a.confidence > 0.9, "{}", a.confidence);
+    assert_eq!(a.details["open_ports"], serde_json::json!([22]));
+    assert_eq!(a.details["filtered_ports"], serde_json::json!([25]));
+    assert_eq!((a.details["technique"].as_str(), a.details["tool"].as_str()), (Some("syn"), Some("nmap")));
+}
+
+#[test]
+fn thresholds_decide() {
+    assert!(kinds(vertical(14, 2.0)).is_empty());
+    assert_eq!(kinds(vertical(15, 2.0)), ["port_scan_vertical"]);
+    assert_eq!(kinds(vertical(8, 0.1)), ["port_scan_vertical"], "at once");
+    assert!(kinds(vertical(7, 0.1)).is_empty());
+    let mut config = Config::default();
+    config.set("port_scan", "ports", 100.0);
+    config.set("port_scan", "walk_failures", 1e6);
+    assert!(
+        Bench::with(&META, &config).flows(vertical(40, 0.1)).kinds().is_empty(),
+        "`fast_ports` moves along"
+    );
+    assert_eq!(Bench::with(&META, &config).flows(vertical(100, 0.1)).kinds(), ["port_scan_vertical"]);
+}
+
+#[test]
+fn order_of_arrival_decides_nothing() {
+    let mut flows: Vec<FlowFact> = vertical(15, 3.0).collect();
+    flows.reverse();
+    assert_eq!(kinds(flows), ["port_scan_vertical"]);
+}
+
+#[test]
+fn odd_first_packets_need_few() {
+    let mix = [bare(1, 3_390, 1, "Fr"), bare(2, 3_391, 0, "r"), bare(3, 3_392, 0x29, "Fr")];
+    assert_eq!(kinds(mix), ["port_scan_vertical"]);
+    let xmas = |n: u64| (1..=n).map(|i| bare(i, 80 + i as u16, 0x29, "F"));
+    assert_eq!(found(xmas(3))[0].details["technique"], "xmas");
+    assert!(kinds(xmas(2)).is_empty());
+    assert!(kinds((1..=9).map(|i| bare(i, 80, 0x29, "F"))).is_empty(), "one port again and again");
+    let stray = (1..=9).map(|i| bare(i, 80 + i as u16, 0x11, "F"));
+    assert!(kinds(stray).is_empty(), "nine stray FIN+ACKs");
+    let acks = (1..=20).map(|i| bare(i, 80 + i as u16, 0x10, "Ar"));
+    assert_eq!(found(acks)[0].details["technique"], "ack");
+}
+
+#[test]
+fn horizontal_scans() {
+    let sweep = |n: u8, port| {
+        (0..n).map(move |i| unanswered(u64::from(i) + 1, f64::from(i), inside(200), inside(i), port))
+    };
+    assert_eq!(kinds(sweep(10, 445)), ["port_scan_horizontal"]);
+    let all = found(sweep(25, 8_081));
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert_eq!((all[0].kind.name, all[0].dst_port), ("port_scan_horizontal", Some(8_081)));
+    assert_eq!(all[0].details["targets"], 25);
+    let out = (0..30).map(|i| unanswered(u64::from(i) + 1, 1.0, inside(1), outside(i), 23));
+    assert_eq!(found(out)[0].severity, Severity::High, "it leaves the network");
+}
+
+#[test]
+fn a_block_scan_is_one_row_whatever_its_size() {
+    let flows = (0..60u16).flat_map(|port| (0..60u8).map(move |host| (port, host))).enumerate().map(
+        |(n, (port, host))| refused(n as u64 + 1, n as f64 * 0.001, inside(250), inside(host), 100 + port),
+    );
+    let all = found(flows);
+    let block = all.iter().find(|a| a.kind.name == "port_scan_block").unwrap();
+    assert!(all.len() <= 17, "{}", all.len());
+    let random = (0..5_000u32).map(|n| {
+        let [_, _, a, b] = n.wrapping_mul(2_654_435_761).to_be_bytes();
+        unanswered(
+            u64::from(n) + 1,
+            f64::from(n) * 0.001,
+            inside(250),
+            Ip::v4([10, 1, a, b]),
+            (n.wrapping_mul(40_503) % 65_535) as u16,
+        )
+    });
+    assert_eq!(kinds(random), ["port_scan_block"], "no port and no host twice");
+    assert!(block.count > 3_000 && block.details["targets"] == 60);
+}
+
+#[test]
+fn slow_scans_walk() {
+    let slow = |n: u8| {
+        (0..n)
+            .map(|i| unanswered(u64::from(i) + 1, f64::from(i) * 3_600.0, inside(1), inside(100 + i), 5_000))
+    };
+    assert_eq!(kinds(slow(11)), ["port_scan_slow"], "the first host of a high port does not count");
+    assert!(kinds(slow(10)).is_empty());
+    let mixed = (0..40u8).map(|i| {
+        let (n, t) = (u64::from(i) + 1, f64::from(i) * 3_600.0);
+        if i % 2 == 0 {
+            unanswered(n, t, inside(1), inside(100 + i), 80)
+        } else {
+            used(n, t, inside(1), inside(100 + i), 80, "http")
+        }
+    });
+    assert!(kinds(mixed).is_empty(), "half of it works");
+    let outside_in = (0..9).map(|i| unanswered(i + 1, i as f64 * 700.0, outside(1), inside(i as u8), 445));
+    let all = found(outside_in);
+    assert_eq!((all[0].kind.name, all[0].severity), ("port_scan_slow", Severity::Low));
+}
+
+#[test]
+fn other_transports() {
+    let udp_scan = (0..20u16).map(|i| {
+        let mut f = udp(u64::from(i) + 1, f64::from(i), inside(1), inside(2), 100 + i, (1, 0));
+        f.icmp_error = (i % 3 == 0).then_some((3, 3));
+        f
+    });
+    assert_eq!(found(udp_scan)[0].details["technique"], "udp");
+    let protocols = (0..12u8).map(|i| {
+        let mut f = udp(u64::from(i) + 1, 1.0, inside(1), inside(2), 0, (1, 0));
+        f.tuple.protocol = 60 + i;
+        f
+    });
+    let all = found(protocols);
+    assert_eq!(
+        (all[0].kind.name, all[0].details["technique"].as_str()),
+        ("port_scan_vertical", Some("ip_protocol"))
+    );
+    let sctp = (0..20u16).map(|i| {
+        let mut f = refused(u64::from(i) + 1, 1.0, inside(1), inside(2), 100 + i);
+        f.tuple.protocol = ip_protocol::SCTP;
+        f.resp.packets = 1;
+        f
+    });
+    assert_eq!(found(sctp)[0].details["technique"], "sctp");
+}
+
+#[test]
+fn innocent_twins_stay_quiet() {
+    // One port retried, and a dead proxy.
+    assert!(kinds((0..200).map(|n| unanswered(n + 1, n as f64, inside(1), outside(2), 8_080))).is_empty());
+    // A busy browser with some dead ends, a gateway.
+    let browser = (0..400u64).map(|n| {
+        let (to, t) = (outside((n % 200) as u8), n as f64 * 0.5);
+        if n % 8 == 0 {
+            unanswered(n + 1, t, inside(1), to, 443)
+        } else {
+            used(n + 1, t, inside(1), to, 443, "tls")
+        }
+    });
+    assert!(kinds(browser).is_empty());
+    // Backscatter: answers to what was never asked.
+    let backscatter = (0..99u8).map(|n| tcp(u64::from(n) + 1, 1.0, inside(n), outside(1), 80, "OTH", "^h"));
+    assert!(kinds(backscatter).is_empty());
+    // One half of the route: acknowledged without an answer.
+    let half = (0..99u8).map(|n| tcp(u64::from(n) + 1, 1.0, inside(1), outside(n), 443, "S0", "SADF"));
+    assert!(kinds(half).is_empty());
+    // Peers with one high port each, known or not.
+    let peers = (0..200u16)
+        .map(|n| unanswered(u64::from(n) + 1, f64::from(n), inside(1), outside(n as u8), 10_000 + 37 * n));
+    assert!(kinds(peers).is_empty());
+    let known = (0..200u16).map(|n| {
+        let mut f = udp(u64::from(n) + 1, f64::from(n), inside(1), outside(n as u8), 6_881, (1, 0));
+        f.service = Some("bittorrent");
+        f
+    });
+    assert!(kinds(known).is_empty());
+    let unknown = (0..200u16).map(|n| {
+        let port = if n % 2 == 0 { 6_346 } else { 20_000 + n };
+        udp(u64::from(n) + 1, f64::from(n), inside(1), outside(n as u8), port, (1, 0))
+    });
+    assert!(kinds(unknown).is_empty());
+    // A traceroute and a resolver seen from one side.
+    let trace = (0..90u16).map(|n| {
+        let mut f = udp(u64::from(n) + 1, 1.0, inside(1), outside(1), 33_434 + n, (1, 0));
+        f.orig.first_ttl = 1 + n as u8 / 3;
+        f
+    });
+    assert!(kinds(trace).is_empty());
+    assert!(
+        kinds((0..99u8).map(|n| udp(u64::from(n) + 1, 1.0, inside(1), outside(n), 53, (1, 0)))).is_empty()
+    );
+    // A capture that begins in the middle of connections.
+    let midstream = (0..99u8).map(|n| tcp(u64::from(n) + 1, 1.0, inside(1), outside(n), 443, "OTH", "Aa"));
+    assert!(kinds(midstream).is_empty());
+    // An FTP client: many ports of one server, all open.
+    assert!(
+        kinds((0..99u16).map(|n| used(u64::from(n) + 1, 1.0, inside(1), outside(1), 50_000 + n, "ftp_data")))
+            .is_empty()
+    );
+}
+
+#[test]
+fn unknown_peers_are_a_hint() {
+    let fan = (0..100u8)
+        .map(|n| udp(u64::from(n) + 1, f64::from(n), inside(1), outside(n), 16_464, (1, u64::from(n % 2))));
+    let all = found(fan);
+    assert_eq!((all[0].kind.name, all[0].severity), ("port_scan_horizontal", Severity::Low));
+}
+
+#[test]
+fn many_sources_stay_in_their_cap_and_the_scanner_stays() {
+    let mut bench = Bench::new(&META);
+    bench.flows(vertical(15, 1.0));
+    let spoofed = (0..8_000u32).map(|n| {
+        let [_, a, b, c] = n.to_be_bytes();
+        unanswered(u64::from(n) + 100, f64::from(n) * 0.001, Ip::v4([198, a, b, c]), inside(9), 80)
+    });
+    bench.flows(spoofed);
+    assert!(bench.detector.evicted() > 7_000);
+    bench.flows((0..10).map(|i| refused(90_000 + u64::from(i), 30.0, inside(1), inside(2), 3_000 + i)));
+    bench.detector.finish(&mut bench.found);
+    let all = bench.found.take(CaptureId(1), 0.5, 0.0);
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].details["ports"], 25, "it still grows");
+}
+
+#[test]
+fn outcomes_are_told_by_history() {
+    let read = |state, history| {
+        probe::read(&tcp(1, 1.0, inside(1), inside(2), 80, state, history)).map(|p| p.outcome)
+    };
+    assert_eq!(read("S0", "S"), Some(Outcome::Filtered));
+    assert_eq!(read("REJ", "Sr"), Some(Outcome::Closed));
+    assert_eq!(read("RSTO", "ShR"), Some(Outcome::Open));
+    assert_eq!(read("SF", "ShADadFf"), Some(Outcome::Open));
+    assert_eq!(read("S0", "SA"), None);
+}

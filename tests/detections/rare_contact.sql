@@ -1,0 +1,10 @@
+-- fires: an unknown protocol on a port of its own, without a name
+INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (8219 AS dst_port) FROM some_flows(3);
+-- fires: a name that anybody gets in a minute
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE ('tls' AS service, 'content' AS service_source, 'evil.duckdns.org' AS hostname, 'dns' AS hostname_source, 'evil.duckdns.org' AS domain) FROM some_flows(3);
+-- quiet: a web site that only one host visits
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE ('tls' AS service, 'content' AS service_source, 'www.example.com' AS hostname, 'content' AS hostname_source, 'example.com' AS domain) FROM some_flows(3);
+-- quiet: the same odd place, used by two hosts
+INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (8219 AS dst_port, '10.0.0.' || i AS src_ip) FROM some_flows(2);
