@@ -316,3 +316,6 @@ impl Detector for Access {
         self.hosts.evicted()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -295,3 +295,6 @@ impl Detector for Commands {
         self.pairs.evicted()
     }
 }
+
+#[cfg(test)]
+mod tests;
