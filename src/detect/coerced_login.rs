@@ -90,7 +90,10 @@ impl Detector for Coerced {
         });
         if back && is_machine(s.username.as_deref()) {
             // Steps of a login that goes on have an answer of their own and are not counted.
-            if status.is_success() || status.to_string() == "STATUS_ACCESS_DENIED" || status.to_string() == "STATUS_LOGON_FAILURE" {
+            if status.is_success()
+                || status.to_string() == "STATUS_ACCESS_DENIED"
+                || status.to_string() == "STATUS_LOGON_FAILURE"
+            {
                 return self.back(r, dst, src, !status.is_success(), found);
             }
             return;
@@ -126,7 +129,10 @@ impl Coerced {
         }
         f.lower("the_call_itself_is_not_seen");
         f.detail("exploit", "coerced_login");
-        f.title = format!("{forced} logs in {} times at {by}, which had just logged in there (forced login)", pair.back);
+        f.title = format!(
+            "{forced} logs in {} times at {by}, which had just logged in there (forced login)",
+            pair.back
+        );
     }
 }
 
@@ -161,7 +167,10 @@ mod tests {
         }
         let found = bench.end();
         assert_eq!((found.len(), found[0].count, found[0].severity), (1, 23, Severity::Medium));
-        assert_eq!(found[0].title, "10.0.0.80 logs in 23 times at 10.0.0.15, which had just logged in there (forced login)");
+        assert_eq!(
+            found[0].title,
+            "10.0.0.80 logs in 23 times at 10.0.0.15, which had just logged in there (forced login)"
+        );
     }
 
     #[test]
@@ -169,10 +178,16 @@ mod tests {
         let mut bench = Bench::new(&META);
         for n in 0..30 {
             let at = n as f64 * 100.0;
-            bench.records([login(1 + n, at, 1, 2, "D\\anna", OK), login(100 + n, at + 1.0, 2, 1, "D\\bert", OK)]);
+            bench.records([
+                login(1 + n, at, 1, 2, "D\\anna", OK),
+                login(100 + n, at + 1.0, 2, 1, "D\\bert", OK),
+            ]);
         }
         for n in 0..4 {
-            bench.records([login(200 + n, 9_000.0, 3, 4, "D\\anna", OK), login(300 + n, 9_001.0, 4, 3, "D\\PC4$", OK)]);
+            bench.records([
+                login(200 + n, 9_000.0, 3, 4, "D\\anna", OK),
+                login(300 + n, 9_001.0, 4, 3, "D\\PC4$", OK),
+            ]);
         }
         // Nobody logged in before.
         (0..30).for_each(|n| drop(bench.records([login(400 + n, 9_500.0, 6, 5, "", DENIED)])));

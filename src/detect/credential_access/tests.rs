@@ -13,7 +13,12 @@ fn put(n: u64, src: u8, dst: u8, r: impl Record) -> RecordFact {
 
 fn call(n: u64, src: u8, dst: u8, interface: u128, opnum: u16) -> RecordFact {
     let interface = Some((Uuid(interface.to_be_bytes()), 4, 0));
-    put(n, src, dst, DcerpcRecord { kind: "call", interface, opnum: Some(opnum), rtt: Some(1), ..DcerpcRecord::default() })
+    put(
+        n,
+        src,
+        dst,
+        DcerpcRecord { kind: "call", interface, opnum: Some(opnum), rtt: Some(1), ..DcerpcRecord::default() },
+    )
 }
 
 fn ticket(n: u64, service: &str, etype: i64, reply: i64, offered: &[i64]) -> RecordFact {
@@ -56,7 +61,12 @@ fn exchange(
 #[test]
 fn replication_by_a_host_that_is_none() {
     let mut bench = Bench::new(&META);
-    bench.records([call(1, 5, 1, DRSUAPI, 0), call(2, 5, 1, DRSUAPI, 12), call(3, 5, 1, DRSUAPI, 3), call(4, 5, 1, DRSUAPI, 3)]);
+    bench.records([
+        call(1, 5, 1, DRSUAPI, 0),
+        call(2, 5, 1, DRSUAPI, 12),
+        call(3, 5, 1, DRSUAPI, 3),
+        call(4, 5, 1, DRSUAPI, 3),
+    ]);
     let found = bench.end();
     assert_eq!((found.len(), found[0].severity, found[0].count), (1, Severity::High, 2));
     assert!(found[0].title.starts_with("10.0.0.5 replicates the domain from 10.0.0.1"));
@@ -94,7 +104,11 @@ fn tickets_of_the_old_kind_in_numbers() {
 fn old_networks_and_machines_are_quiet() {
     let mut bench = Bench::new(&META);
     bench.records((1..5).map(|n| ticket(n, &format!("cifs/file{n}"), 23, 23, &[23])));
-    bench.records([ticket(6, "krbtgt/D", 23, 18, &[18]), ticket(7, "PC7$", 23, 18, &[18]), ticket(8, "cifs/x", 18, 18, &[18, 23])]);
+    bench.records([
+        ticket(6, "krbtgt/D", 23, 18, &[18]),
+        ticket(7, "PC7$", 23, 18, &[18]),
+        ticket(8, "cifs/x", 18, 18, &[18, 23]),
+    ]);
     // Many over hours are a working day.
     bench.records((1..40).map(|n| ticket(10 + n * 400, &format!("cifs/srv{n}"), 23, 23, &[23])));
     assert!(bench.kinds().is_empty());
@@ -102,7 +116,9 @@ fn old_networks_and_machines_are_quiet() {
 
 #[test]
 fn logins_without_proof() {
-    let login = |n: u64, client: &str, proofs: &[i64]| exchange(n, Exchange::As, client, "krbtgt/D", 18, 23, &[23], proofs);
+    let login = |n: u64, client: &str, proofs: &[i64]| {
+        exchange(n, Exchange::As, client, "krbtgt/D", 18, 23, &[23], proofs)
+    };
     let mut bench = Bench::new(&META);
     bench.records([login(1, "anna", &[2]), login(2, "PC7$", &[])]);
     assert!(bench.kinds().is_empty());
@@ -116,11 +132,20 @@ fn logins_without_proof() {
 #[test]
 fn the_database_and_lists_of_accounts() {
     let close = |n: u64, name: &str, read| {
-        let smb = SmbRecord { command: "close", file_name: Some(name.into()), read_bytes: Some(read), ..SmbRecord::default() };
+        let smb = SmbRecord {
+            command: "close",
+            file_name: Some(name.into()),
+            read_bytes: Some(read),
+            ..SmbRecord::default()
+        };
         put(n, 5, 1, smb)
     };
     let mut bench = Bench::new(&META);
-    bench.records([close(1, "docs\\system", 10), close(2, "Windows\\NTDS\\ntds.dit", 0), call(3, 5, 1, SAMR, 17)]);
+    bench.records([
+        close(1, "docs\\system", 10),
+        close(2, "Windows\\NTDS\\ntds.dit", 0),
+        call(3, 5, 1, SAMR, 17),
+    ]);
     assert!(bench.kinds().is_empty());
     bench.records([close(4, "Windows\\NTDS\\ntds.dit", 90_000), call(5, 5, 1, SAMR, 13)]);
     let found: Vec<_> = bench.end().into_iter().map(|a| a.severity).collect();

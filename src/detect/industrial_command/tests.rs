@@ -51,7 +51,10 @@ fn from_outside_any_write_is_bad() {
     bench.records([modbus(1, outside(1), 6, 1)]);
     let found = bench.end();
     assert_eq!(found[0].severity, Severity::High);
-    assert_eq!(found[0].title, "203.0.113.1 writes to the modbus device 10.0.0.9 (1 commands, such as write_single_register)");
+    assert_eq!(
+        found[0].title,
+        "203.0.113.1 writes to the modbus device 10.0.0.9 (1 commands, such as write_single_register)"
+    );
 }
 
 #[test]

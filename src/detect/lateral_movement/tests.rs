@@ -54,14 +54,21 @@ fn a_program_in_admin_and_the_service_that_starts_it() {
     ]);
     let found = bench.end();
     assert_eq!((found.len(), found[0].severity), (1, Severity::High));
-    assert_eq!(found[0].title, "10.0.0.1 writes x7.exe to ADMIN$ on 10.0.0.2 and installs a service on 10.0.0.2");
+    assert_eq!(
+        found[0].title,
+        "10.0.0.1 writes x7.exe to ADMIN$ on 10.0.0.2 and installs a service on 10.0.0.2"
+    );
     assert!(found[0].confidence > 0.9);
 }
 
 #[test]
 fn the_start_long_after_is_another_matter() {
     let mut bench = Bench::new(&META);
-    bench.records([file(1, "x.exe", Side::Orig), smb(1, "close", "\\\\b\\tools", "x.exe", 9, 0), call(2_000, SVCCTL, 12, None)]);
+    bench.records([
+        file(1, "x.exe", Side::Orig),
+        smb(1, "close", "\\\\b\\tools", "x.exe", 9, 0),
+        call(2_000, SVCCTL, 12, None),
+    ]);
     assert_eq!(bench.end()[0].severity, Severity::Medium);
 }
 
@@ -77,7 +84,10 @@ fn work_with_files_is_none() {
         call(5, SVCCTL, 6, None),
         call(6, WBEM, 20, None),
     ]);
-    assert!(bench.kinds().is_empty(), "a client reads a program from a share; a monitor asks for services and by WMI");
+    assert!(
+        bench.kinds().is_empty(),
+        "a client reads a program from a share; a monitor asks for services and by WMI"
+    );
 }
 
 #[test]
@@ -89,7 +99,10 @@ fn one_sign_is_mild_and_a_known_tool_is_not() {
     bench.records([call(1, WBEM, 24, None)]);
     assert_eq!(bench.end()[0].severity, Severity::Medium);
     let mut bench = Bench::new(&META);
-    bench.records([file(1, "t\\Mimikatz.exe", Side::Resp), smb(1, "close", "\\\\b\\c$", "t\\Mimikatz.exe", 0, 9)]);
+    bench.records([
+        file(1, "t\\Mimikatz.exe", Side::Resp),
+        smb(1, "close", "\\\\b\\c$", "t\\Mimikatz.exe", 0, 9),
+    ]);
     assert_eq!(bench.end()[0].severity, Severity::High);
     let mut bench = Bench::new(&META);
     let mut from_outside = call(1, WBEM, 24, None);
@@ -101,7 +114,11 @@ fn one_sign_is_mild_and_a_known_tool_is_not() {
 #[test]
 fn what_is_refused_is_told_as_such() {
     let mut bench = Bench::new(&META);
-    bench.records([file(2, "x.exe", Side::Orig), smb(2, "close", "\\\\b\\ADMIN$", "x.exe", 9, 0), call(3, SVCCTL, 12, Some(5))]);
+    bench.records([
+        file(2, "x.exe", Side::Orig),
+        smb(2, "close", "\\\\b\\ADMIN$", "x.exe", 9, 0),
+        call(3, SVCCTL, 12, Some(5)),
+    ]);
     let found = bench.end();
     assert_eq!(found[0].severity, Severity::High);
     assert!(found[0].title.contains("is refused"), "{}", found[0].title);
@@ -123,7 +140,10 @@ fn a_session_of_remote_powershell() {
     assert!(bench.kinds().is_empty());
     bench.records((4..30).map(http));
     let found = bench.end();
-    assert_eq!((found[0].severity, found[0].title.as_str()), (Severity::Low, "10.0.0.1 gives commands to 10.0.0.2 over WinRM (30 requests)"));
+    assert_eq!(
+        (found[0].severity, found[0].title.as_str()),
+        (Severity::Low, "10.0.0.1 gives commands to 10.0.0.2 over WinRM (30 requests)")
+    );
 }
 
 #[test]
