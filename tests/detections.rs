@@ -1,81 +1,90 @@
-//! Do the detections in SQL run over real captures, and does a user's own rule become a detector?
+//! Is found what a sample shows, and nothing where nothing is?
 //!
-//! What each of them finds and leaves alone is tried beside the store (`src/store/detections/shipped.rs`) with the cases in `tests/detections/`.
+//! ORIGIN.md of each sample says it: `| finding | kind from A to B (why) |`, or `none of medium or above` for an innocent twin.
 
-use crate::support::{Lab, all_samples, root};
-use std::path::PathBuf;
+use crate::support::{Lab, Sample, all_samples};
 
-/// A rule as a user would write it.
-const OWN: &str = "-- name: my_hosts\n-- question: Which hosts began flows?\n-- why: To see that it works.\n-- kind: new_device\n\
-    -- params:\n--   min_flows number 1 Flows, at least; one is enough here.\n\
-    SELECT min(first_ts) AS first_ts, max(last_ts) AS last_ts, src_ip, count(*) AS count FROM flows\n\
-    WHERE capture_id = $capture::BIGINT GROUP BY src_ip HAVING count(*) >= $min_flows::BIGINT;\n";
+/// What a sample must show.
+#[derive(Debug)]
+struct Expected {
+    kind: String,
+    src: Option<String>,
+    dst: Option<String>,
+}
 
-fn shipped() -> usize {
-    let entries = std::fs::read_dir(root().join("queries/detections")).unwrap();
-    entries.filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|e| e == "sql")).count()
+/// The address behind a word, when one plain address stands there.
+fn address(text: &str, word: &str) -> Option<String> {
+    let rest = text.split_once(&format!(" {word} "))?.1;
+    let first = rest.split([' ', ',']).next()?;
+    first.parse::<std::net::IpAddr>().ok().map(|ip| ip.to_string())
+}
+
+fn expected(line: &str) -> Option<Expected> {
+    let (_, rest) = line.split_once('`')?;
+    let (kind, rest) = rest.split_once('`')?;
+    let rest = rest.split_once('(').map_or(rest, |(before, _)| before);
+    Some(Expected { kind: kind.to_owned(), src: address(rest, "from"), dst: address(rest, "to") })
+}
+
+fn check(sample: &Sample, lines: &[String]) -> Vec<String> {
+    let lab = Lab::new();
+    lab.ingest(&[&sample.capture]).expect_codes(&[0, 3]);
+    let found = lab
+        .csv("SELECT kind, severity, src_ip, dst_ip, title FROM anomalies ORDER BY severity_rank DESC, kind");
+    let mut problems = Vec::new();
+    for line in lines {
+        let Some(e) = expected(line) else {
+            assert!(
+                line.starts_with("none"),
+                "samples/{}: a finding that nobody can read: {line}",
+                sample.name
+            );
+            let loud = lab.csv("SELECT kind, severity, title FROM anomalies WHERE severity_rank >= 3");
+            if loud.lines().count() > 1 {
+                problems.push(format!("samples/{}: must stay quiet, but\n{loud}", sample.name));
+            }
+            continue;
+        };
+        // Either end may be the one a detector names first where many are on the other side.
+        let ends: Vec<String> = [&e.src, &e.dst]
+            .into_iter()
+            .flatten()
+            .map(|a| format!("src_ip = '{a}' OR dst_ip = '{a}'"))
+            .collect();
+        let ends = if ends.is_empty() { "true".to_owned() } else { ends.join(" OR ") };
+        let n = lab.value(&format!("SELECT count(*) FROM anomalies WHERE kind = '{}' AND ({ends})", e.kind));
+        if n == "0" {
+            problems.push(format!("samples/{}: {} was not found; found was\n{found}", sample.name, e.kind));
+        }
+        if n.parse::<u32>().unwrap() > 12 {
+            problems
+                .push(format!("samples/{}: {n} findings of {} should be few that grow", sample.name, e.kind));
+        }
+    }
+    problems
 }
 
 #[test]
-fn all_run_over_all_samples_and_say_the_same_again() {
-    let lab = Lab::new();
-    let captures: Vec<PathBuf> = all_samples().into_iter().map(|s| s.capture).collect();
-    let read = lab.ingest(&captures).expect_codes(&[0, 3]);
-    assert!(!read.stderr.contains("queries/"), "{}", read.stderr);
-    let errors = lab.value("SELECT count(*) FROM detector_runs WHERE parameters LIKE '%\"error\"%' OR duration_s IS NULL");
-    assert_eq!(errors, "0", "{}", lab.csv("FROM detector_runs WHERE parameters LIKE '%\"error\"%'"));
-    let ran = lab.value("SELECT count(DISTINCT detector) FROM detector_runs WHERE parameters NOT LIKE '%evicted%'");
-    assert!(ran.parse::<usize>().unwrap() >= shipped(), "{ran} ran");
-
-    let all = "SELECT detector, kind, severity, confidence, src_ip, dst_ip, count, title, details FROM anomalies ORDER BY ALL";
-    let before = lab.csv(all);
-    lab.run(&["detect", "--format", "csv"]).expect_code(0);
-    assert_eq!(lab.csv(all), before, "a second run finds the same");
-    lab.run(&["detect", "--dry-run", "--format", "csv", "-p", "min_score=0.1", "-p", "min_connections=2"]).expect_code(0);
-    assert_eq!(lab.csv(all), before, "a rehearsal writes nothing");
+fn every_sample_finds_what_it_shows_and_no_more() {
+    let mut problems = Vec::new();
+    let mut checked = 0;
+    for sample in all_samples() {
+        let lines = sample.facts("finding");
+        checked += lines.len();
+        problems.extend(check(&sample, &lines));
+    }
+    assert!(checked > 0, "no sample says what it shows");
+    assert!(problems.is_empty(), "{} of {checked} wrong:\n{}", problems.len(), problems.join("\n\n"));
 }
 
 #[test]
-fn a_rule_of_ones_own_is_a_detector() {
-    let lab = Lab::new();
-    lab.run(&["init"]).expect_code(0);
-    let folder = lab.path("rules");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("my_hosts.sql"), OWN).unwrap();
-    std::fs::write(folder.join("bad.sql"), OWN.replace("my_hosts", "bad").replace("new_device", "new_devise")).unwrap();
-    std::fs::write(folder.join("wrong.sql"), OWN.replace("my_hosts", "wrong").replace("FROM flows", "FROM flow")).unwrap();
-    let set = format!("detect.folder={}", folder.display());
-    let sample = all_samples().into_iter().next().unwrap().capture;
-    let read = lab
-        .run(&["--set".as_ref(), set.as_ref(), "ingest".as_ref(), sample.as_os_str()])
-        .expect_codes(&[0, 3]);
-    assert!(read.stderr.contains("bad.sql: line 4 of the header: no kind of finding"), "{}", read.stderr);
-    assert!(read.stderr.contains("wrong.sql: line 7"), "{}", read.stderr);
-    let found = |sql: &str| lab.value(sql).parse::<u64>().unwrap();
-    let mine = found("SELECT count(*) FROM anomalies WHERE detector = 'my_hosts'");
-    assert!(mine > 0 && found("SELECT count(*) FROM flows") > 0);
-
-    // Asked again with another number, what no longer holds goes.
-    let asked = lab.run(&["--set", &set, "detect", "my_hosts", "-p", "min_flows=100000"]).expect_code(0);
-    assert!(asked.stderr.contains("no longer hold"), "{}", asked.stderr);
-    assert_eq!(found("SELECT count(*) FROM anomalies WHERE detector = 'my_hosts'"), 0);
-    let listed = lab.run(&["--set", &set, "detectors"]).expect_code(0);
-    assert!(listed.stdout.contains("my_hosts") && listed.stdout.contains("beacon"), "{}", listed.stdout);
-    assert!(lab.run(&["--set", &set, "detectors", "my_hosts"]).expect_code(0).stdout.contains("min_flows = 1"));
-}
-
-#[test]
-fn what_cannot_be_meant_is_told() {
-    let lab = Lab::new();
-    lab.run(&["init"]).expect_code(0);
-    let unknown = lab.run(&["detect", "beacn"]).expect_code(1);
-    assert!(unknown.stderr.contains("Did you mean beacon?"), "{}", unknown.stderr);
-    let param = lab.run(&["detect", "beacon", "-p", "min_scor=1"]).expect_code(2);
-    assert!(param.stderr.contains("Did you mean min_score?"), "{}", param.stderr);
-    lab.run(&["detect", "beacon", "-p", "min_score=much"]).expect_code(2);
-    lab.run(&["detect", "--since", "yesterday"]).expect_code(2);
-    lab.run(&["detect", "--threshold", "0"]).expect_code(2);
-    lab.run(&["detect", "--capture", "5"]).expect_code(1);
-    lab.run(&["--set", "detect.beacon.min_score=0.9", "detect", "beacon"]).expect_code(0);
-    lab.run(&["--set", "detect.beacon.min_scor=0.9", "detect", "beacon"]).expect_code(2);
+fn lines_of_origin_md_are_understood() {
+    let e = expected("`port_scan_vertical` from 198.51.100.66 to 10.20.0.20 (from 1 to 200)").unwrap();
+    assert_eq!(
+        (e.kind.as_str(), e.src.as_deref(), e.dst.as_deref()),
+        ("port_scan_vertical", Some("198.51.100.66"), Some("10.20.0.20"))
+    );
+    let e = expected("`host_sweep` from 198.51.100.101-115 to many").unwrap();
+    assert_eq!((e.src, e.dst), (None, None));
+    assert!(expected("none of medium or above").is_none());
 }

@@ -1,7 +1,8 @@
 //! The one integration binary: the real program on real captures. One, because linking DuckDB takes long.
 //!
 //! `architecture` floors, headers and lists; `golden` samples in, tables out; `queries` every saved report;
-//! `detections` what each sample must and must not find; `detections` in SQL; `cli` bad input and exit codes; `determinism` threads and containers; `hostile` cut, flipped and lying bytes;
+//! `detections` what each sample must and must not find; `sql_detections` in SQL and a user's own;
+//! `cli` bad input and exit codes; `determinism` threads and containers; `hostile` cut, flipped and lying bytes;
 //! `findings` from a finding to what to do; `faults` kill -9, full disk, read-only folder; `corpus` packet counts against capinfos.
 //! A test that needs a tool or a privilege that is missing says so on stderr and returns.
 #![cfg(feature = "store")]
@@ -21,10 +22,10 @@ mod architecture;
 mod cli;
 mod corpus;
 mod detections;
-mod detections;
 mod determinism;
 mod faults;
 mod findings;
 mod golden;
 mod hostile;
 mod queries;
+mod sql_detections;

@@ -16,6 +16,7 @@ mod checksum;
 mod config;
 mod defrag;
 mod link;
+mod message;
 mod neighbour;
 mod network;
 mod path;
@@ -202,14 +203,24 @@ pub struct IcmpMessage {
     pub seq: u16,
     /// Payload bytes behind the header, on the wire.
     pub payload_len: u32,
-    /// A hash of the captured payload: equal payloads have equal ones.
+    /// Echo: a hash of the captured payload (its first 1,500 bytes): equal payloads have equal ones.
     pub payload_hash: u64,
-    /// Bits per byte of the captured payload, 0 to 8.
+    /// Echo: the same of the 64 bytes behind the first 16, in which pings put the time: it repeats as their pattern does.
+    pub body_hash: u64,
+    /// Echo: bits per byte of the captured payload (its first 1,500 bytes), 0 to 8.
     pub entropy: f32,
     /// Redirect: the gateway to use instead. Router advertisement: the first prefix.
     pub told: Ip,
     /// Redirect: for which destination. Router advertisement: its lifetime in seconds in the last two bytes.
     pub about: Ip,
+}
+
+impl IcmpMessage {
+    /// Router advertisement: seconds for which the sender is a router; 0 = not any more.
+    pub fn lifetime(&self) -> u16 {
+        let [.., high, low] = self.about.0;
+        u16::from_be_bytes([high, low])
+    }
 }
 
 /// What one or many packets decoded to, in packet order. Reused between batches: `clear` keeps the memory.

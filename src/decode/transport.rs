@@ -144,6 +144,7 @@ impl Walk<'_, '_> {
         } else if self.decoder.config.verify_checksums && s.is_whole() && !checksum::holds(self.bytes(s)) {
             self.weird(WeirdKind::BadIcmpChecksum, Detail::Number(u64::from(sum)));
         }
+        self.message(net, &d, s);
         self.out.items.push(d);
         if is_error(v6, kind) {
             self.quoted(net, (kind, code), s.skip(ICMP_HEADER));

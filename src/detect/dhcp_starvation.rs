@@ -3,7 +3,7 @@
 //! Messages of clients (RFC 2131) in one minute: their number and how many different clients they claim to be, by hardware address, transaction and
 //! address. Refuses a site where everybody comes to work: those clients ask twice and say who they are.
 
-use super::window::Recent;
+use super::window::{Busiest, Recent};
 use super::words::{counted, grouped};
 use super::{Detector, Findings, Meta, Params, RecordFact, Scope, Threshold};
 use crate::model::addr::{Ip, Mac};
@@ -46,7 +46,8 @@ pub static META: Meta = Meta {
 struct Message {
     mac: Option<Mac>,
     xid: u32,
-    address: Option<Ip>,
+    address: Ip,
+    to: Ip,
     relay: Option<Ip>,
     named: bool,
     flow: FlowId,
@@ -81,11 +82,14 @@ impl Starvation {
 
     fn judge(&mut self, ts: Timestamp, out: &mut Findings) {
         let (mut clients, mut macs, mut addresses) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let (mut senders, mut receivers) = (Busiest::default(), Busiest::default());
         let (mut n, mut named) = (0usize, 0usize);
         for (_, m) in self.recent.between(ts.plus(-self.window), ts) {
             clients.insert((m.mac, m.xid, m.address, m.relay));
             macs.insert(m.mac);
-            addresses.extend(m.address);
+            addresses.insert(m.address);
+            senders.add(&m.address, 1);
+            receivers.add(&m.to, 1);
             n += 1;
             named += usize::from(m.named);
         }
@@ -109,10 +113,9 @@ impl Starvation {
         }
         found.cover(ts, ts);
         found.set_count(self.n);
-        found.dst = self.server.or(found.dst);
-        if found.src.is_none() && addresses.len() == 1 {
-            found.src = addresses.iter().next().copied();
-        }
+        // Clients without an address send from 0.0.0.0 to everybody.
+        found.src = senders.first().filter(|(_, c)| *c as usize * 2 >= n).map(|(ip, _)| *ip).or(found.src);
+        found.dst = self.server.or(receivers.first().map(|(ip, _)| *ip)).or(found.dst);
         // The greatest minute stays.
         if found.count() > self.messages as u64 && n < self.messages {
             return;
@@ -161,11 +164,11 @@ impl Detector for Starvation {
         if !dhcp.message_type.is_some_and(|t| CLIENT.contains(&t)) {
             return;
         }
-        let none = r.tuple.src.wire().iter().all(|b| *b == 0);
         let message = Message {
             mac: dhcp.client_mac,
             xid: dhcp.xid,
-            address: (!none).then_some(r.tuple.src),
+            address: r.tuple.src,
+            to: r.tuple.dst,
             relay: dhcp.relay_ip,
             named: dhcp.fingerprint.is_some(),
             flow: r.flow_id,

@@ -9,26 +9,41 @@
 //! late. Nothing happens on a clock: a detector acts when a fact comes, and at the end. Read `fact` and `finding` next.
 
 pub mod amplification;
+pub mod arp_spoof;
 pub mod arp_sweep;
 pub mod coerced_login;
 pub mod config;
 pub mod credential_access;
 pub mod dhcp_starvation;
+pub mod dns_spoof;
 pub mod exploits;
 pub mod fact;
 pub mod finding;
 pub mod flood;
+pub mod guessing;
 pub mod host_sweep;
+pub mod icmp_redirect;
+pub mod icmp_tunnel;
 pub mod industrial_command;
 pub mod lateral_movement;
 pub mod meta;
+pub mod mining;
+pub mod name_poisoning;
+pub mod nonstandard_port;
+pub mod obsolete_protocol;
 pub mod os_probe;
 pub mod port_scan;
 pub mod port_scan_distributed;
+pub mod remote_access_tool;
 pub mod request_flood;
 pub mod reverse_shell;
+pub mod rogue_dhcp;
+pub mod rogue_router;
 pub mod slow_http;
 pub mod stats;
+pub mod suspicious_user_agent;
+pub mod tor;
+pub mod web_attack;
 pub mod window;
 pub mod words;
 
@@ -68,6 +83,9 @@ pub trait Detector: Send {
 /// Every streaming detector, one line an entry, in the order in which they are shown.
 #[rustfmt::skip] // one line an entry
 pub static ALL: &[&Meta] = &[
+    &mining::META,
+    &guessing::META,
+    &guessing::spread::META,
     &port_scan::META,
     &port_scan_distributed::META,
     &host_sweep::META,
@@ -85,6 +103,19 @@ pub static ALL: &[&Meta] = &[
     &credential_access::META,
     &reverse_shell::META,
     &industrial_command::META,
+    &arp_spoof::META,
+    &rogue_dhcp::META,
+    &rogue_router::META,
+    &icmp_redirect::META,
+    &name_poisoning::META,
+    &dns_spoof::META,
+    &icmp_tunnel::META,
+    &web_attack::META,
+    &suspicious_user_agent::META,
+    &nonstandard_port::META,
+    &obsolete_protocol::META,
+    &tor::META,
+    &remote_access_tool::META,
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::fact::History;
 use super::{Config, Detector, Findings, FlowFact, Meta, Params, RecordFact};
+use crate::decode::{Arp, IcmpMessage};
 use crate::model::addr::{Ip, Mac};
 use crate::model::anomaly::Anomaly;
 use crate::model::flow::{EndReason, ServiceSource, SideTotals, Tuple, ip_protocol};
@@ -109,6 +110,48 @@ pub(crate) fn udp(n: u64, seconds: f64, src: Ip, dst: Ip, port: u16, packets: (u
     f
 }
 
+/// Who has `wanted`, and by whom it is asked.
+pub(crate) fn who_has(seconds: f64, mac: u8, sender: Ip, wanted: Ip) -> Arp {
+    let (sender_mac, target_mac) = (Mac([2, 0, 0, 0, 0, mac]), Mac::NONE);
+    Arp {
+        ts: at(seconds),
+        packet: 1,
+        operation: 1,
+        sender_mac,
+        sender_ip: sender,
+        target_mac,
+        target_ip: wanted,
+    }
+}
+
+/// `sender` is at the link address that ends in `mac`, told to `to`.
+pub(crate) fn is_at(seconds: f64, mac: u8, sender: Ip, to: Ip) -> Arp {
+    Arp { operation: 2, ..who_has(seconds, mac, sender, to) }
+}
+
+/// An ICMP message without content, from the link address that ends in the sender's last byte.
+pub(crate) fn icmp(seconds: f64, src: Ip, dst: Ip, kind: u8) -> IcmpMessage {
+    let none = Ip::default();
+    IcmpMessage {
+        ts: at(seconds),
+        packet: 1,
+        src,
+        dst,
+        src_mac: Mac([2, 0, 0, 0, 0, src.0.last().copied().unwrap_or(0)]),
+        ip_version: if src.is_v4() { 4 } else { 6 },
+        kind,
+        code: 0,
+        id: 1,
+        seq: 1,
+        payload_len: 56,
+        payload_hash: 1,
+        body_hash: 1,
+        entropy: 4.0,
+        told: none,
+        about: none,
+    }
+}
+
 /// An application record on a flow between these hosts.
 pub(crate) fn record(n: u64, seconds: f64, src: Ip, dst: Ip, port: u16, record: impl Record) -> RecordFact {
     let like = tcp(n, seconds, src, dst, port, "SF", "ShADadFf");
@@ -146,6 +189,16 @@ impl Bench {
 
     pub(crate) fn records(&mut self, records: impl IntoIterator<Item = RecordFact>) -> &mut Self {
         records.into_iter().for_each(|r| self.detector.record(&r, &mut self.found));
+        self
+    }
+
+    pub(crate) fn arps(&mut self, arps: impl IntoIterator<Item = Arp>) -> &mut Self {
+        arps.into_iter().for_each(|a| self.detector.arp(&a, &mut self.found));
+        self
+    }
+
+    pub(crate) fn icmps(&mut self, messages: impl IntoIterator<Item = IcmpMessage>) -> &mut Self {
+        messages.into_iter().for_each(|m| self.detector.icmp(&m, &mut self.found));
         self
     }
 

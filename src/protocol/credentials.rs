@@ -39,7 +39,7 @@ pub struct Credential {
     pub service: &'static str,
     /// Account, printable, at most [`MAX_ACCOUNT`] bytes of input; with its domain where the protocol says one.
     pub account: Option<String>,
-    /// How it was proved: `password`, `plain`, `login`, `cram-md5`, `basic`, `digest`, `ntlm`, `community` …
+    /// How it was proved: `password`, `plain`, `login`, `cram-md5`, `basic`, `digest`, `form`, `ntlm`, `community` …
     pub mechanism: &'static str,
     /// In which form the secret was seen.
     pub secret: Secret,
@@ -56,7 +56,7 @@ pub static CREDENTIALS: Table = Table::record(
     &[
         col("service", T::Text, "", "Service that asked for it, as in flows."),
         col("account", T::Text, "", "Account, as sent; NULL when none was named."),
-        col("mechanism", T::Text, "", "How it was proved, such as password, cram-md5, basic or ntlm."),
+        col("mechanism", T::Text, "", "How it was proved, such as password, cram-md5, basic, form or ntlm."),
         col(
             "secret",
             T::Text,

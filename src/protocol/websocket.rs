@@ -3,10 +3,12 @@
 //! RFC 6455, handed over by HTTP with what both sides agreed on, or told by its frames when the capture begins behind that: one
 //! side masks a text frame, the other sends one in clear, and both hold text. Counts messages; the first data of each side is
 //! shown to the probes of the other protocols, so that a tunnel has a name.
+//! What turns out to be mining is read on by that parser: it is what browsers that mine speak.
 //! Refuses: content beyond that, and extensions that change it (permessage-deflate): such data is counted and not looked into.
 
 use super::http1::HttpTransaction;
 use super::http1::head::Fields;
+use super::stratum;
 use super::{ALL, Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
 use crate::model::bytes::Cursor;
@@ -23,8 +25,8 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "WebSocket (RFC 6455); told by HTTP's upgrade, or by text frames of both sides of which one masks its own.",
     transports: &[Transport::Tcp],
     ports: &[],
-    tables: &[&TABLE],
-    buffer_cap: HEADER_MAX + PEEK,
+    tables: &[&TABLE, &stratum::TABLE],
+    buffer_cap: HEADER_MAX + INNER_MAX,
     probe,
     parser: Some(|| Box::new(WebSocket::new(Box::default()))),
 };
@@ -34,6 +36,9 @@ const HEADER_MAX: usize = 14;
 
 /// First bytes of each side's data that are shown to the probes of other protocols.
 const PEEK: usize = 512;
+
+/// Longest message that is handed to the parser inside, bytes; those of pools stay below 4 KiB.
+const INNER_MAX: usize = 8 << 10;
 
 /// Longest header value shown, bytes.
 const TEXT_CAP: usize = 256;
@@ -224,13 +229,25 @@ pub(in crate::protocol) struct WebSocket {
     peeked: [Vec<u8>; 2],
     /// Is the inner protocol told, or not to be told?
     told: bool,
+    /// Who reads what is inside, and what it has left of each side.
+    inner: Option<Box<dyn Parser>>,
+    unread: [Vec<u8>; 2],
     closed: [bool; 2],
     row: Box<WebSocketConnection>,
 }
 
 impl WebSocket {
     fn new(row: Box<WebSocketConnection>) -> Self {
-        Self { began: None, client: None, peeked: Default::default(), told: false, closed: [false; 2], row }
+        Self {
+            began: None,
+            client: None,
+            peeked: Default::default(),
+            told: false,
+            inner: None,
+            unread: Default::default(),
+            closed: [false; 2],
+            row,
+        }
     }
 
     /// Behind an upgrade: what the client asked for, and the fields of the server's answer.
@@ -263,7 +280,7 @@ impl WebSocket {
     }
 
     /// A frame whose payload, as far as it is wanted, is there. True: both sides have closed.
-    fn frame(&mut self, side: Side, f: &Frame, payload: &[u8]) -> bool {
+    fn frame(&mut self, side: Side, f: &Frame, payload: &[u8], out: &mut Output<'_>) -> bool {
         // The client masks all, the server nothing (RFC 6455 section 5.1).
         let client = *self.client.get_or_insert(if f.mask.is_some() { side } else { side.other() });
         let by_client = client == side;
@@ -289,19 +306,37 @@ impl WebSocket {
                 row.text_messages = row.text_messages.saturating_add(u64::from(kind == opcode::TEXT));
                 self.told |= f.reserved != 0;
                 if !self.told {
-                    self.peek(side, &unmask(payload, f.mask, 0));
+                    let whole = f.length == payload.len() as u64;
+                    self.peek(side, &unmask(payload, f.mask, 0), whole, out);
+                } else if self.inner.is_some() {
+                    self.pass(side, &unmask(payload, f.mask, 0), out);
                 }
             }
         }
         false
     }
 
+    /// Hand data to the parser inside.
+    fn pass(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) {
+        let Some(inner) = &mut self.inner else { return };
+        let unread = Self::slot(&mut self.unread, side);
+        unread.extend_from_slice(data);
+        match inner.feed(side, unread, out) {
+            Fed::Took(n) if unread.len() - n.min(unread.len()) <= INNER_MAX => {
+                unread.drain(..n.min(unread.len()));
+            }
+            Fed::Took(_) => unread.clear(),
+            _ => self.inner = None,
+        }
+    }
+
     /// Does the data look like a protocol of its own?
-    fn peek(&mut self, side: Side, data: &[u8]) {
+    fn peek(&mut self, side: Side, data: &[u8], whole: bool, out: &mut Output<'_>) {
         let seen = Self::slot(&mut self.peeked, side);
         let room = PEEK.saturating_sub(seen.len());
         seen.extend_from_slice(data.get(..room).unwrap_or(data));
         let full = seen.len() >= PEEK;
+        let whole = whole && data.len() <= room;
         let [a, b] = &self.peeked;
         let (orig, resp) = if self.client == Some(Side::Resp) { (b, a) } else { (a, b) };
         let probe = Probe { orig, resp, transport: Transport::Tcp, ports: (0, 0) };
@@ -319,7 +354,15 @@ impl WebSocket {
         self.row.inner = best.map(|(_, name)| name);
         self.told = best.is_some() || !waiting || full;
         if self.told {
-            self.peeked = Default::default();
+            let [orig, resp] = std::mem::take(&mut self.peeked);
+            if self.row.inner == Some(stratum::PROTOCOL.name) {
+                self.inner = stratum::PROTOCOL.parser.map(|parser| parser());
+                // Half a message would only confuse; the next one is whole.
+                if whole {
+                    self.pass(Side::Orig, &orig, out);
+                    self.pass(Side::Resp, &resp, out);
+                }
+            }
         }
     }
 }
@@ -344,12 +387,13 @@ impl Parser for WebSocket {
             let behind = rest.get(f.header..).unwrap_or(&[]);
             let want = match f.opcode {
                 opcode::CLOSE => CONTROL_CAP,
+                _ if self.inner.is_some() => INNER_MAX,
                 _ if self.told => 0,
                 _ => PEEK,
             };
             let want = usize::try_from(f.length).unwrap_or(usize::MAX).min(want);
             let Some(payload) = behind.get(..want) else { break };
-            if self.frame(side, &f, payload) {
+            if self.frame(side, &f, payload, out) {
                 self.finish(out);
                 return Fed::Done;
             }
@@ -369,6 +413,9 @@ impl Parser for WebSocket {
     }
 
     fn finish(&mut self, out: &mut Output<'_>) {
+        if let Some(mut inner) = self.inner.take() {
+            inner.finish(out);
+        }
         if let Some(began) = self.began.take() {
             out.record(began, std::mem::take(&mut *self.row));
         }

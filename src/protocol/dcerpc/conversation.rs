@@ -11,6 +11,7 @@ use super::pdu::{
 };
 use super::record::{DcerpcRecord, fault_name};
 use super::{PROTOCOL, Uuid, announced};
+use crate::protocol::credentials::{Credential, Secret};
 use crate::flow::At;
 use crate::model::bytes::Cursor;
 use crate::model::flow::Side;
@@ -174,7 +175,7 @@ impl Conversation {
             }
             kind::REQUEST => HEADER + 8,
             kind::FAULT => HEADER + 12,
-            kind::RESPONSE if !self.is_map_answer(header) => HEADER + 8,
+            kind::RESPONSE if !self.is_map_answer(header) && !self.is_channel_answer(header) => HEADER + 8,
             _ => MAX_WHOLE,
         };
         fixed.min(header.length)
@@ -187,6 +188,12 @@ impl Conversation {
                 && p.record.opnum == Some(EPT_MAP)
                 && interface == Some(EPMAPPER)
         })
+    }
+
+    /// The answer to a machine that logs in to its domain controller; short.
+    fn is_channel_answer(&self, header: &Header) -> bool {
+        header.length <= MAX_CHANNEL_ANSWER
+            && self.pending.iter().any(|p| p.record.call_id == header.call_id && opens_channel(&p.record))
     }
 
     fn packet(&mut self, side: Side, header: &Header, packet: &[u8], out: &mut Output<'_>) {
@@ -293,6 +300,13 @@ impl Conversation {
                 out.expect_with(server, port, &PROTOCOL, announced());
             }
         }
+        if opens_channel(record) && header.little && !encrypted && header.length <= MAX_CHANNEL_ANSWER {
+            let status = body.last_chunk::<4>().map(|b| u32::from_le_bytes(*b));
+            let at = pending.at;
+            if let Some(status) = status.filter(|_| header.auth_length == 0) {
+                out.record(at, channel(status));
+            }
+        }
         if header.flags & flag::LAST != 0
             && let Some(done) = self.pending.remove(i)
         {
@@ -372,6 +386,26 @@ impl Conversation {
         if let Some(ntlm) = self.ntlm.as_mut().filter(|n| n.is_proved()) {
             ntlm.outcome(success, status.map(str::to_owned), out);
         }
+    }
+}
+
+/// Longest answer to a machine that logs in, bytes with its header; real ones have 36 to 44.
+const MAX_CHANNEL_ANSWER: usize = 64;
+
+/// Does the call set up a secure channel (MS-NRPC section 3.5.4.4: NetrServerAuthenticate and its successors)?
+fn opens_channel(record: &DcerpcRecord) -> bool {
+    record.operation().is_some_and(|name| name.starts_with("NetrServerAuthenticate"))
+}
+
+/// The login that such a call is. Its return value is the last thing in the answer.
+fn channel(status: u32) -> Credential {
+    Credential {
+        service: "netlogon",
+        account: None,
+        mechanism: "netlogon",
+        secret: Secret::Hashed,
+        success: Some(status == 0),
+        detail: (status != 0).then(|| format!("0x{status:08x}")),
     }
 }
 

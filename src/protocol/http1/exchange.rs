@@ -7,6 +7,7 @@ use super::body::Announced;
 use super::fields;
 use super::head::{Body, Fields};
 use super::record::{Content, HttpTransaction};
+use super::said::{self, Said};
 use crate::flow::At;
 use crate::model::flow::Side;
 use crate::model::text::printable;
@@ -15,6 +16,7 @@ use crate::protocol::Output;
 use crate::protocol::clues::Clue;
 use crate::protocol::credentials::{Credential, Secret};
 use crate::protocol::ntlm::Session;
+use crate::protocol::stratum::http::{self as work, Asked};
 use std::collections::VecDeque;
 
 /// Requests of one flow that are remembered while they wait for their answers. Browsers that pipelined sent fewer than ten;
@@ -37,7 +39,24 @@ struct Exchange {
     cut: bool,
     /// Does the request hold the client's proof of NTLM? Then the answer decides it.
     proves: bool,
+    /// Did the client send headers of a miner?
+    mines: bool,
+    /// What the request's body said.
+    said: Said,
     tx: HttpTransaction,
+}
+
+impl Exchange {
+    /// Who asks, for a row of mining.
+    fn asked(&self, by_orig: bool) -> Asked<'_> {
+        Asked {
+            at: Some(self.began),
+            agent: self.tx.user_agent.as_deref(),
+            account: self.tx.username.as_deref(),
+            host: self.tx.host.as_deref(),
+            by_orig,
+        }
+    }
 }
 
 /// What a request announces.
@@ -83,7 +102,7 @@ impl Exchanges {
     fn begin(&mut self, began: At) -> Box<Exchange> {
         self.begun = self.begun.saturating_add(1);
         let tx = HttpTransaction { trans_depth: self.begun, ..HttpTransaction::default() };
-        Box::new(Exchange { began, request_over: false, response_over: false, cut: false, proves: false, tx })
+        Box::new(Exchange { began, request_over: false, response_over: false, cut: false, proves: false, mines: false, said: Said::default(), tx })
     }
 
     /// A request's head is complete.
@@ -111,6 +130,8 @@ impl Exchanges {
         tx.uri = fields::text(target, fields::URI_CAP);
         let told = fields::request(fields, tx);
         notice(&told, out);
+        tx.request.content_length = told.framing.length;
+        exchange.mines = told.mines;
         if let Some(token) = &told.token {
             let side = self.client.unwrap_or(Side::Orig);
             let ntlm = self.ntlm.get_or_insert_with(new_session);
@@ -205,6 +226,27 @@ impl Exchanges {
         }
     }
 
+    /// Is the body of the message at hand worth keeping?
+    pub(super) fn keeps(&self, of_client: bool) -> bool {
+        let at_hand = |e: &&Box<Exchange>| if of_client { !e.request_over } else { !e.response_over };
+        self.open.iter().find(at_hand).is_some_and(|e| {
+            if of_client { said::is_wanted(&e.tx) } else { e.said.work.is_some() }
+        })
+    }
+
+    /// Read a body that was kept and is whole.
+    pub(super) fn said(&mut self, of_client: bool, bytes: &[u8], out: &Output<'_>) {
+        let by_orig = self.client != Some(Side::Resp);
+        let at_hand = |e: &&mut Box<Exchange>| if of_client { !e.request_over } else { !e.response_over };
+        let Some(exchange) = self.open.iter_mut().find(at_hand) else { return };
+        if of_client {
+            exchange.said = said::read(bytes, exchange.asked(by_orig));
+        } else if let Some(row) = &mut exchange.said.work {
+            row.rtt = Some(out.at.ts.since(exchange.began.ts));
+            work::answer(bytes, row);
+        }
+    }
+
     /// The message at hand of the client or the server is over.
     pub(super) fn end(&mut self, of_client: bool, complete: bool, out: &mut Output<'_>) {
         let over = |e: &&mut Box<Exchange>| if of_client { !e.request_over } else { !e.response_over };
@@ -291,8 +333,25 @@ impl Exchanges {
         Announced { name, mime, encoding, partial: !of_client && tx.status_code == Some(206) }
     }
 
-    fn write(&mut self, exchange: Exchange, out: &mut Output<'_>) {
+    fn write(&mut self, mut exchange: Exchange, out: &mut Output<'_>) {
+        let by_orig = self.client != Some(Side::Resp);
+        let said = std::mem::take(&mut exchange.said);
+        let worked = said.work.or_else(|| exchange.mines.then(|| Box::new(work::headers(exchange.asked(by_orig)))));
+        if let Some(row) = worked {
+            out.record(exchange.began, *row);
+        }
         let Exchange { began, request_over, response_over, cut, mut tx, .. } = exchange;
+        let asked = tx.method.as_deref() == Some("GET");
+        let by_query = || said::query(&tx).filter(|_| asked).map(|account| (account, "query"));
+        if let Some((account, mechanism)) = said.login.or_else(by_query) {
+            let success = said::accepted(&tx);
+            let detail = tx.host.as_deref().map(|host| {
+                let path = tx.uri.as_deref().unwrap_or("").split('?').next().unwrap_or("");
+                format!("{host}{path}")
+            });
+            let secret = Secret::Clear;
+            out.record(began, Credential { service: "http", account, mechanism, secret, success, detail });
+        }
         let both = tx.method.is_some() && tx.status_code.is_some();
         tx.complete = both && request_over && response_over && !cut;
         self.login(began, &tx, out);

@@ -59,6 +59,8 @@ pub(in crate::protocol) struct Told {
     pub(super) upgrade: bool,
     /// A message of NTLM, bare or in SPNEGO (RFC 4559).
     pub(super) token: Option<Vec<u8>>,
+    /// A header that only miners send.
+    pub(super) mines: bool,
 }
 
 /// Read the fields of a request.
@@ -73,7 +75,10 @@ pub(in crate::protocol) fn request(fields: Fields<'_>, tx: &mut HttpTransaction)
         match field.name.len() {
             3 if is(field.name, "via") => keep(&mut tx.via, value),
             4 if is(field.name, "host") => keep(&mut tx.host, value),
-            6 if is(field.name, "cookie") => tx.cookies = tx.cookies.saturating_add(cookies(value)),
+            6 if is(field.name, "cookie") => {
+                tx.cookies = tx.cookies.saturating_add(cookies(value));
+                odd_header(field.name, value, tx);
+            }
             6 if is(field.name, "origin") => keep(&mut tx.origin, value),
             7 if is(field.name, "referer") => keep(&mut tx.referrer, value),
             7 if is(field.name, "upgrade") => keep(&mut tx.upgrade, value),
@@ -81,11 +86,38 @@ pub(in crate::protocol) fn request(fields: Fields<'_>, tx: &mut HttpTransaction)
             10 if is(field.name, "user-agent") => keep(&mut tx.user_agent, value),
             13 if is(field.name, "authorization") => authorization(value, tx, &mut told),
             15 if is(field.name, "x-forwarded-for") => keep(&mut tx.x_forwarded_for, value),
+            17 if is(field.name, "x-mining-hashrate") => told.mines = true,
+            19 if is(field.name, "x-mining-extensions") => told.mines = true,
             19 if is(field.name, "proxy-authorization") => authorization(value, tx, &mut told),
-            _ => {}
+            _ => odd_header(field.name, value, tx),
         }
     }
     told
+}
+
+/// Odd header fields kept of one request: scanners that try them all send the same in each.
+pub(in crate::protocol) const ODD_CAP: usize = 8;
+
+/// Longest value of an odd header kept, bytes.
+const ODD_VALUE_CAP: usize = 512;
+
+/// Longest name of it, bytes.
+const ODD_NAME_CAP: usize = 64;
+
+/// Does a value hold characters that browsers do not send there, and attacks need?
+fn is_odd(value: &[u8]) -> bool {
+    let has = |needle: &[u8]| memchr::memmem::find(value, needle).is_some();
+    memchr::memchr3(b'\'', b'<', b'$', value).is_some()
+        || memchr::memchr3(b'`', b'|', b'%', value).is_some()
+        || has(b"() {")
+        || has(b"../")
+}
+
+fn odd_header(name: &[u8], value: &[u8], tx: &mut HttpTransaction) {
+    if tx.odd_headers.len() < ODD_CAP && is_odd(value) {
+        let name = printable(name, ODD_NAME_CAP).into();
+        tx.odd_headers.push((name, printable(value, ODD_VALUE_CAP).into()));
+    }
 }
 
 /// Read the fields of a response.
@@ -155,6 +187,10 @@ fn scheme(value: &[u8]) -> (&[u8], &[u8]) {
 
 /// `Basic base64(user:password)`, `Digest username="user", …`, or any other scheme with something opaque.
 fn authorization(value: &[u8], tx: &mut HttpTransaction, told: &mut Told) {
+    // No credential holds a lookup or a shell's function.
+    if memchr::memmem::find(value, b"${").or_else(|| memchr::memmem::find(value, b"() {")).is_some() {
+        odd_header(b"authorization", value, tx);
+    }
     let (scheme, rest) = scheme(value);
     // A scheme is a token (RFC 9110 section 11.1); anything else may be the secret itself.
     if scheme.len() <= 16

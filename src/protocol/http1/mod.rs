@@ -13,6 +13,7 @@ mod exchange;
 pub(in crate::protocol) mod fields;
 pub(in crate::protocol) mod head;
 mod record;
+mod said;
 mod transfer;
 
 pub use record::{Content, HTTP, HttpTransaction};
@@ -21,6 +22,7 @@ use super::clues::HOST_CLUES;
 use super::credentials::CREDENTIALS;
 use super::files::FILES;
 use super::ntlm::NTLM;
+use super::stratum;
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict, http2, websocket};
 use crate::flow::At;
 use crate::model::flow::Side;
@@ -34,7 +36,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "HTTP/1 (RFC 9110, RFC 9112) and HTTP/0.9, by the first line of a request or a response.",
     transports: &[Transport::Tcp],
     ports: &[80, 8080, 8000, 8008, 8888, 3128],
-    tables: &[&HTTP, &FILES, &CREDENTIALS, &NTLM, &HOST_CLUES],
+    tables: &[&HTTP, &FILES, &CREDENTIALS, &NTLM, &HOST_CLUES, &stratum::TABLE],
     buffer_cap: HEAD_CAP,
     probe,
     parser: Some(|| Box::new(Http1::default())),
@@ -103,6 +105,8 @@ struct Half {
     declared: Option<u64>,
     /// The body at hand, from its first byte on.
     file: Option<Box<body::Body>>,
+    /// The same bytes, of a body that is small and may say more.
+    kept: Vec<u8>,
 }
 
 /// The parser of one flow.
@@ -406,6 +410,10 @@ impl Http1 {
         self.name_type(side);
         self.end_file(side, true, out);
         let half = std::mem::take(self.half(side));
+        if !half.kept.is_empty() {
+            let is_client = self.is_client(side);
+            self.exchanges.said(is_client, &half.kept, out);
+        }
         self.exchanges.end(self.is_client(side), !half.missing, out);
     }
 

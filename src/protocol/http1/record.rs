@@ -202,6 +202,10 @@ pub struct HttpTransaction {
     pub forwarded: Option<Box<str>>,
     /// Via of the request.
     pub via: Option<Box<str>>,
+    /// Header fields of the request whose value holds what attacks are made of (quotes, `${`, `<`, `() {`, dots that climb …), with their
+    /// names: eight at most, bounded, printable. Not stored: values may be secret. Fields with a place of their own
+    /// and credentials are not among them.
+    pub odd_headers: Vec<(Box<str>, Box<str>)>,
     /// Cookies in the request.
     pub cookies: u16,
     /// Set-Cookie headers in the response.
@@ -235,6 +239,36 @@ pub struct Content {
     pub mime: Option<&'static str>,
     /// Body bytes seen.
     pub body_len: u64,
+    /// The first bytes of a request's body, 1,024 at most, when it is said to be a form or another text. Not stored: it may
+    /// hold secrets.
+    pub head: Vec<u8>,
+}
+
+/// Bytes of a request's text kept for a look at it: what breaks an application stands in the first fields of a form.
+const HEAD_CAP: usize = 1_024;
+
+impl Content {
+    /// Keep the first bytes of a text.
+    pub(super) fn keep_head(&mut self, bytes: &[u8]) {
+        let room = HEAD_CAP.saturating_sub(self.head.len());
+        if room > 0 && self.is_text() {
+            self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        }
+    }
+
+    /// Is it said to be a text, or is nothing said?
+    fn is_text(&self) -> bool {
+        const TEXTS: &[&str] = &[
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "text/",
+            "application/json",
+            "application/xml",
+            "application/soap",
+        ];
+        let Some(said) = self.content_type.as_deref() else { return true };
+        TEXTS.iter().any(|t| said.get(..t.len()).is_some_and(|s| s.eq_ignore_ascii_case(t)))
+    }
 }
 
 /// `1.1`, but `2`: from then on there are no minor versions (RFC 9110 section 2.5).

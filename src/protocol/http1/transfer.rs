@@ -4,7 +4,7 @@
 //! all go to `body` until nobody is curious any more. Refuses: fields behind the last chunk, and extensions of chunks.
 
 use super::head::{self, Body};
-use super::{Http1, State, Step, body};
+use super::{Http1, State, Step, body, said};
 use crate::model::flow::Side;
 use crate::protocol::sniff::{SNIFF_LEN, sniff};
 use crate::protocol::{Fed, Output};
@@ -104,6 +104,10 @@ impl Http1 {
         if !bytes.is_empty() {
             self.file(side, out).data(bytes, out);
         }
+        let room = said::KEEP.saturating_sub(self.half(side).kept.len());
+        if room > 0 && !bytes.is_empty() && self.exchanges.keeps(is_client) {
+            self.half(side).kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        }
         let half = self.half(side);
         if !half.sniffed {
             let room = SNIFF_LEN.saturating_sub(half.sniff.len());
@@ -112,6 +116,9 @@ impl Http1 {
         let full = half.sniff.len() >= SNIFF_LEN;
         if let Some(content) = self.exchanges.content(is_client) {
             content.body_len = content.body_len.saturating_add(len);
+            if is_client {
+                content.keep_head(bytes);
+            }
         }
         if full {
             self.name_type(side);

@@ -79,7 +79,7 @@ fn streams(add: &mut impl FnMut(&'static str, Transport, u16, Vec<u8>, Vec<u8>))
         ("ymsg", 5050, b"YMSG\0\x0c\0\0\0\0\0\x4c"),
         ("msnp", 1863, b"VER 1 MSNP15 CVR0\r\n"),
         ("bitcoin", 8333, b"\xf9\xbe\xb4\xd9version\0\0\0\0\0\x66\0\0\0abcd"),
-        ("monero", 18080, b"\x01\x21\x01\x01\x01\x01\x21\x01\xe3\0\0\0\0\0\0\0\x01"),
+        ("monero", 18080, b"\x01\x21\x01\x01\x01\x01\x01\x01\xe3\0\0\0\0\0\0\0\x01"),
         ("gnutella", 6346, b"GNUTELLA CONNECT/0.6\r\n"),
         ("edonkey", 4662, b"\xe3\x3c\0\0\0\x01\x10abcdefghijklmnop\x01\x02\x03\x04\x36\x12\x03\0\0\0"),
         ("direct_connect", 411, b"$Lock EXTENDEDPROTOCOL"),

@@ -106,7 +106,7 @@ pub static MONERO: Protocol = named(
         opener(
             p,
             |r| {
-                r.eq(&[1, 0x21, 1, 1, 1, 1, 0x21, 1])?;
+                r.eq(&[1, 0x21, 1, 1, 1, 1, 1, 1])?;
                 must(r.le32()? <= 0x0600_0000)
             },
             95,

@@ -4,9 +4,12 @@
 //! those that section 7.1 chooses from the two lists. HASSH (<https://github.com/salesforce/hassh>) fingerprints each side: MD5 over
 //! `kex;encryption;mac;compression` as sent, client to server for the client, server to client for the server.
 //!
-//! Refuses what is encrypted: whether the login worked can only be guessed from sizes, which is a detector's
-//! business.
+//! Refuses what is encrypted: how many logins were tried and whether one worked is told by the sizes of the server's answers
+//! (see [`login`]), nothing else.
 
+mod login;
+
+use self::login::Login;
 use super::clues::Clue;
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
@@ -33,6 +36,9 @@ const MAX_LIST: usize = 4_096;
 
 /// Message number of SSH_MSG_KEXINIT.
 const KEXINIT: u8 = 20;
+
+/// Message number of SSH_MSG_NEWKEYS: what follows it is encrypted.
+const NEWKEYS: u8 = 21;
 
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {
@@ -82,6 +88,10 @@ pub struct SshRecord {
     pub client_kex: Option<KexInit>,
     /// What the server offers.
     pub server_kex: Option<KexInit>,
+    /// Proofs of identity that the client offered, by the sizes of the answers; `None` when none was answered.
+    pub auth_attempts: Option<u16>,
+    /// Did one of them work, by the size of the answers? `None` when it cannot be told.
+    pub auth_success: Option<bool>,
 }
 
 /// The lists of a key exchange message, as sent.
@@ -262,6 +272,18 @@ pub static TABLE: Table = Table::record(
             "",
             "Message authentication that the server offers for what it sends; NULL when not seen.",
         ),
+        col(
+            "auth_attempts",
+            T::U16,
+            "",
+            "Proofs of identity that the client offered (keys and the question what is wanted included), guessed from the sizes of the server's answers; NULL when none was answered.",
+        ),
+        col(
+            "auth_success",
+            T::Bool,
+            "",
+            "Did a login work, guessed from the sizes of the server's answers? NULL when it cannot be told.",
+        ),
     ],
 );
 
@@ -293,7 +315,9 @@ impl Record for SshRecord {
             .opt_text(server.map(|k| k.list(list::KEX)))
             .opt_text(server.map(|k| k.list(list::HOST_KEY)))
             .opt_text(server.map(|k| k.list(list::CIPHER_IN)))
-            .opt_text(server.map(|k| k.list(list::MAC_IN)));
+            .opt_text(server.map(|k| k.list(list::MAC_IN)))
+            .opt_u16(self.auth_attempts)
+            .opt_bool(self.auth_success);
     }
 }
 
@@ -305,6 +329,10 @@ enum Stage {
     Banner,
     /// Its key exchange message is to come.
     Kex,
+    /// The rest of the exchange is to come, up to the message after which it encrypts.
+    Exchange,
+    /// It encrypts.
+    Encrypted,
     /// Nothing more is wanted of it.
     Through,
 }
@@ -315,6 +343,7 @@ struct SshParser {
     began: Option<At>,
     stages: [Stage; 2],
     record: SshRecord,
+    login: Login,
 }
 
 impl SshParser {
@@ -393,13 +422,29 @@ impl SshParser {
                         Side::Orig => self.record.client_kex = Some(kex),
                         Side::Resp => self.record.server_kex = Some(kex),
                     }
-                    *self.stage(side) = Stage::Through;
+                    *self.stage(side) = Stage::Exchange;
                 }
                 None => self.malformed(side, "lists longer than their message", out),
             },
             // Ignore, debug and unimplemented may come at any time (RFC 4253 section 11).
             Some((1..=4, _)) => {}
             _ => self.malformed(side, "another message before the key exchange", out),
+        }
+        4 + len
+    }
+
+    /// The next message of the exchange of keys; its content is nobody's business. Returns its length, or 0 when it is not complete.
+    fn exchange(&mut self, side: Side, data: &[u8]) -> usize {
+        let mut c = Cursor::new(data);
+        let (Some(len), Some(padding)) = (c.u32(), c.u8()) else { return 0 };
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if !(2..=MAX_PACKET - 4).contains(&len) || usize::from(padding) + 2 > len {
+            *self.stage(side) = Stage::Through;
+            return 0;
+        }
+        let Some(body) = c.take(len - 1) else { return 0 };
+        if body.first() == Some(&NEWKEYS) {
+            *self.stage(side) = Stage::Encrypted;
         }
         4 + len
     }
@@ -418,28 +463,45 @@ impl Parser for SshParser {
             let taken = match *self.stage(side) {
                 Stage::Banner => self.line(side, rest, out),
                 Stage::Kex => self.packet(side, rest, out),
+                Stage::Exchange => self.exchange(side, rest),
+                Stage::Encrypted => {
+                    self.login.sent(side, rest.len());
+                    break;
+                }
                 Stage::Through => break,
             };
-            if taken == 0 && *self.stage(side) != Stage::Through {
+            if taken == 0 && !matches!(*self.stage(side), Stage::Through) {
                 return Fed::Took(data.len() - rest.len());
             }
             rest = rest.get(taken..).unwrap_or(&[]);
         }
-        if self.stages == [Stage::Through; 2] {
+        let over = |stage: Stage| stage == Stage::Through;
+        let [orig, resp] = self.stages;
+        let read = |stage: Stage| matches!(stage, Stage::Exchange | Stage::Encrypted);
+        // The lists of one side are there, the other is lost: the rest would tell nothing.
+        let hopeless = (over(orig) && read(resp)) || (over(resp) && read(orig));
+        if (over(orig) && over(resp)) || hopeless || self.login.is_told() {
             self.finish(out);
             return Fed::Done;
         }
-        // The other side is still to come; of this one nothing is wanted any more.
-        Fed::Skip(u64::MAX)
+        if over(*self.stage(side)) {
+            // The other side is still to come; of this one nothing is wanted any more.
+            return Fed::Skip(u64::MAX);
+        }
+        Fed::Took(data.len())
     }
 
     fn gap(&mut self, side: Side, _: u64, out: &mut Output<'_>) -> Fed {
-        *self.stage(side) = Stage::Through;
+        // Behind a gap in what is encrypted, sizes go on telling; anything else is lost.
+        if *self.stage(side) != Stage::Encrypted {
+            *self.stage(side) = Stage::Through;
+        }
         self.feed(side, &[], out)
     }
 
     fn finish(&mut self, out: &mut Output<'_>) {
         if let Some(began) = self.began.take() {
+            (self.record.auth_attempts, self.record.auth_success) = self.login.outcome();
             out.record(began, std::mem::take(&mut self.record));
         }
     }

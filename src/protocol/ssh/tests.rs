@@ -59,8 +59,22 @@ fn byte_by_byte_is_the_same() {
     let whole = row(&[resp(&s), orig(&c)]);
     let bytes: Vec<_> = s.chunks(1).map(resp).chain(c.chunks(1).map(orig)).collect();
     assert_eq!(format!("{whole:?}"), format!("{:?}", row(&bytes)));
-    let run = Bench::tcp(22).run(&[orig(&c), resp(&s), orig(b"encrypted")]);
-    assert_eq!(run.done_after, Some(2), "nothing is wanted after the key exchange");
+}
+
+#[test]
+fn logins_are_told_behind_the_keys() {
+    let newkeys: Vec<u8> = [&[0, 0, 0, 12, 10, NEWKEYS][..], &[0; 10]].concat();
+    let (c, s) = ([client(), newkeys.clone()].concat(), [server(), newkeys].concat());
+    let (accept, refused, taken) = ([0x55; 44], [0x55; 52], [0x55; 28]);
+    let tried = [orig(&c), resp(&s), orig(&accept), resp(&accept), orig(&[1; 68]), resp(&refused)];
+    let r = row(&tried);
+    assert_eq!((r.auth_attempts, r.auth_success), (Some(1), Some(false)));
+    let run = Bench::tcp(22).run(&[&tried[..], &[orig(&[1; 148]), resp(&taken), orig(b"session")]].concat());
+    let r = run.records::<SshRecord>()[0];
+    assert_eq!((r.auth_attempts, r.auth_success), (Some(2), Some(true)));
+    assert_eq!(run.done_after, Some(8), "nothing is wanted of the session");
+    let r = row(&[orig(&c), resp(&s)]);
+    assert_eq!((r.auth_attempts, r.auth_success), (None, None));
 }
 
 #[test]

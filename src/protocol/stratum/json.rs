@@ -52,7 +52,7 @@ pub(super) fn next_line(data: &[u8]) -> Next {
 pub(super) fn verdict(value: &Value) -> Verdict {
     let mut sum = Verdict::NotMine;
     for message in messages(value).filter_map(Value::as_object) {
-        let Some(method) = message.get("method").and_then(Value::as_str) else {
+        let Some(method) = method(message) else {
             let answer = message.contains_key("id")
                 && (message.contains_key("result") || message.contains_key("error"));
             if answer && sum == Verdict::NotMine {
@@ -65,11 +65,17 @@ pub(super) fn verdict(value: &Value) -> Verdict {
     sum
 }
 
-fn messages(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn messages(value: &Value) -> impl Iterator<Item = &Value> {
     match value {
         Value::Array(all) => all.iter().take(MAX_BATCH),
         one => std::slice::from_ref(one).iter().take(MAX_BATCH),
     }
+}
+
+/// The method, or the type by which services in browsers call it.
+fn method(message: &Map<String, Value>) -> Option<&str> {
+    let named = message.get("method").or_else(|| message.get("type").filter(|_| message.contains_key("params")));
+    named.and_then(Value::as_str)
 }
 
 /// The dialect that a method with its parameters belongs to; `None` for what is no mining.
@@ -100,6 +106,12 @@ fn dialect(method: &str, message: &Map<String, Value>) -> Option<Dialect> {
         }
         "eth_submitLogin" | "eth_submitWork" | "eth_submitHashrate" | "eth_getWork" | "eth_login" => {
             Some(Dialect::EthProxy)
+        }
+        "auth" if named(&["site_key"]) == 1 => Some(Dialect::Browser),
+        "authed" if named(&["token", "hashes"]) == 2 => Some(Dialect::Browser),
+        "hash_accepted" if named(&["hashes"]) == 1 => Some(Dialect::Browser),
+        "submit" if message.contains_key("type") && named(&["job_id", "nonce", "result"]) == 3 => {
+            Some(Dialect::Browser)
         }
         "login" if named(&["login"]) == 1 && named(&["pass", "agent", "algo", "rigid"]) > 0 => {
             Some(Dialect::CryptoNote)
@@ -165,7 +177,7 @@ impl<'a> Line<'a> {
     }
 
     fn read(message: &'a Map<String, Value>) -> Self {
-        let method = message.get("method").and_then(|m| shown(m, MAX_TEXT)).unwrap_or_default();
+        let method = method(message).map(|m| printable(m.as_bytes(), MAX_TEXT)).unwrap_or_default();
         let dialect = dialect(&method, message);
         let mut line = Self {
             from_miner: false,
@@ -180,6 +192,8 @@ impl<'a> Line<'a> {
         line.from_miner = !matches!(
             line.method.as_str(),
             "job"
+                | "authed"
+                | "hash_accepted"
                 | "mining.notify"
                 | "mining.set_difficulty"
                 | "mining.set_target"
@@ -275,6 +289,11 @@ impl<'a> Line<'a> {
                     row.account(&a);
                 }
                 row.job_id = list(1);
+            }
+            "auth" => {
+                if let Some(a) = account(self.named("site_key")) {
+                    row.account(&a);
+                }
             }
             "submit" => row.job_id = name("job_id"),
             "mining.notify" => row.job_id = list(0),

