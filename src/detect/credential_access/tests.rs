@@ -1,3 +1,5 @@
+//! Which fetches of secrets are told, and which old or honest tickets are not?
+
 use super::*;
 use crate::detect::testing::{Bench, inside, record};
 use crate::model::record::Record;

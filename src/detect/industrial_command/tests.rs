@@ -1,3 +1,5 @@
+//! Which commands are told as what, and when is a station only noted?
+
 use super::*;
 use crate::detect::testing::{Bench, inside, outside, record};
 use crate::flow::At;

@@ -1,3 +1,5 @@
+//! Which signs add up to what, and which work with files and services is none?
+
 use super::*;
 use crate::detect::testing::{Bench, inside, outside, record};
 use crate::protocol::dcerpc::Uuid;

@@ -1,3 +1,5 @@
+//! Are lists of every format read, and bad lines named?
+
 use super::*;
 
 fn entries(text: &str) -> Vec<(&'static str, String)> {
