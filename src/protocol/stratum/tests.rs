@@ -168,7 +168,7 @@ fn version_2_without_encryption() {
 
 #[test]
 fn an_encrypted_connection_of_version_2_is_told_by_its_sizes() {
-    let key: Vec<u8> = (0..64_u32).map(|n| (n * 167 + 13) as u8).collect();
+    let key: Vec<u8> = (0..64_u32).map(|n| (n * 167 + 188) as u8).collect();
     let (answer, setup) = (vec![0xa5; 234], vec![0x5a; 120]);
     let run = Bench::tcp(34_254).run(&[orig(&key), resp(&answer), orig(&setup)]);
     assert_eq!(run.service, Some("stratum"));

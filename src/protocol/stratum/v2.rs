@@ -111,6 +111,10 @@ pub(super) fn begins_with_key(data: &[u8]) -> bool {
 
 /// Is it the handshake? The key comes in one segment, so that a first piece of another size is something else.
 pub(super) fn probe_noise(orig: &[u8], resp: &[u8]) -> Verdict {
+    // A first byte alone refutes nothing: the dispatcher asks who can claim a stream that begins so.
+    if orig.len() == 1 && resp.is_empty() {
+        return Verdict::NeedMore;
+    }
     if !begins_with_key(orig) {
         return Verdict::NotMine;
     }
