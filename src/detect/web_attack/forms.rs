@@ -193,6 +193,9 @@ const WITH_ARGUMENT: &[&str] = &[
     "head",
 ];
 
+/// Those that are also names of fields: `fields=name|id` is a list.
+const IN_LISTS: &[&str] = &["id", "ls", "dir", "ps", "pwd"];
+
 /// All forms in a text. `raw` is the same in lower case before decoding.
 pub(super) fn inspect(raw: &str, text: &str, place: Place, out: &mut Vec<Seen>) {
     let mut see = |class, form, weight: f64, at: usize| {
@@ -294,7 +297,7 @@ fn tautology(text: &str) -> Option<(usize, f64)> {
             };
             let Some((b, _)) = constant(rest) else { continue };
             let numbers = a.bytes().all(|b| b.is_ascii_digit()) && b.bytes().all(|b| b.is_ascii_digit());
-            if a == b && (quoted || !symbol) || numbers && (quoted || !symbol) {
+            if (a == b || numbers) && (quoted || !symbol) {
                 return Some((at, if quoted { 0.8 } else { 0.6 }));
             }
         }
@@ -315,6 +318,13 @@ fn constant(text: &str) -> Option<(&str, &str)> {
     (quote.is_some() || is_number).then_some((word, rest))
 }
 
+/// Is the value that ends at `at` a word, as in lists? Injections follow an address, a number or nothing.
+fn follows_a_word(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or("");
+    let word = before.rsplit(['=', '&', '?', '/', '|', ';', ',', ' ']).next().unwrap_or("");
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_')
+}
+
 /// A shell's command behind `;`, `|`, `&&`, a backtick or `$(`. Its place and weight.
 fn command(text: &str) -> Option<(usize, f64)> {
     for separator in [";", "|", "&&", "`", "$(", "\n"] {
@@ -328,10 +338,9 @@ fn command(text: &str) -> Option<(usize, f64)> {
             let next = argument.chars().next();
             let ends = rest.is_empty()
                 || matches!(rest.chars().next(), Some(';' | '|' | '&' | '`' | ')' | '\'' | '"'));
-            if ALONE.contains(&name)
-                && (ends || argument.is_empty())
-                && (separator != ";" || path.len() > 2 || ends)
-            {
+            let field =
+                matches!(separator, ";" | "|") && IN_LISTS.contains(&name) && follows_a_word(text, at);
+            if ALONE.contains(&name) && (ends || argument.is_empty()) && !field {
                 return Some((at, 0.65));
             }
             let telling = next.is_some_and(|c| matches!(c, '/' | '-' | '.' | '$' | '%' | '0'..='9'))
@@ -487,6 +496,8 @@ mod tests {
             "/track?ua=Mozilla/5.0+(Windows+NT+10.0;+Win64;+x64)",
             "/q?s=AT%26T+%26%26+more&if=a==b",
             "/news?title=Cat+%7C+Dog+%7C+Head+of+state",
+            "/api?fields=name|size|id",
+            "/list?sort=name;id",
             "/search?q=onload=+handlers+a<b+online=1",
         ] {
             assert_eq!(classes(target), [], "{target}");
