@@ -221,7 +221,7 @@ impl Detector for IcmpTunnel {
             && seen.entropy >= self.entropy
             && (seen.answered || seen.rate < FLOOD);
         let unlike = enough && seen.unlike >= self.unlike;
-        if !(varied || unlike || pingback) && !out.has(&kind::ICMP_TUNNEL, &subject) {
+        if !(varied || unlike || pingback || out.has(&kind::ICMP_TUNNEL, &subject)) {
             return;
         }
         let f = out.open(&kind::ICMP_TUNNEL, subject);
