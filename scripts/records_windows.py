@@ -18,8 +18,8 @@ def dhcp(messages):
             continue
         get = m.first
         kind = int(get("dhcp.option.dhcp", "0"))
-        # BOOTP has no types: the database calls its two messages by name.
-        name = DHCP_TYPES.get(kind) or {"1": "bootrequest", "2": "bootreply"}.get(get("dhcp.type"), "")
+        # BOOTP has no types, and neither has a message that was cut before its options.
+        name = DHCP_TYPES.get(kind, "")
         yield m, ("message", name, number(get("dhcp.id")), get("dhcp.hw.mac_addr"), some(get("dhcp.ip.client")), some(get("dhcp.ip.your")),
                   some(get("dhcp.option.requested_ip_address")), some(get("dhcp.option.dhcp_server_id")), text(get("dhcp.option.hostname")))
 
