@@ -96,7 +96,7 @@ grouped AS (
          list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids
   FROM met GROUP BY kind, value, from_bad, did, src_ip, CASE WHEN from_bad THEN '' ELSE dst_ip END)
 SELECT first_ts, last_ts, src_ip, dst_ip, dst_port, src_internal, dst_internal, concat(kind, ':', value, CASE WHEN from_bad THEN ' from' ELSE '' END) AS about, n AS count,
-       CASE WHEN from_bad AND dst_internal THEN CASE WHEN answered THEN 'medium' ELSE 'low' END
+       CASE WHEN from_bad THEN CASE WHEN answered THEN 'medium' ELSE 'low' END
             WHEN kind IN ('ja3', 'ja4') OR NOT answered THEN 'medium' ELSE 'high' END AS severity,
        concat(CASE WHEN from_bad THEN concat('Listed ', src_ip, ' came to ', CASE WHEN targets = 1 THEN dst_ip ELSE targets || ' hosts' END)
                    WHEN kind IN ('address', 'network') THEN concat(src_ip, ' connected to listed ', dst_ip)

@@ -107,7 +107,8 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
                 complain(bad);
             }
             let named = name.clone().or_else(|| file.file_stem().map(|s| s.to_string_lossy().into_owned()));
-            let name = named.filter(|n| !n.is_empty()).ok_or_else(|| anyhow!("give the list a name with --name"))?;
+            let name =
+                named.filter(|n| !n.is_empty()).ok_or_else(|| anyhow!("give the list a name with --name"))?;
             let store = open()?;
             store.add_indicators(&name, &file.display().to_string(), list.format, &list.entries)?;
             let mut said = format!("{} in list {name} ({})", entries(list.entries.len() as u64), list.format);

@@ -75,7 +75,9 @@ pub static META: Meta = Meta {
         "Which account asked (table kerberos, ntlm)? Change passwords of the services named in details.",
         "Allow only AES for service accounts; require proof for all accounts.",
     ],
-    references: &["MITRE ATT&CK T1003.006, T1558.003, T1558.004, T1003.002, T1003.003, T1003.004, T1087.002."],
+    references: &[
+        "MITRE ATT&CK T1003.006, T1558.003, T1558.004, T1003.002, T1003.003, T1003.004, T1087.002.",
+    ],
     build: |p| Box::new(Access::new(p)),
 };
 
@@ -107,7 +109,9 @@ impl Access {
             tickets: p.count("weak_tickets").clamp(1, MAX_NAMES),
             window: p.nanos("window"),
             logins: p.count("unproved_logins").max(1),
-            hosts: Keyed::new(MAX_HOSTS, |h| h.weak.len() as u64 + h.accounts.len() as u64 + u64::from(h.changes)),
+            hosts: Keyed::new(MAX_HOSTS, |h| {
+                h.weak.len() as u64 + h.accounts.len() as u64 + u64::from(h.changes)
+            }),
             controllers: BTreeSet::new(),
         }
     }
@@ -118,8 +122,11 @@ impl Access {
         }
         self.controllers.insert(ip);
         // What it asked of others was replication among controllers.
-        let targets: Vec<Subject> =
-            found.iter().filter(|f| f.subject.src == Some(ip) && f.subject.about == DCSYNC).map(|f| f.subject.clone()).collect();
+        let targets: Vec<Subject> = found
+            .iter()
+            .filter(|f| f.subject.src == Some(ip) && f.subject.about == DCSYNC)
+            .map(|f| f.subject.clone())
+            .collect();
         for subject in targets {
             found.withdraw(&kind::CREDENTIAL_ACCESS, &subject);
         }
@@ -181,8 +188,10 @@ impl Access {
         if let Some(client) = &k.client {
             f.detail("client", client.clone());
         }
-        let what = if n == 1 { format!("a ticket for {service}") } else { format!("tickets for {n} services") };
-        f.title = format!("{} takes {what} encrypted with RC4 from {} (Kerberoasting)", r.tuple.src, r.tuple.dst);
+        let what =
+            if n == 1 { format!("a ticket for {service}") } else { format!("tickets for {n} services") };
+        f.title =
+            format!("{} takes {what} encrypted with RC4 from {} (Kerberoasting)", r.tuple.src, r.tuple.dst);
     }
 
     fn login(&mut self, r: &RecordFact, k: &KerberosRecord, found: &mut Findings) {
@@ -214,7 +223,8 @@ impl Access {
         }
         f.list("accounts", host.accounts.iter().map(|a| a.to_string()));
         let who = if n == 1 { format!("of {client}") } else { format!("of {n} accounts") };
-        f.title = format!("{} gets logins {who} from {} without proof (AS-REP roasting)", r.tuple.src, r.tuple.dst);
+        f.title =
+            format!("{} gets logins {who} from {} without proof (AS-REP roasting)", r.tuple.src, r.tuple.dst);
     }
 
     fn call(&mut self, r: &RecordFact, c: &DcerpcRecord, found: &mut Findings) {
@@ -236,8 +246,11 @@ impl Access {
             }
             (
                 "samr",
-                "SamrEnumerateUsersInDomain" | "SamrQueryDisplayInformation" | "SamrQueryDisplayInformation2"
-                | "SamrQueryDisplayInformation3" | "SamrEnumerateGroupsInDomain",
+                "SamrEnumerateUsersInDomain"
+                | "SamrQueryDisplayInformation"
+                | "SamrQueryDisplayInformation2"
+                | "SamrQueryDisplayInformation3"
+                | "SamrEnumerateGroupsInDomain",
             ) if c.fault.is_none() => ("accounts", "T1087.002", 0.55, Severity::Low, "lists accounts"),
             _ => return,
         };
@@ -250,7 +263,13 @@ impl Access {
         f.title = format!("{} {what} on {} by remote call", r.tuple.src, r.tuple.dst);
     }
 
-    fn replication(&mut self, r: &RecordFact, c: &DcerpcRecord, operation: &'static str, found: &mut Findings) {
+    fn replication(
+        &mut self,
+        r: &RecordFact,
+        c: &DcerpcRecord,
+        operation: &'static str,
+        found: &mut Findings,
+    ) {
         let (src, dst) = (r.tuple.src, r.tuple.dst);
         match operation {
             // Only controllers tell each other of changes.
@@ -280,18 +299,26 @@ impl Access {
 
     /// The domain's database, or a hive, over a share.
     fn file(&mut self, r: &RecordFact, s: &SmbRecord, found: &mut Findings) {
-        let (Some(name), true) = (s.file_name.as_deref(), s.command == "close" && s.read_bytes.unwrap_or(0) > 0) else { return };
+        let (Some(name), true) =
+            (s.file_name.as_deref(), s.command == "close" && s.read_bytes.unwrap_or(0) > 0)
+        else {
+            return;
+        };
         let path = name.to_ascii_lowercase();
         let base = path.rsplit('\\').next().unwrap_or(&path);
         let hive = matches!(base, "sam" | "security" | "system") && path.contains("config");
-        let save = matches!(base, "sam.save" | "security.save" | "system.save" | "sam.hive" | "system.hive" | "security.hive");
+        let save = matches!(
+            base,
+            "sam.save" | "security.save" | "system.save" | "sam.hive" | "system.hive" | "security.hive"
+        );
         let dump = base.ends_with(".dmp") && base.contains("lsass");
         if !(base == "ntds.dit" || hive || save || dump) {
             return;
         }
         let f = found.open(&kind::CREDENTIAL_ACCESS, Subject::pair(r.tuple.src, r.tuple.dst).about("files"));
         f.seen(r.ts, r.flow_id);
-        (f.technique, f.dst_port) = (Some(if base == "ntds.dit" { "T1003.003" } else { "T1003.002" }), Some(r.tuple.dst_port));
+        (f.technique, f.dst_port) =
+            (Some(if base == "ntds.dit" { "T1003.003" } else { "T1003.002" }), Some(r.tuple.dst_port));
         f.reason("files_with_secrets", f.count() as f64, 1.0, 0.8);
         f.detail("file", name);
         f.title = format!("{} reads {base} from {} over SMB", r.tuple.src, r.tuple.dst);
@@ -316,3 +343,6 @@ impl Detector for Access {
         self.hosts.evicted()
     }
 }
+
+#[cfg(test)]
+mod tests;

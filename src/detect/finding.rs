@@ -165,6 +165,14 @@ impl Finding {
         self.severity(self.kind.severity.lowered(), why);
     }
 
+    /// What moved the severity holds no more: it is as bad as its kind again.
+    pub fn unmoved(&mut self, why: &'static str) {
+        if let Some(at) = self.reasons.iter().position(|r| r.name == why) {
+            self.reasons.remove(at);
+            self.severity = self.kind.severity;
+        }
+    }
+
     /// One more fact; replaces one of the same name.
     pub fn detail(&mut self, name: &str, value: impl Into<Value>) {
         self.changed = true;
@@ -324,6 +332,18 @@ mod tests {
         f.title = "x".into();
         f.reason("a", 1.0, 0.0, 0.6);
         assert!(found.take(CaptureId(1), 0.5, 0.9).is_empty(), "0.6 * 0.7 is below 0.5");
+    }
+
+    #[test]
+    fn severity_moves_back_when_its_reason_is_gone() {
+        let mut found = Findings::new("test");
+        let f = found.open(&kind::HOST_SWEEP, Subject::default());
+        f.raise("leaves_the_network");
+        assert_eq!(f.severity, Severity::Medium);
+        f.unmoved("another");
+        assert_eq!((f.severity, f.reasons.len()), (Severity::Medium, 1));
+        f.unmoved("leaves_the_network");
+        assert_eq!((f.severity, f.reasons.len()), (Severity::Low, 0));
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl Detector for IcmpTunnel {
             (4, 0) | (6, 129) => true,
             _ => return,
         };
-        if m.payload_len == 0 || m.dst.is_multicast() {
+        if m.dst.is_multicast() {
             return;
         }
         let by_low = m.src < m.dst;
@@ -313,6 +313,16 @@ mod tests {
         let all = (0..30).flat_map(|n| exchange(n, f64::from(n), 1, 900 + u64::from(n % 3)));
         let found = Bench::new(&META).icmps(all.map(|m| IcmpMessage { entropy: 1.0, ..m })).end();
         assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn empty_questions_that_are_answered_are_found() {
+        let all = (0..30).flat_map(|n| {
+            let [mut q, a] = exchange(n, f64::from(n), 1, 900);
+            q.payload_len = 0;
+            [q, a]
+        });
+        assert_eq!(Bench::new(&META).icmps(all).kinds(), ["icmp_tunnel"]);
     }
 
     #[test]

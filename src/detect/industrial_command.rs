@@ -108,7 +108,8 @@ fn command(r: &RecordFact) -> Option<Command> {
             _ => Effect::Write,
         };
         let point = u64::from(m.unit) << 16 | u64::from(m.address.unwrap_or(0));
-        return (m.is_write() || silenced).then(|| make(m.function(), effect, point, m.exception.is_some()))?;
+        return (m.is_write() || silenced)
+            .then(|| make(m.function(), effect, point, m.exception.is_some()))?;
     }
     if let Some(s) = r.of::<S7Record>().filter(|s| s.is_write()) {
         let effect = match (s.rosctr, s.code) {
@@ -130,8 +131,10 @@ fn command(r: &RecordFact) -> Option<Command> {
             _ => Effect::Write,
         };
         // A write of the clock or of the restart flag is upkeep (IEEE 1815: group 50 and 80).
-        let upkeep = d.request == Some(2) && d.objects.as_deref().is_some_and(|o| o.starts_with("g50") || o.starts_with("g80"));
-        let point = u64::from(d.destination) << 32 | d.command.as_deref().or(d.objects.as_deref()).map_or(0, point_of) & 0xffff_ffff;
+        let upkeep = d.request == Some(2)
+            && d.objects.as_deref().is_some_and(|o| o.starts_with("g50") || o.starts_with("g80"));
+        let point = u64::from(d.destination) << 32
+            | d.command.as_deref().or(d.objects.as_deref()).map_or(0, point_of) & 0xffff_ffff;
         let refused = d.iin.is_some_and(|iin| iin & 0x0700 != 0);
         return if upkeep { None } else { make(d.function(), effect, point, refused) };
     }
@@ -155,7 +158,11 @@ fn command(r: &RecordFact) -> Option<Command> {
         let p = &e.path;
         let point = match &p.symbol {
             Some(tag) => point_of(tag),
-            None => u64::from(p.class.unwrap_or(0)) << 32 | u64::from(p.instance.unwrap_or(0)) << 16 | u64::from(p.attribute.unwrap_or(0)),
+            None => {
+                u64::from(p.class.unwrap_or(0)) << 32
+                    | u64::from(p.instance.unwrap_or(0)) << 16
+                    | u64::from(p.attribute.unwrap_or(0))
+            }
         };
         return make(e.function(), effect, point, e.cip_status.is_some_and(|s| s != 0));
     }
@@ -191,8 +198,13 @@ struct Pair {
 }
 
 /// What moves the severity; one of them holds at a time.
-const CONTEXTS: [&str; 5] =
-    ["from_outside", "controls_and_tries_out", "beyond_set_points", "writes_as_operators_stations_do", "a_few_writes"];
+const CONTEXTS: [&str; 5] = [
+    "from_outside",
+    "controls_and_tries_out",
+    "beyond_set_points",
+    "writes_as_operators_stations_do",
+    "a_few_writes",
+];
 
 #[derive(Debug)]
 struct Commands {
@@ -277,9 +289,15 @@ impl Detector for Commands {
         }
         match (worst, many || refused, outside) {
             (_, _, true) => f.severity(Severity::High, "from_outside"),
-            (Effect::Control | Effect::Program, true, _) => f.severity(Severity::High, "controls_and_tries_out"),
-            (Effect::Control | Effect::Program, false, _) | (Effect::Write, true, _) => f.severity(Severity::Medium, "beyond_set_points"),
-            (Effect::Write, false, _) if pair.commands >= 10 => f.severity(Severity::Info, "writes_as_operators_stations_do"),
+            (Effect::Control | Effect::Program, true, _) => {
+                f.severity(Severity::High, "controls_and_tries_out")
+            }
+            (Effect::Control | Effect::Program, false, _) | (Effect::Write, true, _) => {
+                f.severity(Severity::Medium, "beyond_set_points")
+            }
+            (Effect::Write, false, _) if pair.commands >= 10 => {
+                f.severity(Severity::Info, "writes_as_operators_stations_do")
+            }
             (Effect::Write, false, _) => f.severity(Severity::Low, "a_few_writes"),
         }
         let what = match worst {
@@ -288,10 +306,16 @@ impl Detector for Commands {
             Effect::Write if many => "writes many points of",
             Effect::Write => "writes to",
         };
-        f.title = format!("{src} {what} the {protocol} device {dst} ({} commands, such as {})", pair.commands, c.name);
+        f.title = format!(
+            "{src} {what} the {protocol} device {dst} ({} commands, such as {})",
+            pair.commands, c.name
+        );
     }
 
     fn evicted(&self) -> u64 {
         self.pairs.evicted()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,13 +62,37 @@ pub static META: Meta = Meta {
 };
 
 /// Pipes that tools of remote execution bring along.
-const PIPES: [&str; 8] =
-    ["psexesvc", "remcom_communicaton", "paexec", "csexecsvc", "winexesvc", "ahexec", "svcctl_remcom", "xcmd"];
+const PIPES: [&str; 8] = [
+    "psexesvc",
+    "remcom_communicaton",
+    "paexec",
+    "csexecsvc",
+    "winexesvc",
+    "ahexec",
+    "svcctl_remcom",
+    "xcmd",
+];
 
 /// Parts of names of tools that hardly anybody but attackers copies. Names only: what they are called otherwise is not seen here.
 const TOOLS: [&str; 18] = [
-    "mimikatz", "mimilib", "psexesvc", "procdump", "lazagne", "rubeus", "sharphound", "bloodhound", "winpeas", "seatbelt", "safetykatz",
-    "pwdump", "gsecdump", "secretsdump", "wce.exe", "ncat.exe", "remcom", "powersploit",
+    "mimikatz",
+    "mimilib",
+    "psexesvc",
+    "procdump",
+    "lazagne",
+    "rubeus",
+    "sharphound",
+    "bloodhound",
+    "winpeas",
+    "seatbelt",
+    "safetykatz",
+    "pwdump",
+    "gsecdump",
+    "secretsdump",
+    "wce.exe",
+    "ncat.exe",
+    "remcom",
+    "powersploit",
 ];
 
 /// Ends of names of what runs, lower case.
@@ -111,6 +135,8 @@ struct Pair {
     wmi: Sign,
     dcom: Sign,
     winrm: Sign,
+    /// Creation of a service or task, or a method, that was refused.
+    refused: Sign,
     program: Box<str>,
     share: Box<str>,
 }
@@ -128,7 +154,8 @@ impl Movement {
             window: p.nanos("window"),
             winrm: p.count("winrm_requests").min(u32::MAX as usize) as u32,
             pairs: Keyed::new(MAX_PAIRS, |p| {
-                let signs = [&p.written_to_admin, &p.tool, &p.pipe, &p.service, &p.task, &p.wmi, &p.dcom, &p.winrm];
+                let signs =
+                    [&p.written_to_admin, &p.tool, &p.pipe, &p.service, &p.task, &p.wmi, &p.dcom, &p.winrm];
                 signs.into_iter().map(|s| u64::from(s.n)).sum()
             }),
         }
@@ -199,14 +226,35 @@ fn smb(pair: &mut Pair, ts: Timestamp, smb: &SmbRecord) -> bool {
 
 /// Note what a call does; true when it is a sign.
 fn call(pair: &mut Pair, ts: Timestamp, call: &DcerpcRecord) -> bool {
-    if call.kind != "call" || call.fault.is_some() {
+    if call.kind != "call" {
         return false;
     }
     let (Some(interface), Some(operation)) = (call.interface_name(), call.operation()) else { return false };
-    let sign = match (interface, operation) {
-        ("svcctl", "RCreateServiceW" | "RCreateServiceA" | "RCreateServiceWOW64W" | "RCreateServiceWOW64A" | "RCreateWowService") => {
-            &mut pair.service
+    if call.fault.is_some() {
+        // That it was refused makes the wish no smaller.
+        let wanted = matches!(
+            operation,
+            "RCreateServiceW"
+                | "RCreateServiceA"
+                | "NetrJobAdd"
+                | "SchRpcRegisterTask"
+                | "ExecMethod"
+                | "ExecMethodAsync"
+        );
+        if wanted {
+            pair.refused.note(ts);
         }
+        return wanted;
+    }
+    let sign = match (interface, operation) {
+        (
+            "svcctl",
+            "RCreateServiceW"
+            | "RCreateServiceA"
+            | "RCreateServiceWOW64W"
+            | "RCreateServiceWOW64A"
+            | "RCreateWowService",
+        ) => &mut pair.service,
         ("svcctl", "RChangeServiceConfigW" | "RChangeServiceConfigA") => &mut pair.service,
         ("svcctl", "RStartServiceW" | "RStartServiceA") => &mut pair.service_start,
         ("atsvc", "NetrJobAdd") | ("ITaskSchedulerService", "SchRpcRegisterTask") => &mut pair.task,
@@ -260,10 +308,19 @@ impl Movement {
         add(f, "services_started", &pair.service_start, 1.0, 0.25);
         add(f, "tasks_created", &pair.task, 1.0, 0.5);
         add(f, "tasks_started", &pair.task_run, 1.0, 0.25);
+        add(f, "starts_refused", &pair.refused, 1.0, 0.4);
         add(f, "wmi_methods", &pair.wmi, 1.0, 0.55);
         add(f, "dcom_invocations", &pair.dcom, 1.0, 0.5);
         add(f, "winrm_requests", &pair.winrm, f64::from(self.winrm), 0.6);
-        let starts = [&pair.service, &pair.service_start, &pair.task, &pair.task_run, &pair.wmi, &pair.dcom];
+        let starts = [
+            &pair.service,
+            &pair.service_start,
+            &pair.task,
+            &pair.task_run,
+            &pair.wmi,
+            &pair.dcom,
+            &pair.refused,
+        ];
         let came = [&pair.written_to_admin, &pair.written];
         let both = starts.iter().any(|s| s.seen() && came.iter().any(|w| self.follows(s, w)));
         let started = pair.service.seen() || pair.task.seen() || pair.wmi.seen() || pair.dcom.seen();
@@ -277,20 +334,30 @@ impl Movement {
             () if both => (Severity::High, "program_and_its_start"),
             () if pair.tool.seen() || pair.pipe.seen() => (Severity::High, "known_tool"),
             () if outside => (Severity::High, "from_outside"),
-            () if started && pair.service_start.seen() || pair.written_to_admin.seen() => (Severity::Medium, "as_administrators_do_too"),
-            () if started => (Severity::Medium, "as_administrators_do_too"),
+            () if started || pair.written_to_admin.seen() => (Severity::Medium, "as_administrators_do_too"),
             () => (Severity::Low, "common_by_itself"),
         };
         f.severity(severity, why);
         let how = match () {
             () if pair.service.seen() => ("T1569.002", format!("installs a service on {dst}")),
             () if pair.task.seen() => ("T1053.005", format!("creates a task on {dst}")),
-            () if pair.wmi.seen() => ("T1047", format!("runs {} over WMI on {dst}", plural(pair.wmi.n, "method"))),
+            () if pair.wmi.seen() => {
+                ("T1047", format!("runs {} over WMI on {dst}", plural(pair.wmi.n, "method")))
+            }
             () if pair.pipe.seen() => ("T1569.002", format!("drives a tool of remote execution on {dst}")),
             () if pair.dcom.seen() => ("T1021.003", format!("runs objects of DCOM on {dst}")),
-            () if pair.winrm.n >= self.winrm => ("T1021.006", format!("gives commands to {dst} over WinRM ({} requests)", pair.winrm.n)),
-            () if pair.written_to_admin.seen() || pair.written.seen() => ("T1570", format!("writes {program} to {share} on {dst}")),
-            () if pair.read_from_admin.seen() || pair.tool.seen() => ("T1570", format!("reads {program} from {share} on {dst}")),
+            () if pair.refused.seen() => {
+                ("T1569.002", format!("is refused when it wants to start a program on {dst}"))
+            }
+            () if pair.winrm.n >= self.winrm => {
+                ("T1021.006", format!("gives commands to {dst} over WinRM ({} requests)", pair.winrm.n))
+            }
+            () if pair.written_to_admin.seen() || pair.written.seen() => {
+                ("T1570", format!("writes {program} to {share} on {dst}"))
+            }
+            () if pair.read_from_admin.seen() || pair.tool.seen() => {
+                ("T1570", format!("reads {program} from {share} on {dst}"))
+            }
             () => ("T1021.002", format!("opens the administrative share {share} on {dst}")),
         };
         f.technique = Some(how.0);
@@ -332,7 +399,8 @@ impl Detector for Movement {
         } else if let Some(c) = r.of::<DcerpcRecord>() {
             c.kind == "call" && call(self.pairs.at(&key, r.ts), r.ts, c)
         } else if let Some(http) = r.of::<HttpTransaction>() {
-            let wsman = http.uri.as_deref().is_some_and(|u| u.starts_with("/wsman") || u.starts_with("/WSMAN"));
+            let wsman =
+                http.uri.as_deref().is_some_and(|u| u.starts_with("/wsman") || u.starts_with("/WSMAN"));
             wsman && winrm(self.pairs.at(&key, r.ts), r.ts, r, http)
         } else {
             false
@@ -353,3 +421,6 @@ impl Detector for Movement {
         self.pairs.evicted()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@
 pub mod amplification;
 pub mod arp_spoof;
 pub mod arp_sweep;
+pub mod coerced_login;
 pub mod config;
 pub mod credential_access;
 pub mod dhcp_starvation;
@@ -97,6 +98,7 @@ pub static ALL: &[&Meta] = &[
     &slow_http::META,
     &dhcp_starvation::META,
     &exploits::META,
+    &coerced_login::META,
     &lateral_movement::META,
     &credential_access::META,
     &reverse_shell::META,

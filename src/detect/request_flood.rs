@@ -34,7 +34,9 @@ pub static META: Meta = Meta {
     tables: &[&HTTP, &MQTT],
     icmp: false,
     thresholds: &[
-        Threshold { name: "requests", unit: "requests", default: 1_000.0, why: "HTTP requests or MQTT publications of one client in the window; a page with all its pieces makes some hundred.", source: "measured on real captures" },
+        Threshold { name: "requests", unit: "requests", default: 400.0, why: "HTTP requests of one client in the window; a page with all its pieces makes some hundred, of different paths.", source: "measured on real captures" },
+        Threshold { name: "posts", unit: "requests", default: 2_000.0, why: "The same for methods that carry a body: remote calls go to one path all day.", source: "200 a second" },
+        Threshold { name: "publications", unit: "messages", default: 1_000.0, why: "MQTT publications of one client in the window; sensors send a few a second.", source: "measured on real captures" },
         Threshold { name: "connects", unit: "connects", default: 300.0, why: "MQTT connects of one client address in the window; a device connects once.", source: "measured: SlowITe makes 716 in 0.6 s" },
         Threshold { name: "all_requests", unit: "requests", default: 5_000.0, why: "The same over all clients, when they are many.", source: "500 a second for one path" },
         Threshold { name: "clients", unit: "hosts", default: 20.0, why: "Clients from which on they are many.", source: "a chosen bound" },
@@ -50,6 +52,7 @@ pub static META: Meta = Meta {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Sort {
     Http,
+    Post,
     Connect,
     Publish,
 }
@@ -72,6 +75,8 @@ struct Asked {
 
 struct RequestFlood {
     requests: u64,
+    posts: u64,
+    publications: u64,
     connects: u64,
     all_requests: u64,
     clients: usize,
@@ -94,7 +99,9 @@ fn request(r: &RecordFact) -> Option<Request<'_>> {
     if let Some(http) = r.of::<HttpTransaction>() {
         let path = http.uri.as_deref()?;
         let path = path.split('?').next().unwrap_or(path);
-        return Some(Request { sort: Sort::Http, client, server, port, path });
+        let plain = matches!(http.method.as_deref(), Some("GET" | "HEAD"));
+        let sort = if plain { Sort::Http } else { Sort::Post };
+        return Some(Request { sort, client, server, port, path });
     }
     let mqtt = r.of::<MqttMessage>().filter(|m| m.from_client)?;
     let sort = match mqtt.action {
@@ -110,6 +117,8 @@ impl RequestFlood {
         let count = |name| p.get(name).round().max(1.0) as u64;
         Self {
             requests: count("requests"),
+            posts: count("posts"),
+            publications: count("publications"),
             connects: count("connects"),
             all_requests: count("all_requests"),
             clients: p.count("clients"),
@@ -123,14 +132,28 @@ impl RequestFlood {
         match key {
             (_, None, _) => self.all_requests,
             (_, _, Sort::Connect) => self.connects,
-            _ => self.requests,
+            (_, _, Sort::Publish) => self.publications,
+            (_, _, Sort::Post) => self.posts,
+            (_, _, Sort::Http) => self.requests,
         }
+    }
+
+    /// Is it a flood? Once it is, it stays one.
+    fn judge(&self, key: &(Ip, Option<Ip>, Sort), asked: &mut Asked) -> bool {
+        asked.peak = asked.peak.max(asked.rate.peak(self.window));
+        let (_, client, sort) = key;
+        let same = asked.paths.first().map_or(0, |(_, n)| n) as f64 >= self.same_path * asked.n as f64;
+        let many = client.is_some() || asked.clients.len() >= self.clients;
+        let http = matches!(sort, Sort::Http | Sort::Post);
+        asked.told |= asked.peak >= self.floor(key) && many && (!http || same);
+        asked.told
     }
 
     fn write(&self, key: &(Ip, Option<Ip>, Sort), asked: &mut Asked, out: &mut Findings) {
         let (server, client, sort) = *key;
         let (kind, what): (&'static Kind, &str) = match sort {
             Sort::Http => (&kind::HTTP_FLOOD, "HTTP request"),
+            Sort::Post => (&kind::HTTP_FLOOD, "HTTP request with a body"),
             Sort::Connect => (&kind::MQTT_FLOOD, "MQTT connect"),
             Sort::Publish => (&kind::MQTT_FLOOD, "MQTT publication"),
         };
@@ -146,7 +169,7 @@ impl RequestFlood {
         let first = asked.first.unwrap_or(asked.last);
         found.title = format!(
             "{who} sent {server} {} in {}, at most {} in {} s",
-            counted(asked.n as usize, what),
+            counted(asked.n as usize, what).replace("a bodys", "a body"),
             duration(asked.last.secs_since(first)),
             grouped(asked.peak),
             self.window
@@ -167,7 +190,7 @@ impl RequestFlood {
             (1.0 - 0.4 / above.max(1.0)).min(0.95),
         );
         let same = asked.paths.first().map_or(0.0, |(_, n)| n as f64 / asked.n.max(1) as f64);
-        if sort == Sort::Http {
+        if matches!(sort, Sort::Http | Sort::Post) {
             found.reason("same_path", same, self.same_path, 0.3);
         }
         found.detail("clients", asked.clients.len());
@@ -198,21 +221,14 @@ impl Detector for RequestFlood {
             if asked.flows.len() < 25 && asked.flows.last().is_none_or(|(_, f)| *f != r.flow_id) {
                 asked.flows.push((r.ts, r.flow_id));
             }
-            if asked.n < floor || !asked.n.is_multiple_of(16) {
+            if asked.n < floor || asked.n > floor && !asked.n.is_multiple_of(16) {
                 continue;
             }
-            asked.peak = asked.peak.max(asked.rate.peak(self.window));
-            let same = asked.paths.first().map_or(0, |(_, n)| n) as f64 >= self.same_path * asked.n as f64;
-            let many = client.is_some() || asked.clients.len() >= self.clients;
-            let fits = asked.peak >= floor && many && (request.sort != Sort::Http || same);
-            if fits && !asked.told {
-                asked.told = true;
+            if !asked.told || asked.n.is_multiple_of(256) {
                 let mut taken = std::mem::take(asked);
-                self.write(&key, &mut taken, out);
-                *self.pairs.at(&key, r.ts) = taken;
-            } else if asked.told && asked.n.is_multiple_of(256) {
-                let mut taken = std::mem::take(asked);
-                self.write(&key, &mut taken, out);
+                if self.judge(&key, &mut taken) {
+                    self.write(&key, &mut taken, out);
+                }
                 *self.pairs.at(&key, r.ts) = taken;
             }
         }
@@ -220,8 +236,7 @@ impl Detector for RequestFlood {
 
     fn finish(&mut self, out: &mut Findings) {
         for (key, mut asked) in self.pairs.drain_sorted() {
-            if asked.told {
-                asked.peak = asked.peak.max(asked.rate.peak(self.window));
+            if self.judge(&key, &mut asked) {
                 self.write(&key, &mut asked, out);
             }
         }
@@ -271,8 +286,8 @@ mod tests {
             kinds((0..2_000).map(|n| get(n + 1, n as f64 * 0.002, outside(1), &format!("/{n}"))).collect())
                 .is_empty()
         );
-        assert!(kinds((0..2_000).map(|n| get(n + 1, n as f64 * 0.02, outside(1), "/")).collect()).is_empty());
-        assert!(kinds((0..900).map(|n| get(n + 1, 1.0, outside(1), "/")).collect()).is_empty());
+        assert!(kinds((0..2_000).map(|n| get(n + 1, n as f64 * 0.04, outside(1), "/")).collect()).is_empty());
+        assert!(kinds((0..399).map(|n| get(n + 1, 1.0, outside(1), "/")).collect()).is_empty());
         assert!(
             kinds((0..3_900).map(|n| mqtt(n + 1, n as f64 * 0.14, "publish")).collect()).is_empty(),
             "sensors"

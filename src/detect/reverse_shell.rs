@@ -61,7 +61,10 @@ struct ReverseShell {
 
 impl ReverseShell {
     fn new(p: &Params) -> Self {
-        Self { turns: p.count("turns").min(usize::from(u16::MAX)) as u16, text_entropy: p.get("text_entropy") }
+        Self {
+            turns: p.count("turns").min(usize::from(u16::MAX)) as u16,
+            text_entropy: p.get("text_entropy"),
+        }
     }
 
     /// Is it text, so that it can be the output of a command?
@@ -133,7 +136,12 @@ fn stage(r: &RecordFact, u: &UnknownRecord, side: Side, found: &mut Findings) {
     let (sender, _) = sides(u, side);
     let staged = sender.form == Some(Form::StagedProgram);
     let f = open(r, "stage", found);
-    f.reason(if staged { "program_behind_its_length" } else { "program" }, 1.0, 0.0, if staged { 0.8 } else { 0.55 });
+    f.reason(
+        if staged { "program_behind_its_length" } else { "program" },
+        1.0,
+        0.0,
+        if staged { 0.8 } else { 0.55 },
+    );
     if u.first == side {
         f.reason("said_first", 1.0, 0.0, 0.2);
     }

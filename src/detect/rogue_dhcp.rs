@@ -10,7 +10,7 @@ use crate::model::addr::Ip;
 use crate::model::anomaly::Subject;
 use crate::model::flow::ip_protocol;
 use crate::model::kind;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, secs};
 use crate::protocol::dhcp::v4::{DhcpRecord, TABLE as DHCP};
 use std::collections::BTreeSet;
 
@@ -51,6 +51,9 @@ const MAX_SERVERS: usize = 32;
 const MAX_TRANSACTIONS: usize = 8_192;
 /// Values remembered of each list of a server.
 const MAX_VALUES: usize = 16;
+
+/// Servers that first answered within this time of each other answered the same client.
+const SAME_TIME: i64 = secs(2);
 
 struct Server {
     ip: Ip,
@@ -135,8 +138,14 @@ impl Detector for RogueDhcp {
         let Some(this) = self.servers.get(at) else { return };
         let peers = self.servers.iter().filter(|s| s.ip != ip && s.relay == this.relay);
         let Some(other) = peers.min_by_key(|s| (s.since, s.ip)) else { return };
-        let (first, rogue) =
-            if (other.since, other.ip) <= (this.since, this.ip) { (other, this) } else { (this, other) };
+        // Who came first is the true one. When both began with the same client, chance decides who was quicker; then the usual
+        // address of a router speaks for the true one.
+        let rank = |s: &Server| {
+            let usual = matches!(s.ip.wire(), [.., 1 | 254]);
+            let apart = this.since.since(other.since).abs() > SAME_TIME;
+            (if apart { s.since } else { Timestamp(0) }, !usual, s.since, s.ip)
+        };
+        let (first, rogue) = if rank(other) <= rank(this) { (other, this) } else { (this, other) };
         let together = shared.contains(&other.ip);
         let one_net = !first.nets.is_disjoint(&rogue.nets);
         let subject = Subject::by(rogue.ip).port(67).over(ip_protocol::UDP);

@@ -215,7 +215,8 @@ impl ShardJudge {
                 }
             };
             match fact {
-                Fact::Record(r) if to_segment => self.to_segment.push(*r),
+                // Those that both ask for go on to the capture's detectors from `meet`.
+                Fact::Record(r) if to_segment && !to_target => self.to_segment.push(*r),
                 fact if to_target => {
                     let responder = fact.responder();
                     if let Some(lane) = self.to_target.get_mut(shard_of(pair_hash(responder, responder))) {
@@ -232,6 +233,11 @@ impl ShardJudge {
         let mut facts: Vec<Fact> = from.iter_mut().flat_map(|list| list.drain(..)).collect();
         facts.sort_by_key(Fact::key);
         self.target.iter_mut().for_each(|r| r.see(&facts));
+        let shared = facts.into_iter().filter_map(|fact| match fact {
+            Fact::Record(r) if lists(&self.segment_tables, r.record.table()) => Some(*r),
+            _ => None,
+        });
+        self.to_segment.extend(shared);
     }
 
     /// The capture is over, and all facts were shown.

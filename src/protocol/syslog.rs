@@ -1,13 +1,14 @@
 //! What do devices report, and how grave is it?
 //!
-//! Syslog over UDP: RFC 5424, the older form of RFC 3164, and what Cisco's devices make of it. One row is one message. Messages are
-//! text for people; the parts in front are taken off where they are clear, and the rest is the message.
+//! Syslog over UDP and TCP: RFC 5424, the older form of RFC 3164, and what Cisco's devices make of it. Over TCP each message has its length in
+//! front or a line end behind it (RFC 6587). One row is one message. Messages are text for people; the parts in front are taken off where they
+//! are clear, and the rest is the message.
 //!
 //! Refuses to guess times (RFC 3164 has neither year nor zone) and to take structured data apart.
 
 use super::clues::{Clue, HOST_CLUES};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
-use crate::model::flow::Side;
+use crate::model::flow::{Side, ip_protocol};
 use crate::model::record::Record;
 use crate::model::rows::Row;
 use crate::model::schema::{ColumnType as T, Table, col};
@@ -25,23 +26,67 @@ const MAX_PRIORITY: u8 = 191;
 /// Bytes behind the priority that must be text.
 const LOOKED_AT: usize = 16;
 
-/// The usual port.
-const PORTS: &[u16] = &[514];
+/// Longest message over TCP that is waited for, bytes: receivers should take 8,192 (RFC 5425 section 4.3.1). Of a longer one the beginning is read.
+const MAX_FRAME: usize = 8_192;
+
+/// Digits of a length in front of a message.
+const MAX_DIGITS: usize = 7;
+
+/// The usual ports: RFC 5426, and what devices use over TCP.
+const PORTS: &[u16] = &[514, 601];
 
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {
     name: "syslog",
-    about: "Syslog over UDP (RFC 5424, RFC 3164); told by the priority in angle brackets with a version, a date or, on its port, text behind it.",
-    transports: &[Transport::Udp],
+    about: "Syslog (RFC 5424, RFC 3164); told by the priority in angle brackets with a version, a date or, on its port, text behind it; over TCP perhaps behind a length.",
+    transports: &[Transport::Udp, Transport::Tcp],
     ports: PORTS,
     tables: &[&TABLE, &HOST_CLUES],
-    buffer_cap: 1,
+    buffer_cap: MAX_FRAME + MAX_DIGITS + 1,
     probe,
     parser: Some(|| Box::<Syslog>::default()),
 };
 
 fn probe(p: &Probe<'_>) -> Verdict {
-    let d = if p.orig.is_empty() { p.resp } else { p.orig };
+    if p.transport == Transport::Tcp {
+        return probe_stream(p);
+    }
+    told(if p.orig.is_empty() { p.resp } else { p.orig }, p)
+}
+
+/// Only the client speaks, and its first message begins with its first byte.
+fn probe_stream(p: &Probe<'_>) -> Verdict {
+    let undecided = || if p.resp.is_empty() { Verdict::NeedMore } else { Verdict::NotMine };
+    if p.orig.is_empty() {
+        return undecided();
+    }
+    let digits = p.orig.iter().take(MAX_DIGITS).take_while(|b| b.is_ascii_digit()).count();
+    let framed = match length(p.orig) {
+        Some((_, behind)) => behind,
+        None if digits == p.orig.len() && !p.orig.starts_with(b"0") => return undecided(),
+        None => p.orig,
+    };
+    // Priority and date have 24 bytes together.
+    let begins =
+        framed.is_empty() || (framed.starts_with(b"<") && framed.len() < 24 && !framed.contains(&b'\n'));
+    match told(framed, p) {
+        Verdict::Mine(sure) => Verdict::Mine(sure),
+        _ if begins => undecided(),
+        _ => Verdict::NotMine,
+    }
+}
+
+/// The length in front of a message, and what is behind it (RFC 6587 section 3.4.1).
+fn length(d: &[u8]) -> Option<(usize, &[u8])> {
+    let end = d.iter().take(MAX_DIGITS + 1).position(|b| *b == b' ')?;
+    let digits = d
+        .get(..end)
+        .filter(|t| matches!(t, [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit)))?;
+    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, d.get(end + 1..)?))
+}
+
+/// Does a message begin here?
+fn told(d: &[u8], p: &Probe<'_>) -> Verdict {
     let Some((_, behind)) = priority(d) else { return Verdict::NotMine };
     let dated = behind.starts_with(b"1 ") || bsd_time(behind).is_some();
     let line = behind.get(..LOOKED_AT).unwrap_or(behind);
@@ -250,10 +295,13 @@ enum Hosts {
 #[derive(Default)]
 struct Syslog {
     hosts: Hosts,
+    /// The rest of a line that is too long, or of a lost one, is still to come.
+    lost: bool,
 }
 
-impl Parser for Syslog {
-    fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+impl Syslog {
+    /// One message.
+    fn message(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) {
         // What is no message says nothing about the next one.
         if let Some(record) = SyslogRecord::read(data) {
             if let Some(host) = record.host.as_ref().filter(|_| side == Side::Orig) {
@@ -265,10 +313,65 @@ impl Parser for Syslog {
             }
             out.record(out.at, record);
         }
+    }
+
+    /// Messages behind their lengths, or in lines.
+    fn stream(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        let mut at = 0;
+        while let Some(rest) = data.get(at..).filter(|r| !r.is_empty()) {
+            let counted = length(rest).filter(|(_, d)| d.is_empty() || d.starts_with(b"<"));
+            if std::mem::take(&mut self.lost) && counted.is_none() && !rest.starts_with(b"<") {
+                match memchr::memchr(b'\n', rest) {
+                    Some(end) => at += end + 1,
+                    None => {
+                        self.lost = true;
+                        return Fed::Took(data.len());
+                    }
+                }
+                continue;
+            }
+            if let Some((len, behind)) = counted {
+                let head = rest.len() - behind.len();
+                if let Some(message) = behind.get(..len) {
+                    self.message(side, message, out);
+                    at += head + len;
+                    continue;
+                }
+                if behind.len() < MAX_FRAME {
+                    return Fed::Took(at);
+                }
+                self.message(side, behind, out);
+                return Fed::Skip(len.saturating_sub(behind.len()) as u64);
+            }
+            let whole = memchr::memchr(b'\n', rest);
+            match whole {
+                Some(end) => {
+                    self.message(side, rest.get(..end).unwrap_or(rest), out);
+                    at += end + 1;
+                }
+                None if rest.len() < MAX_FRAME => return Fed::Took(at),
+                None => {
+                    self.message(side, rest, out);
+                    self.lost = true;
+                    return Fed::Took(data.len());
+                }
+            }
+        }
+        Fed::Took(at)
+    }
+}
+
+impl Parser for Syslog {
+    fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        if out.flow.tuple.protocol == ip_protocol::TCP {
+            return self.stream(side, data, out);
+        }
+        self.message(side, data, out);
         Fed::Took(data.len())
     }
 
     fn gap(&mut self, _: Side, _: u64, _: &mut Output<'_>) -> Fed {
+        self.lost = true;
         Fed::Took(0)
     }
 
@@ -286,7 +389,7 @@ impl Parser for Syslog {
 mod tests {
     use super::*;
     use crate::protocol::clues::HostClue;
-    use crate::protocol::testing::{Bench, Run, Sent, orig};
+    use crate::protocol::testing::{Bench, Run, Sent, lost, orig, resp};
 
     fn run(sent: &[Sent<'_>]) -> Run {
         Bench::udp(514).only(&[&PROTOCOL]).run(sent)
@@ -325,6 +428,41 @@ mod tests {
             for end in 0..d.len() {
                 assert_eq!(run(&[orig(&d[..end])]).faults, 0);
             }
+        }
+    }
+
+    /// The texts of the messages of a stream to this port.
+    fn texts(port: u16, sent: &[Sent<'_>]) -> Vec<String> {
+        let run = Bench::tcp(port).run(sent);
+        assert_eq!(run.faults, 0);
+        run.records::<SyslogRecord>().iter().map(|r| r.message.clone()).collect()
+    }
+
+    #[test]
+    fn streams_have_lengths_or_lines() {
+        let counted = b"35 <34>Oct 11 22:14:15 gw1 su: one\ntwo26 <13>1 - gw1 su - - - three";
+        let lines = b"<34>Oct 11 22:14:15 gw1 su: one\n<13>Oct 11 22:14:16 gw1 su: two\n";
+        for end in 0..counted.len() {
+            let got = texts(10_514, &[orig(&counted[..end]), orig(&counted[end..])]);
+            assert_eq!(got, ["one\\x0atwo", "three"], "{end}");
+        }
+        for end in 0..lines.len() {
+            assert_eq!(texts(10_514, &[orig(&lines[..end]), orig(&lines[end..])]), ["one", "two"], "{end}");
+        }
+        let hole =
+            [orig(lines), orig(b"<34>Oct 11 22:14:1"), lost(Side::Orig, 40), orig(b"rest\n<13>just text\n")];
+        assert_eq!(texts(514, &hole), ["one", "two", "just text"]);
+        let long = [&b"9000 <34>Oct 11 22:14:15 gw1 su: "[..], &[b'x'; 8_972], b"23 <13>1 - h p - - - after"]
+            .concat();
+        assert_eq!(texts(514, &long.chunks(1_000).map(orig).collect::<Vec<_>>()).len(), 2);
+        let long = [&b"<34>Oct 11 22:14:15 gw1 su: "[..], &[b'x'; 20_000], b"\n<13>after\n"].concat();
+        assert_eq!(texts(514, &long.chunks(1_000).map(orig).collect::<Vec<_>>()).len(), 2);
+    }
+
+    #[test]
+    fn other_streams_are_left_alone() {
+        for d in [&b"220 ready\r\n"[..], b"12 <html>", b"<stream:stream>", b"123", b"<1"] {
+            assert_eq!(Bench::tcp(9).only(&[&PROTOCOL]).run(&[orig(d), resp(b"x")]).service, None, "{d:?}");
         }
     }
 

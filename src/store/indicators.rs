@@ -125,7 +125,13 @@ mod tests {
     use super::*;
 
     fn entry(value: &str) -> Indicator {
-        Indicator { kind: IndicatorKind::Domain, value: value.into(), range: None, date: None, note: Some("x".into()) }
+        Indicator {
+            kind: IndicatorKind::Domain,
+            value: value.into(),
+            range: None,
+            date: None,
+            note: Some("x".into()),
+        }
     }
 
     #[test]

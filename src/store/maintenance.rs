@@ -242,10 +242,10 @@ fn write_parquet(path: &Path, part: &Path, config: &StoreConfig) -> Result<Vec<(
         let own = if has("sensor") { "t.* EXCLUDE (sensor)" } else { "t.*" };
         let select = if t.of_captures() {
             format!(
-            "SELECT {own}, nullif(c.sensor, '') AS sensor, CAST({day} AS DATE) AS day FROM {} t \
+                "SELECT {own}, nullif(c.sensor, '') AS sensor, CAST({day} AS DATE) AS day FROM {} t \
              LEFT JOIN captures c ON c.capture_id = t.capture_id",
-            ident(t.name)
-        )
+                ident(t.name)
+            )
         } else {
             format!("SELECT t.*, NULL::VARCHAR AS sensor, NULL::DATE AS day FROM {} t", ident(t.name))
         };

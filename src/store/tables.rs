@@ -260,7 +260,12 @@ pub(super) static INDICATOR_LISTS: Table = Table {
     name: "indicator_lists",
     meaning: "One row is one list of indicators that was loaded with `intel add`.",
     columns: &[
-        col("name", "VARCHAR", "", "Name under which it was loaded; loading again under it replaces the list."),
+        col(
+            "name",
+            "VARCHAR",
+            "",
+            "Name under which it was loaded; loading again under it replaces the list.",
+        ),
         col("source", "VARCHAR", "", "File it came from."),
         col("format", "VARCHAR", "", "text, csv, misp or stix."),
         col("entries", "UBIGINT", "", "Entries taken from it."),
@@ -274,9 +279,24 @@ pub(super) static INDICATORS: Table = Table {
     meaning: "One row is one entry of an indicator list; indicator_match compares it with what was seen.",
     columns: &[
         col("list", "VARCHAR", "", "Its list; joins indicator_lists.name."),
-        col("kind", "VARCHAR", "", "address, network, domain, url, ja3, ja4, certificate, file, or sha256 (a certificate or a file)."),
-        col("value", "VARCHAR", "", "The entry as it is compared: canonical address, lower-case name or hash, URL without its scheme."),
-        col("low", "VARCHAR", "", "First address of a network as 32 hexadecimal digits; NULL for other kinds."),
+        col(
+            "kind",
+            "VARCHAR",
+            "",
+            "address, network, domain, url, ja3, ja4, certificate, file, or sha256 (a certificate or a file).",
+        ),
+        col(
+            "value",
+            "VARCHAR",
+            "",
+            "The entry as it is compared: canonical address, lower-case name or hash, URL without its scheme.",
+        ),
+        col(
+            "low",
+            "VARCHAR",
+            "",
+            "First address of a network as 32 hexadecimal digits; NULL for other kinds.",
+        ),
         col("high", "VARCHAR", "", "Last address of a network likewise; NULL for other kinds."),
         col("date", "VARCHAR", "", "Date that the list gives for it; NULL when it gives none."),
         col("note", "VARCHAR", "", "What the list says about it, printable; NULL when nothing."),

@@ -1,14 +1,36 @@
--- fires: a listed address was talked to
-INSERT INTO indicators(list, kind, value) VALUES ('bad', 'address', '198.51.100.7');
-INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(2);
--- fires: a name below a listed domain
-INSERT INTO indicators(list, kind, value) VALUES ('bad', 'domain', 'evil.example');
+-- fires: an address that was contacted
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'address', '198.51.100.7');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(3);
+-- fires: an address of a listed network
+INSERT INTO indicators(list, kind, value, low, high) VALUES ('l', 'network', '198.51.100.0/29', '00000000000000000000ffffc6336400', '00000000000000000000ffffc6336407');
 INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
-INSERT INTO tls(capture_id, flow_id, ts, server_name) VALUES (1, 1, sec(0), 'www.evil.example');
--- quiet: a neighbour of a listed address
-INSERT INTO indicators(list, kind, value) VALUES ('bad', 'address', '198.51.100.8');
-INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(2);
--- quiet: a name that only ends like a listed domain
-INSERT INTO indicators(list, kind, value) VALUES ('bad', 'domain', 'evil.example');
+-- fires: an address of a listed network of IPv6
+INSERT INTO indicators(list, kind, value, low, high) VALUES ('l', 'network', '2001:db8::/32', '20010db8000000000000000000000000', '20010db8ffffffffffffffffffffffff');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE ('2001:db8::7:1' AS dst_ip, '2001:470::5' AS src_ip) FROM some_flows(1);
+-- fires: a name below a listed one
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'domain', 'example.com');
 INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
-INSERT INTO tls(capture_id, flow_id, ts, server_name) VALUES (1, 1, sec(0), 'notevil.example');
+INSERT INTO dns BY NAME SELECT * EXCLUDE i FROM some_questions(1);
+-- fires: a fingerprint
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'ja3', 'e7d705a3286e19ea42f587b344ee6865');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
+INSERT INTO tls(capture_id, flow_id, ts, ja3) VALUES (1, 1, sec(0), 'e7d705a3286e19ea42f587b344ee6865');
+-- fires: a file by a hash that may be a certificate's, too
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'sha256', 'abab');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
+INSERT INTO files(capture_id, flow_id, ts, source, sender, sha256) VALUES (1, 1, sec(0), 'http', 'dst', 'abab');
+-- fires: a URL
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'url', 'www.example.com/Drop.php?a=1');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
+INSERT INTO http(capture_id, flow_id, ts, host, uri) VALUES (1, 1, sec(0), 'WWW.example.com', '/Drop.php?a=1');
+-- quiet: the network beside
+INSERT INTO indicators(list, kind, value, low, high) VALUES ('l', 'network', '198.51.100.0/30', '00000000000000000000ffffc6336400', '00000000000000000000ffffc6336403');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(3);
+-- quiet: a name that only ends alike, and one above
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'domain', 'ww.example.com'), ('l', 'domain', 'a.www.example.com'), ('l', 'domain', 'ample.com');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
+INSERT INTO dns BY NAME SELECT * EXCLUDE i FROM some_questions(1);
+-- quiet: a hash of another kind of thing
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'certificate', 'abab'), ('l', 'ja3', 'abab');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
+INSERT INTO files(capture_id, flow_id, ts, source, sender, sha256) VALUES (1, 1, sec(0), 'http', 'dst', 'abab');

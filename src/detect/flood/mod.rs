@@ -51,7 +51,7 @@ pub static META: Meta = Meta {
         t("syns_per_s", "SYNs/s", 50.0, "Least speed of its fastest second.", MEASURED),
         t("completed", "ratio", 0.2, "Part of the handshakes that clients complete, below which it is a flood; victims do answer, so answers say nothing.", MEASURED),
         t("bare", "packets", 200.0, "TCP packets that no stack sends by itself (FIN alone, no flags, XMAS, SYN+FIN) in the window.", MEASURED),
-        t("stray", "packets", 1_000.0, "The same for those that old connections leave as well (ACK, RST, FIN+ACK, lone data).", MEASURED),
+        t("stray", "packets", 1_000.0, "The same for those that old connections leave as well (ACK, RST, FIN+ACK, lone data), unless the target answers most by a RST.", MEASURED),
         t("datagrams", "packets", 1_000.0, "Unanswered datagrams in the window; iperf and QUIC run as fast, but are answered or known.", MEASURED),
         t("spread", "count", 50.0, "Different ports or senders that make such datagrams a flood.", MEASURED),
         t("single", "flows", 200.0, "Flows of one or two datagrams that make them a flood: a stream is one flow.", "hping3 draws a new port for each packet"),
@@ -144,6 +144,8 @@ struct Tally {
     last: Timestamp,
     pending: Vec<(Timestamp, FlowId)>,
     told: bool,
+    /// Is the capture over?
+    ended: bool,
     outbound: bool,
     direction: &'static str,
 }
@@ -175,13 +177,16 @@ impl Tally {
 
     /// Look at the rate when that may show something new: seldom, since it walks a minute of seconds.
     fn peaks(&mut self, window: i64, least: u64) -> u64 {
-        if self.packets >= least
-            && (self.flows.is_multiple_of(16) || self.packets / self.flows > 16 || self.peak == 0)
-        {
+        if self.packets >= least && (self.peak == 0 || self.is_looked_at()) {
             self.peak = self.peak.max(self.rate.peak(window));
             self.peak_1s = self.peak_1s.max(self.rate.peak(1));
         }
         self.peak
+    }
+
+    /// Counting what is different costs, so not for every flow: the first ones, one in 16, long ones, and at the end.
+    fn is_looked_at(&self) -> bool {
+        self.flows < 16 || self.flows.is_multiple_of(16) || self.packets / self.flows > 16 || self.ended
     }
 
     /// Few ports, or too many senders for a scan?

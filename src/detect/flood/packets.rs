@@ -14,9 +14,6 @@ use crate::model::kind::{self, Kind};
 /// Targets remembered in one shard and kind of packets, 5 KB each when flooded: 16 shards take 40 MB at worst, below 2 MB in ordinary traffic.
 const MAX_TARGETS: usize = 512;
 
-/// Bytes of a datagram with its headers that no scanner's probe has: those carry no payload, or a question of some 40 bytes.
-const LARGE: u64 = 128;
-
 /// What is counted together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Sort {
@@ -36,6 +33,8 @@ struct Target {
     single: u64,
     /// Flows that ICMP said nobody listens to.
     unreachable: u64,
+    /// Flows that the target answered by a RST.
+    refused: u64,
     technique: &'static str,
 }
 
@@ -116,6 +115,7 @@ impl Packets {
         target.tally.add(f, f.orig.packets.max(1));
         target.single += u64::from(f.orig.packets <= 2);
         target.unreachable += u64::from(f.icmp_closed());
+        target.refused += u64::from(f.history.has('r'));
         if f.orig.packets > 50 || target.technique.is_empty() {
             target.technique = technique;
         }
@@ -124,7 +124,7 @@ impl Packets {
 
     pub(super) fn finish(&mut self, limits: &Limits, out: &mut Findings) {
         for (key, mut target) in self.targets.drain_sorted() {
-            target.tally.peak = 0; // look once more
+            target.tally.ended = true;
             target.judge(key, limits, out);
             if target.tally.told {
                 target.write(key, limits, out);
@@ -138,9 +138,11 @@ impl Packets {
 }
 
 impl Target {
-    fn floor(sort: Sort, limits: &Limits) -> u64 {
+    fn floor(&self, sort: Sort, limits: &Limits) -> u64 {
         match sort {
+            // A RST says that there never was a connection, or no more.
             Sort::Bare => limits.bare,
+            Sort::Stray if self.refused * 2 >= self.tally.flows => limits.bare,
             Sort::Stray => limits.stray,
             Sort::Datagrams => limits.datagrams,
             Sort::Icmp => limits.echoes,
@@ -154,19 +156,17 @@ impl Target {
             Sort::Bare | Sort::Stray => t.is_no_scan(limits),
             Sort::Datagrams => {
                 let spread = t.ports.len() >= limits.spread || t.sources.len() >= limits.spread;
-                let large = t.bytes >= LARGE * t.packets;
-                let probes = !large && !t.is_no_scan(limits);
-                (spread || self.single >= limits.single || self.unreachable > 0) && !probes
+                spread || self.single >= limits.single || self.unreachable > 0
             }
             Sort::Icmp | Sort::IcmpErrors => true,
         }
     }
 
     fn judge(&mut self, key: (Ip, Sort), limits: &Limits, out: &mut Findings) {
-        let floor = Self::floor(key.1, limits);
+        let floor = self.floor(key.1, limits);
         let peak = self.tally.peaks(limits.window, floor);
         if !self.tally.told {
-            if peak < floor || !self.is_flood(key.1, limits) {
+            if peak < floor || !self.tally.is_looked_at() || !self.is_flood(key.1, limits) {
                 return;
             }
             self.tally.told = true;
@@ -185,7 +185,7 @@ impl Target {
             Sort::Icmp => (&kind::ICMP_FLOOD, ip_protocol::ICMP6, "ICMPv6 messages"),
             Sort::IcmpErrors => (&kind::ICMP_FLOOD, ip_protocol::ICMP6, "ICMPv6 errors"),
         };
-        let floor = Self::floor(sort, limits);
+        let floor = self.floor(sort, limits);
         let t = &mut self.tally;
         let subject = Subject::to(dst).over(protocol);
         let found = out.open(kind, if sort == Sort::Stray { subject.about("stray") } else { subject });

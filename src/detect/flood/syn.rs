@@ -73,7 +73,7 @@ impl Syns {
 
     pub(super) fn finish(&mut self, limits: &Limits, out: &mut Findings) {
         for (key, mut service) in self.services.drain_sorted() {
-            service.half.peak = 0; // look once more
+            service.half.ended = true;
             service.judge(key, limits, out);
             if service.half.told {
                 service.write(key, limits, out);
@@ -95,6 +95,9 @@ impl Service {
     fn judge(&mut self, key: (Ip, u16), limits: &Limits, out: &mut Findings) {
         let peak = self.half.peaks(limits.window, limits.syns);
         if !self.half.told {
+            if peak < limits.syns || !self.half.is_looked_at() {
+                return;
+            }
             // Over all ports only what no single port shows, and no scan makes.
             let (port, most) = self.half.busiest_port.first().map_or((0, 0), |(p, n)| (*p, n));
             let shown = key.1 == ALL && port != ALL && most * 2 >= self.half.packets;

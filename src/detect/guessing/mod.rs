@@ -324,8 +324,8 @@ impl Guessing {
             }
             let many = failed >= self.failed || connections >= self.connections;
             // Few tries at each of many accounts are told as spraying.
-            let sprayed = p.accounts.len() >= self.accounts
-                && p.failed as f64 / p.accounts.len() as f64 <= self.tries;
+            let sprayed =
+                p.accounts.len() >= self.accounts && p.failed as f64 / p.accounts.len() as f64 <= self.tries;
             p.guesses = many && !sprayed && share(worked, failed) < self.success && a.failed > 0;
             (most_failed, most_connections) = (failed, connections);
             if !p.guesses {
@@ -426,4 +426,3 @@ impl Detector for Guessing {
         self.pairs.evicted() + self.sources.evicted()
     }
 }
-

@@ -72,7 +72,10 @@ pub static META: Meta = Meta {
             source: "DETECTORS.md section 14, measured",
         },
     ],
-    innocent: &["Devices of one user with an old password.", "The background noise that every public service hears."],
+    innocent: &[
+        "Devices of one user with an old password.",
+        "The background noise that every public service hears.",
+    ],
     next: &[
         "See whether one of the hosts got in: success in credentials at this service.",
         "Close the service to the outside, or ask for keys or a second factor.",
@@ -164,7 +167,8 @@ impl Spread {
             return;
         };
         let failed = sum(&who);
-        let finding = out.open(&BRUTE_FORCE, Subject::to(a.dst).port(a.port).about(format!("{} spread", a.service)));
+        let finding =
+            out.open(&BRUTE_FORCE, Subject::to(a.dst).port(a.port).about(format!("{} spread", a.service)));
         finding.seen(a.ts, a.flow);
         finding.set_count(failed);
         finding.reason("hosts", who.len() as f64, least as f64, 0.6);

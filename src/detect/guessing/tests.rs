@@ -31,7 +31,10 @@ fn thirty_wrong_passwords_are_one_row() {
     let a = &found[0];
     assert_eq!((a.kind.name, a.severity, a.count), ("brute_force", Severity::Medium, 30));
     assert_eq!((a.src, a.dst, a.dst_port), (Some(outside(1)), Some(inside(2)), Some(21)));
-    assert_eq!(a.title, "203.0.113.1 guesses passwords of bro over FTP at 10.0.0.2 port 21: 30 failed in 58 s");
+    assert_eq!(
+        a.title,
+        "203.0.113.1 guesses passwords of bro over FTP at 10.0.0.2 port 21: 30 failed in 58 s"
+    );
 }
 
 #[test]
@@ -68,11 +71,16 @@ fn the_window_and_the_number_are_settings() {
 
 #[test]
 fn many_accounts_are_sprayed() {
-    let all = (0..24).map(|n| login(n, n as f64, outside(1), inside((n % 3) as u8), &format!("user{n}"), false));
+    let all =
+        (0..24).map(|n| login(n, n as f64, outside(1), inside((n % 3) as u8), &format!("user{n}"), false));
     let found = Bench::new(&META).records(all).end();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].kind.name, "password_spray");
-    assert!(found[0].title.contains("24 accounts") && found[0].title.contains("3 hosts"), "{}", found[0].title);
+    assert!(
+        found[0].title.contains("24 accounts") && found[0].title.contains("3 hosts"),
+        "{}",
+        found[0].title
+    );
     // One of them works.
     let all = (0..24).map(|n| login(n, n as f64, outside(1), inside(2), &format!("user{}", n % 23), n == 23));
     assert_eq!(Bench::new(&META).records(all).kinds(), ["password_spray", "login_after_guessing"]);
@@ -112,7 +120,8 @@ fn many_hosts_at_one_account() {
     assert_eq!((found[0].kind.name, found[0].dst), ("brute_force", Some(inside(2))));
     assert!(found[0].title.contains("8 hosts") && found[0].title.contains("root"), "{}", found[0].title);
     // Users who mistype, then get in; and four devices with an old password.
-    let users = (0..40).map(|n| login(n, n as f64, outside((n / 2) as u8), inside(2), &format!("u{}", n / 2), n % 2 == 1));
+    let users = (0..40)
+        .map(|n| login(n, n as f64, outside((n / 2) as u8), inside(2), &format!("u{}", n / 2), n % 2 == 1));
     assert!(Bench::new(&spread::META).records(users).kinds().is_empty());
     let devices = (0..36).map(|n| login(n, n as f64, outside((n % 4) as u8), inside(2), "anna", false));
     assert!(Bench::new(&spread::META).records(devices).kinds().is_empty());

@@ -6,12 +6,14 @@
 //! Refuses to call a port or a shape alone mining, a visit to a pool's website, or a node of a coin's own network.
 
 mod names;
+mod tell;
 #[cfg(test)]
 mod tests;
 
 use self::names::{Hit, Pools};
+use self::tell::describe;
 use super::window::Keyed;
-use super::{Detector, Finding, Findings, FlowFact, Meta, Params, RecordFact, Scope, Threshold};
+use super::{Detector, Findings, FlowFact, Meta, Params, RecordFact, Scope, Threshold};
 use crate::model::addr::Ip;
 use crate::model::anomaly::Subject;
 use crate::model::ids::FlowId;
@@ -118,6 +120,8 @@ fn coin(service: &str) -> Option<&'static str> {
 #[derive(Debug, Default)]
 struct Work {
     messages: u64,
+    /// Was a handshake of Stratum V2 seen, by its sizes?
+    v2: bool,
     accepted: u64,
     rejected: u64,
     agent: Option<String>,
@@ -253,7 +257,10 @@ impl Mining {
             finding.reason("shape_points", shape, self.points, 0.4);
         }
         finding.cover(f.first_ts, f.last_ts);
-        finding.seen(f.first_ts, f.id);
+        if work.messages == 0 {
+            finding.seen(f.first_ts, f.id);
+        }
+        finding.evidence(f.id);
         finding.direction = Some(f.direction);
         describe(finding, pair, work);
     }
@@ -289,6 +296,16 @@ impl Mining {
         let (pair, port) =
             if s.by_orig { ((t.src, t.dst), t.dst_port) } else { ((t.dst, t.src), t.src_port) };
         let work = self.pairs.at(&pair, r.ts);
+        if s.method == stratum::NOISE {
+            work.v2 = true;
+            work.port = port;
+            work.dialect = s.dialect.name();
+            let finding = out.open(&CRYPTO_MINING, Subject::pair(pair.0, pair.1));
+            finding.seen(r.ts, r.flow_id);
+            finding.reason("v2_handshake_sizes", 1.0, 0.0, 0.45);
+            describe(finding, pair, work);
+            return;
+        }
         let n = u64::from(s.repeats.count);
         work.messages += n;
         work.port = port;
@@ -328,7 +345,8 @@ impl Mining {
             finding.seen(r.ts, r.flow_id);
             finding.reason("mining_uri", 1.0, 0.0, 0.9);
             finding.detail("uri", uri);
-            finding.title = format!("{} was told of the mining pool {uri} by the text record of {name}", d.client);
+            finding.title =
+                format!("{} was told of the mining pool {uri} by the text record of {name}", d.client);
             finding.dst = Some(d.server);
         }
         let Some(hit) = d.query.as_deref().and_then(|q| self.pools.find(q)) else { return };
@@ -373,58 +391,6 @@ fn turned(direction: &'static str) -> &'static str {
     }
 }
 
-/// A long account, short enough for a title.
-fn short(account: &str) -> String {
-    let head: String = account.chars().take(16).collect();
-    if head.len() == account.len() { head } else { format!("{head}…") }
-}
-
-/// Title and details as they stand.
-fn describe(finding: &mut Finding, (miner, pool): (Ip, Ip), w: &Work) {
-    let place = match w.pool.as_deref() {
-        Some(name) => format!("{name} ({pool} port {})", w.port),
-        None => format!("{pool} port {}", w.port),
-    };
-    let mut title = if w.messages == 0 {
-        format!("{miner} keeps a connection to the mining pool {place}")
-    } else {
-        format!("{miner} mines for the pool {place}")
-    };
-    let who = w.worker.as_deref().or(w.account.as_deref());
-    if let Some(who) = who {
-        title.push_str(&format!(" as {}", short(who)));
-    }
-    if let Some(agent) = w.agent.as_deref() {
-        title.push_str(&format!(" with {agent}"));
-    }
-    if let Some(algorithm) = w.algorithm.as_deref().filter(|a| a.len() <= 32) {
-        title.push_str(&format!(" ({algorithm})"));
-    }
-    if w.accepted + w.rejected > 0 {
-        title.push_str(&format!("; {} of {} shares accepted", w.accepted, w.accepted + w.rejected));
-    }
-    finding.title = title;
-    finding.dst_port = Some(w.port);
-    finding.protocol = Some(crate::model::flow::ip_protocol::TCP);
-    if w.messages > 0 {
-        finding.detail("dialect", w.dialect);
-        finding.detail("shares_accepted", w.accepted);
-        finding.detail("shares_rejected", w.rejected);
-    }
-    let texts = [
-        ("worker", &w.worker),
-        ("account", &w.account),
-        ("agent", &w.agent),
-        ("algorithm", &w.algorithm),
-        ("pool", &w.pool),
-    ];
-    for (name, text) in texts {
-        if let Some(text) = text.as_deref() {
-            finding.detail(name, text);
-        }
-    }
-}
-
 impl Detector for Mining {
     fn flow(&mut self, f: &FlowFact, out: &mut Findings) {
         if let Some(service) = f.service
@@ -443,9 +409,17 @@ impl Detector for Mining {
         }
         if !self.pairs.is_empty() {
             let (src, dst) = (f.src(), f.dst());
-            if self.pairs.get(&(src, dst)).is_some_and(|w| w.messages > 0 && w.port == f.tuple.dst_port) {
+            if self
+                .pairs
+                .get(&(src, dst))
+                .is_some_and(|w| (w.v2 || w.messages > 0) && w.port == f.tuple.dst_port)
+            {
                 self.known(f, src, dst, f.tuple.dst_port, out);
-            } else if self.pairs.get(&(dst, src)).is_some_and(|w| w.messages > 0 && w.port == f.tuple.src_port) {
+            } else if self
+                .pairs
+                .get(&(dst, src))
+                .is_some_and(|w| w.messages > 0 && w.port == f.tuple.src_port)
+            {
                 self.known(f, dst, src, f.tuple.src_port, out);
             }
         }

@@ -10,9 +10,43 @@ use std::net::IpAddr;
 
 /// First labels of names that serve people, not miners.
 const FOR_PEOPLE: &[&str] = &[
-    "www", "web", "m", "app", "apps", "api", "cdn", "static", "assets", "img", "images", "media", "blog", "news",
-    "help", "support", "docs", "wiki", "forum", "status", "stats", "account", "accounts", "login", "auth", "my",
-    "dashboard", "explorer", "mail", "smtp", "mx", "ns1", "ns2", "shop", "store", "download", "downloads",
+    "www",
+    "web",
+    "m",
+    "app",
+    "apps",
+    "api",
+    "cdn",
+    "static",
+    "assets",
+    "img",
+    "images",
+    "media",
+    "blog",
+    "news",
+    "help",
+    "support",
+    "docs",
+    "wiki",
+    "forum",
+    "status",
+    "stats",
+    "account",
+    "accounts",
+    "login",
+    "auth",
+    "my",
+    "dashboard",
+    "explorer",
+    "mail",
+    "smtp",
+    "mx",
+    "ns1",
+    "ns2",
+    "shop",
+    "store",
+    "download",
+    "downloads",
 ];
 
 /// A name that is on the list.
@@ -40,8 +74,7 @@ fn entries<'a>(list: &'a str) -> impl Iterator<Item = &'a str> {
 
 impl Pools {
     pub(super) fn new(config: &Config) -> Self {
-        let mut pools =
-            Self { names: HashSet::new(), addresses: HashSet::new(), ports: Box::new([0; 1024]) };
+        let mut pools = Self { names: HashSet::new(), addresses: HashSet::new(), ports: Box::new([0; 1024]) };
         let own = config.mining_pools.iter().map(String::as_str);
         for name in entries(include_str!("pools.txt")).chain(own) {
             match name.parse() {
@@ -65,7 +98,8 @@ impl Pools {
 
     /// Is it an address that the user listed?
     pub(super) fn address(&self, ip: Ip) -> bool {
-        !self.addresses.is_empty() && ip.to_string().parse().is_ok_and(|a: IpAddr| self.addresses.contains(&a))
+        !self.addresses.is_empty()
+            && ip.to_string().parse().is_ok_and(|a: IpAddr| self.addresses.contains(&a))
     }
 
     /// Is the name, or one above it, on the list?
@@ -98,7 +132,9 @@ impl Pools {
 
 /// The host of the first mining URI in a text, as `stratum+tcp://HOST:PORT`.
 pub(super) fn uri(text: &str) -> Option<&str> {
-    let at = ["stratum+", "stratum1+", "stratum2+", "stratum://", "ethstratum+"].iter().find_map(|s| text.find(s))?;
+    let at = ["stratum+", "stratum1+", "stratum2+", "stratum://", "ethstratum+"]
+        .iter()
+        .find_map(|s| text.find(s))?;
     let rest = text.get(at..)?;
     let scheme = rest.find("://").filter(|n| *n <= 20)?;
     let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ',' | ';'));

@@ -44,7 +44,10 @@ fn the_protocol_proves_it_and_one_row_grows() {
     let found = b.end();
     assert_eq!(found.len(), 1);
     let a = &found[0];
-    assert_eq!((a.kind.name, a.severity, a.src, a.dst), ("crypto_mining", Severity::High, Some(inside(1)), Some(outside(9))));
+    assert_eq!(
+        (a.kind.name, a.severity, a.src, a.dst),
+        ("crypto_mining", Severity::High, Some(inside(1)), Some(outside(9)))
+    );
     assert!(a.title.contains("xmrig/6") && a.title.contains("27 of 30 shares accepted"), "{}", a.title);
     assert_eq!((a.count, a.details["shares_rejected"].as_u64()), (31, Some(3)));
 }
@@ -74,6 +77,23 @@ fn names_ports_and_shape() {
 }
 
 #[test]
+fn sizes_of_version_2_need_a_port_or_a_shape() {
+    let run = |port: u16, shaped: bool| {
+        let mut s = said(stratum::NOISE, 1.0);
+        s.dialect = Dialect::V2;
+        let mut f = used(1, 1.0, inside(1), outside(9), port, "stratum");
+        if shaped {
+            f = trickle(f);
+        }
+        let mut b = Bench::new(&META);
+        b.records([record(1, 1.0, inside(1), outside(9), port, s)]).flows([f]).kinds()
+    };
+    assert!(run(9_777, false).is_empty());
+    assert_eq!(run(34_254, false), ["crypto_mining"]);
+    assert_eq!(run(9_777, true), ["crypto_mining"]);
+}
+
+#[test]
 fn a_browser_is_no_miner() {
     let hello = |alpn: &str| TlsHandshake {
         server_name: Some("eu.nanopool.org".into()),
@@ -91,10 +111,8 @@ fn a_browser_is_no_miner() {
 
 #[test]
 fn lists_are_extended_by_the_configuration() {
-    let config = Config {
-        mining_pools: vec!["203.0.113.9".into(), "work.example".into()],
-        ..Config::default()
-    };
+    let config =
+        Config { mining_pools: vec!["203.0.113.9".into(), "work.example".into()], ..Config::default() };
     let mut b = Bench::with(&META, &config);
     assert_eq!(b.flows([used(1, 1.0, inside(1), outside(9), 443, "tls")]).kinds(), ["crypto_mining"]);
     let mut b = Bench::with(&META, &config);

@@ -6,7 +6,7 @@
 use super::probe::Technique;
 use super::source::{Seen, Setting, Verdict};
 use crate::detect::window::{Distinct, fixed_hash};
-use crate::detect::words::{counted, duration};
+use crate::detect::words::{counted, duration, grouped};
 use crate::detect::{Finding, Findings, FlowFact, Outcome};
 use crate::model::addr::Ip;
 use crate::model::anomaly::Subject;
@@ -67,6 +67,9 @@ pub(super) struct Case {
     setting: Setting,
     pending: Vec<(Timestamp, FlowId)>,
 }
+
+/// Everything on the Internet is scanned all day; what found nothing waits.
+const FOUND_NOTHING: &str = "from_outside_found_nothing";
 
 /// Tools by the SYNs they make, in the order of [`Case::tools`].
 const TOOLS: [&str; 4] = ["nmap", "masscan", "zmap", "hping3"];
@@ -217,7 +220,9 @@ impl Case {
 
     /// Write the finding as it stands.
     pub(super) fn write(&mut self, src: Ip, out: &mut Findings) {
-        let (pairs, closed) = (self.pairs.len(), self.closed.len());
+        let closed = self.closed.len();
+        let pairs =
+            if matches!(self.reach, Reach::Vertical(..)) { self.ports.len() } else { self.pairs.len() };
         let (open, seconds) = (self.open.len(), self.last.secs_since(self.first));
         let filtered = pairs.saturating_sub(open + closed);
         let technique = self.technique();
@@ -300,7 +305,8 @@ impl Case {
         match (self.verdict.mild, (self.setting.src_internal, self.setting.dst_internal)) {
             (Some(why), _) => found.lower(why),
             (None, (true, false)) => found.raise("leaves_the_network"),
-            (None, (false, true)) if open == 0 => found.lower("from_outside_found_nothing"),
+            (None, (false, true)) if open == 0 => found.lower(FOUND_NOTHING),
+            (None, (false, true)) => found.unmoved(FOUND_NOTHING),
             _ => {}
         }
     }
@@ -312,6 +318,8 @@ impl Case {
             Technique::IpProtocol => "IP protocol".to_owned(),
             t => t.name().replace('_', "+").to_uppercase(),
         };
+        let some = if self.pairs.is_exact() { "" } else { "some " };
+        let [closed, filtered] = [closed, filtered].map(|n| grouped(n as u64));
         let found = format!("{open} open, {closed} closed, {filtered} filtered");
         let time = duration(seconds);
         match self.reach {
@@ -319,7 +327,7 @@ impl Case {
                 format!("{src} tried {} of {dst} in {time} ({found})", counted(ports, "IP protocol"))
             }
             Reach::Vertical(dst, protocol) => format!(
-                "{src} tried {} of {dst} in {time}: {found} ({how} scan)",
+                "{src} tried {some}{} of {dst} in {time}: {found} ({how} scan)",
                 counted(ports, &format!("{} port", protocol_name(protocol).to_uppercase()))
             ),
             Reach::Horizontal(port, protocol) => format!(
@@ -328,15 +336,15 @@ impl Case {
                 counted(targets, "host")
             ),
             Reach::Block => format!(
-                "{src} tried {} of {} in {time}: {pairs} pairs, {found} ({how} scan)",
+                "{src} tried {} of {} in {time}: {some}{} pairs, {found} ({how} scan)",
                 counted(ports, "port"),
-                counted(targets, "host")
+                counted(targets, "host"),
+                grouped(pairs as u64)
             ),
             Reach::Slow => format!(
-                "{src} contacted {} and {} for the first time in {time}, and {} failed",
+                "{src} contacted {} and {} for the first time in {time}: {found}",
                 counted(targets, "host"),
                 counted(ports, "port"),
-                closed + filtered
             ),
         }
     }

@@ -21,7 +21,7 @@ const MAX_CASES: usize = 18;
 /// First contacts remembered of one host: 256 of them take 2 KB. When they are full, the memory begins anew.
 const CONTACTS: usize = 256;
 
-/// Attempts of a scan that are looked at one by one, and how many of the later ones are: one in 16.
+/// Attempts of a scan that are looked at one by one, and how many of the later ones are: one in 16, then one in 256.
 const BEGINNING: u32 = 256;
 const SAMPLED: u32 = 16;
 
@@ -155,7 +155,8 @@ impl Source {
         }
         if taken {
             self.taken = self.taken.wrapping_add(1);
-            if self.taken > BEGINNING && !self.taken.is_multiple_of(SAMPLED) {
+            let each = if self.taken > 16 * BEGINNING { 16 * SAMPLED } else { SAMPLED };
+            if self.taken > BEGINNING && !self.taken.is_multiple_of(each) {
                 return None;
             }
         } else {
@@ -340,7 +341,8 @@ impl Source {
             .map(|(_, s)| (s.dst, s.port))
             .collect();
         let hosts: HashSet<Ip> = near.iter().map(|(ip, _)| *ip).collect();
-        let several = hosts.len() >= limits.block_hosts;
+        let ports: HashSet<u16> = near.iter().map(|(_, port)| *port).collect();
+        let several = hosts.len() >= limits.block_hosts && ports.len() >= limits.block_ports;
         if several && near.len() >= limits.random_pairs && near.len() * 10 >= self.recent.len() * 9 {
             let reasons = vec![("failed_pairs_at_once", near.len() as f64, limits.random_pairs as f64, 0.8)];
             return Some(Verdict { reach: Reach::Block, reasons, mild: None });

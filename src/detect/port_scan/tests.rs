@@ -39,7 +39,7 @@ fn a_vertical_scan_is_one_row_with_its_ports() {
     assert_eq!((a.kind.name, a.src, a.dst), ("port_scan_vertical", Some(inside(1)), Some(inside(2))));
     assert_eq!(
         a.title,
-        "10.0.0.1 tried 1,002 TCP ports of 10.0.0.2 in 10 s: 1 open, 1000 closed, 1 filtered (SYN scan)"
+        "10.0.0.1 tried 1,002 TCP ports of 10.0.0.2 in 10 s: 1 open, 1,000 closed, 1 filtered (SYN scan)"
     );
     assert_eq!((a.severity, a.count, a.flows.len()), (Severity::Medium, 1_002, 25));
     assert!(a.confidence > 0.9, "{}", a.confidence);
@@ -95,8 +95,17 @@ fn horizontal_scans() {
     assert_eq!(all.len(), 1, "{all:?}");
     assert_eq!((all[0].kind.name, all[0].dst_port), ("port_scan_horizontal", Some(8_081)));
     assert_eq!(all[0].details["targets"], 25);
+    assert_eq!(kinds(sweep(250, 445)), ["port_scan_horizontal"], "and no block");
     let out = (0..30).map(|i| unanswered(u64::from(i) + 1, 1.0, inside(1), outside(i), 23));
     assert_eq!(found(out)[0].severity, Severity::High, "it leaves the network");
+}
+
+#[test]
+fn what_a_scan_from_outside_found_decides_how_bad_it_is() {
+    let closed = |n| (0..n).map(|i| refused(u64::from(i) + 1, 1.0, outside(1), inside(2), 100 + i));
+    assert_eq!(found(closed(40))[0].severity, Severity::Low);
+    let open = tcp(99, 1.0, outside(1), inside(2), 80, "RSTO", "ShR");
+    assert_eq!(found(closed(40).chain([open]))[0].severity, Severity::Medium);
 }
 
 #[test]

@@ -89,7 +89,6 @@ const EXPLOITS: &[(&[&str], &str)] = &[
     (&["/remote/fgt_lang?lang=/.."], "Fortinet, CVE-2018-13379"),
     (&["/dana-na/", "/../"], "Pulse Secure, CVE-2019-11510"),
     (&["/_search", "script_fields", "java.lang"], "Elasticsearch, CVE-2015-1427"),
-    (&["executeshellcommand", "scx_operatingsystem"], "OMIGOD, CVE-2021-38647"),
     (&["/winnt/system32/cmd.exe"], "IIS of 2001 (Nimda)"),
     (&["/windows/system32/cmd.exe"], "IIS, cmd.exe"),
     (&["root.exe?/c"], "Code Red II"),

@@ -11,12 +11,12 @@ use super::pdu::{
 };
 use super::record::{DcerpcRecord, fault_name};
 use super::{PROTOCOL, Uuid, announced};
-use crate::protocol::credentials::{Credential, Secret};
 use crate::flow::At;
 use crate::model::bytes::Cursor;
 use crate::model::flow::Side;
 use crate::model::weird::{Detail, WeirdKind};
 use crate::protocol::Output;
+use crate::protocol::credentials::{Credential, Secret};
 use crate::protocol::ntlm::Session;
 use crate::protocol::spnego::{self, State};
 use std::collections::VecDeque;

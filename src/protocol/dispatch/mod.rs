@@ -14,6 +14,7 @@
 //! It refuses to know any protocol: all it has is the registry.
 
 mod candidates;
+mod hearing;
 mod parsing;
 mod probing;
 #[cfg(test)]
@@ -165,21 +166,6 @@ struct Rare {
     next: Option<Next>,
     /// What nobody claimed so far.
     heard: Option<Heard>,
-}
-
-impl Marks {
-    /// Bytes kept of what nobody claimed.
-    fn held(&self) -> usize {
-        self.heard().map_or(0, Heard::held)
-    }
-
-    fn heard(&self) -> Option<&Heard> {
-        self.rare.as_ref()?.heard.as_ref()
-    }
-
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
 }
 
 /// Takes the bytes of the flows of one shard, and keeps what the parsers found until it is fetched.
@@ -378,39 +364,6 @@ impl Dispatcher {
         let over = matches!(phase, Phase::Over) && state.marks.heard().is_none();
         state.phase = phase;
         if over { Interest::Done } else { Interest::More }
-    }
-
-    /// Keep what nobody claimed, of flows whose beginning was seen.
-    fn hear(&mut self, flow: &FlowView, marks: &mut Marks, pieces: &[Piece<'_>]) {
-        // Half of the buffers is for those who may still get a name.
-        let midstream = transport_of(flow) == Some(Transport::Tcp) && !flow.saw_start;
-        if marks.service.is_some() || midstream || self.buffered > self.config.buffer_total / 2 {
-            return;
-        }
-        let Some(first) = pieces.first() else { return };
-        if marks.heard().is_none() {
-            let hour = first.at.ts.0.div_euclid(3_600_000_000_000);
-            if self.unknown.0 != hour {
-                self.unknown = (hour, 0);
-            }
-            if self.unknown.1 >= self.config.unknown_per_hour {
-                self.caps.unknown += 1;
-                return;
-            }
-            self.unknown.1 += 1;
-        }
-        let heard = marks.rare().heard.get_or_insert_with(|| Heard::new(first.at, first.side));
-        pieces.iter().for_each(|p| heard.push(p.side, p.data));
-    }
-
-    /// Write what nobody claimed; nothing when somebody did after all, or when datagrams went one way only.
-    fn tell_unknown(&mut self, flow: &FlowView, marks: &mut Marks, at: At) {
-        let Some(heard) = marks.rare.take().and_then(|r| r.heard) else { return };
-        let exchanged = transport_of(flow) == Some(Transport::Tcp) || heard.is_mutual();
-        if marks.service.is_none() && exchanged {
-            let (began, record) = heard.record();
-            self.emitting(flow, marks, at, false, |out| out.record(began, record));
-        }
     }
 
     /// The flow ends, or is given up: decide with what is there, and let the parser finish.

@@ -100,7 +100,8 @@ fn a_prefix_is_kept_until_somebody_can_tell_and_given_on_as_it_came() {
 fn a_flow_that_nobody_claims_costs_nothing_after_its_first_bytes() {
     static NEVER: Protocol = protocol("never", |_| Verdict::NeedMore, false);
     let kib = [b'z'; 1024];
-    let run = Bench::tcp(9).only(&[&NEVER]).with(deaf()).run(&[orig(&kib), orig(&kib), orig(&kib), orig(&kib)]);
+    let run =
+        Bench::tcp(9).only(&[&NEVER]).with(deaf()).run(&[orig(&kib), orig(&kib), orig(&kib), orig(&kib)]);
     assert_eq!((run.service, run.done_after, run.most_buffered), (None, Some(3), 2048));
     let run = Bench::udp(9).only(&[&PUPPET]).with(deaf()).run(&[orig(b"z"); 9]);
     assert_eq!(run.done_after, Some(5), "datagrams are looked at a few times");
@@ -187,14 +188,20 @@ fn what_nobody_claims_is_kept_for_a_glance() {
     use crate::protocol::unknown::UnknownRecord;
     let run = tcp().run(&[orig(b"sh-4.2$ "), resp(b"id\n"), orig(b"uid=0(root) gid=0(root)\n")]);
     let [seen] = run.records::<UnknownRecord>()[..] else { panic!("one row") };
-    assert_eq!((seen.turns, seen.first, seen.src.text.as_deref()), (2, Side::Orig, Some("sh-4.2$ uid=0(root) gid=0(root)\\x0a")));
+    assert_eq!(
+        (seen.turns, seen.first, seen.src.text.as_deref()),
+        (2, Side::Orig, Some("sh-4.2$ uid=0(root) gid=0(root)\\x0a"))
+    );
     for named in [&[orig(b"a")][..], &[orig(b"z"), orig(b"z")]] {
         let run = Bench::udp(9).only(&[&PUPPET]).run(named);
         assert!(run.records::<UnknownRecord>().is_empty(), "named, or one way only");
     }
     let run = Bench::udp(9).only(&[&PUPPET]).run(&[orig(b"z"), resp(b"y"), orig(b"z")]);
     assert_eq!(run.records::<UnknownRecord>().len(), 1);
-    assert!(tcp().midstream().run(&[orig(b"zz")]).records::<UnknownRecord>().is_empty(), "its beginning was not seen");
+    assert!(
+        tcp().midstream().run(&[orig(b"zz")]).records::<UnknownRecord>().is_empty(),
+        "its beginning was not seen"
+    );
     let one = Config { unknown_per_hour: 1, ..Config::default() };
     let bulk = [b'z'; 4_096];
     let run = tcp().with(one).run(&[orig(&bulk), orig(&bulk), orig(&bulk), orig(&bulk), orig(&bulk)]);

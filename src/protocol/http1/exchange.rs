@@ -102,7 +102,16 @@ impl Exchanges {
     fn begin(&mut self, began: At) -> Box<Exchange> {
         self.begun = self.begun.saturating_add(1);
         let tx = HttpTransaction { trans_depth: self.begun, ..HttpTransaction::default() };
-        Box::new(Exchange { began, request_over: false, response_over: false, cut: false, proves: false, mines: false, said: Said::default(), tx })
+        Box::new(Exchange {
+            began,
+            request_over: false,
+            response_over: false,
+            cut: false,
+            proves: false,
+            mines: false,
+            said: Said::default(),
+            tx,
+        })
     }
 
     /// A request's head is complete.
@@ -229,9 +238,10 @@ impl Exchanges {
     /// Is the body of the message at hand worth keeping?
     pub(super) fn keeps(&self, of_client: bool) -> bool {
         let at_hand = |e: &&Box<Exchange>| if of_client { !e.request_over } else { !e.response_over };
-        self.open.iter().find(at_hand).is_some_and(|e| {
-            if of_client { said::is_wanted(&e.tx) } else { e.said.work.is_some() }
-        })
+        self.open
+            .iter()
+            .find(at_hand)
+            .is_some_and(|e| if of_client { said::is_wanted(&e.tx) } else { e.said.work.is_some() })
     }
 
     /// Read a body that was kept and is whole.
@@ -336,7 +346,8 @@ impl Exchanges {
     fn write(&mut self, mut exchange: Exchange, out: &mut Output<'_>) {
         let by_orig = self.client != Some(Side::Resp);
         let said = std::mem::take(&mut exchange.said);
-        let worked = said.work.or_else(|| exchange.mines.then(|| Box::new(work::headers(exchange.asked(by_orig)))));
+        let worked =
+            said.work.or_else(|| exchange.mines.then(|| Box::new(work::headers(exchange.asked(by_orig)))));
         if let Some(row) = worked {
             out.record(exchange.began, *row);
         }

@@ -8,8 +8,8 @@ use super::record::HttpTransaction;
 use crate::model::text::printable;
 use crate::protocol::credentials::MAX_ACCOUNT;
 use crate::protocol::encoding::percent;
-use crate::protocol::stratum::{self, StratumRecord};
 use crate::protocol::stratum::http::Asked;
+use crate::protocol::stratum::{self, StratumRecord};
 use serde_json::Value;
 
 /// Bytes of a body that are kept to be read.
@@ -34,7 +34,10 @@ pub(super) fn is_wanted(tx: &HttpTransaction) -> bool {
     let is = |word: &str| kind.get(..word.len()).is_some_and(|k| k.eq_ignore_ascii_case(word));
     small
         && tx.request.encoding.is_none()
-        && (kind.is_empty() || is("application/x-www-form-urlencoded") || is("application/json") || is("text/"))
+        && (kind.is_empty()
+            || is("application/x-www-form-urlencoded")
+            || is("application/json")
+            || is("text/"))
 }
 
 /// Does a field of this name hold a password?
@@ -78,7 +81,8 @@ fn fields(text: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
     text.split(|b| *b == b'&').filter_map(|pair| {
         let at = pair.iter().position(|b| *b == b'=')?;
         let (name, value) = pair.split_at_checked(at)?;
-        let plain = |t: &[u8]| percent(&t.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect::<Vec<u8>>());
+        let plain =
+            |t: &[u8]| percent(&t.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect::<Vec<u8>>());
         Some((String::from_utf8_lossy(&plain(name)).into_owned(), plain(value.get(1..)?)))
     })
 }
@@ -89,7 +93,8 @@ pub(super) fn read(bytes: &[u8], asked: Asked<'_>) -> Said {
     if !matches!(body.first(), Some(b'{' | b'[')) {
         return Said { login: login(fields(body)).map(|a| (a, "form")), work: None };
     }
-    let Some(value) = serde_json::Deserializer::from_slice(body).into_iter::<Value>().next().and_then(Result::ok)
+    let Some(value) =
+        serde_json::Deserializer::from_slice(body).into_iter::<Value>().next().and_then(Result::ok)
     else {
         return Said::default();
     };
@@ -110,7 +115,9 @@ pub(super) fn query(tx: &HttpTransaction) -> Option<Option<String>> {
 /// Did a login by form work? Only what the protocol shows: refused, or sent on to somewhere else than a login.
 pub(super) fn accepted(tx: &HttpTransaction) -> Option<bool> {
     let path = |uri: &str| {
-        let uri = uri.split_once("://").map_or(uri, |(_, rest)| rest.find('/').and_then(|i| rest.get(i..)).unwrap_or("/"));
+        let uri = uri
+            .split_once("://")
+            .map_or(uri, |(_, rest)| rest.find('/').and_then(|i| rest.get(i..)).unwrap_or("/"));
         uri.split(['?', '#', ';']).next().unwrap_or("").to_ascii_lowercase()
     };
     match tx.status_code? {

@@ -1,11 +1,15 @@
 //! Who reads which mailbox over IMAP?
 //!
 //! IMAP4rev1 and rev2 (RFC 3501, RFC 9051), ID (RFC 2971), initial answers (RFC 4959) and non-synchronising literals (RFC 7888). Commands are paired with their tagged
-//! results, LOGIN and AUTHENTICATE become logins, STARTTLS hands the connection on.
-//! Refuses mails: literals are stepped over unseen.
+//! results, LOGIN and AUTHENTICATE become logins, STARTTLS hands the connection on; attachments of mails that are fetched or appended whole are files (`mails`).
+//! Other literals are stepped over unseen.
 
+mod mails;
+
+use self::mails::Mails;
 use super::clues::{Clue, HOST_CLUES};
 use super::credentials::{CREDENTIALS, Credential, MAX_ACCOUNT, Secret};
+use super::files::FILES;
 use super::lines::{self, Cut, Lines};
 use super::names::{begins_with_word, contains_word, first_line};
 use super::ntlm::NTLM;
@@ -87,7 +91,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "IMAP (RFC 9051); told by the server's untagged OK with a tagged command of the client, or a greeting that says so.",
     transports: &[Transport::Tcp],
     ports: &[143],
-    tables: &[&IMAP, &CREDENTIALS, &NTLM, &HOST_CLUES],
+    tables: &[&IMAP, &CREDENTIALS, &NTLM, &FILES, &HOST_CLUES],
     buffer_cap: MAX_LINE,
     probe,
     parser: Some(|| Box::<ImapParser>::default()),
@@ -184,6 +188,8 @@ struct ImapParser {
     lines: Lines<MAX_LINE>,
     /// Bytes of a literal that are still to come, of either side.
     literals: [u64; 2],
+    /// Mails among them.
+    mails: Mails,
     /// The client's command so far: lines, with short literals as quoted strings.
     command: Vec<u8>,
     /// Its last literal is short enough to be part of it.
@@ -206,11 +212,20 @@ impl Parser for ImapParser {
             if left > 0 {
                 let here = left.min(rest.len() as u64);
                 let inside = side == Side::Orig && self.small;
-                if inside {
-                    self.extend(rest.get(..here as usize).unwrap_or(rest));
-                }
+                let bytes = rest.get(..here as usize).unwrap_or(rest);
                 at += here as usize;
                 let left = left - here;
+                if self.mails.is_open(side) {
+                    self.mails.data(side, bytes, left == 0, out);
+                    *self.literal(side) = left;
+                    if left > 0 {
+                        return Fed::Took(data.len());
+                    }
+                    continue;
+                }
+                if inside {
+                    self.extend(bytes);
+                }
                 *self.literal(side) = if inside { left } else { 0 };
                 if left > 0 {
                     return if inside { Fed::Took(data.len()) } else { Fed::Skip(left) };
@@ -237,13 +252,13 @@ impl Parser for ImapParser {
         }
     }
 
-    fn gap(&mut self, side: Side, missing: u64, _: &mut Output<'_>) -> Fed {
-        let literal = self.literal(side);
-        if *literal >= missing {
-            *literal -= missing;
+    fn gap(&mut self, side: Side, missing: u64, out: &mut Output<'_>) -> Fed {
+        let left = *self.literal(side);
+        self.mails.gap(side, missing, missing >= left, out);
+        *self.literal(side) = left.saturating_sub(missing);
+        if missing <= left {
             return Fed::Took(0);
         }
-        *literal = 0;
         self.lines.gap(side);
         match side {
             Side::Orig => self.command.clear(),
@@ -260,6 +275,7 @@ impl Parser for ImapParser {
         for pending in std::mem::take(&mut self.pending) {
             self.write(pending, out);
         }
+        self.mails.finish(out);
     }
 }
 
@@ -293,7 +309,8 @@ impl ImapParser {
         let room = MAX_COMMAND.saturating_sub(self.command.len());
         if let Some((before, size)) = literal(line) {
             self.command.extend(before.iter().take(room));
-            self.small = size <= MAX_SMALL_LITERAL && room > before.len();
+            self.mails.literal(Side::Orig, &self.command);
+            self.small = !self.mails.is_open(Side::Orig) && size <= MAX_SMALL_LITERAL && room > before.len();
             *self.literal(Side::Orig) = size;
             if self.small {
                 self.command.push(b'"');
@@ -360,7 +377,8 @@ impl ImapParser {
     /// A line of the server. True when TLS begins behind it.
     fn server_line(&mut self, line: &[u8], out: &mut Output<'_>) -> bool {
         let behind = std::mem::take(&mut self.continued);
-        if let Some((_, size)) = literal(line) {
+        if let Some((before, size)) = literal(line) {
+            self.mails.literal(Side::Resp, before);
             *self.literal(Side::Resp) = size;
             self.continued = true;
             return false;

@@ -92,3 +92,47 @@ fn literals_and_strings() {
     let all: Vec<_> = strings(b"(\"a \\\"b\" NIL) c").collect();
     assert_eq!(all, [&b"a \"b"[..], b"NIL", b"c"]);
 }
+
+#[test]
+fn attachments_of_whole_mails_are_files() {
+    use crate::protocol::files::FileRecord;
+    const MAIL: &[u8] = b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n\
+Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=\"a.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+JVBERi0xLjQK\r\n--b--\r\n";
+    let fetched = |what: &str, mail: &[u8]| {
+        let head = format!("* 1 FETCH ({what} {{{}}}\r\n", mail.len());
+        [b"* OK IMAP4rev1\r\n", head.as_bytes(), mail, b" FLAGS ())\r\na2 OK done\r\n"].concat()
+    };
+    let files = |run: &Run| -> Vec<_> {
+        run.records::<FileRecord>()
+            .iter()
+            .map(|f| (f.name.clone(), f.seen_bytes, f.sha256.is_some()))
+            .collect()
+    };
+    let login = orig(b"a1 NOOP\r\na2 FETCH 1 BODY[]\r\n");
+    let whole = vec![(Some("a.pdf".to_owned()), 9, true)];
+    let talk = fetched("BODY[]", MAIL);
+    for size in [1, 13, 4_000] {
+        let sent: Vec<_> =
+            [resp(&talk[..16]), login].into_iter().chain(talk[16..].chunks(size).map(resp)).collect();
+        let run = Bench::tcp(143).run(&sent);
+        assert_eq!(
+            (files(&run), rows(&run).first().map(|r| r.3)),
+            (whole.clone(), Some(Some("OK"))),
+            "{size}"
+        );
+    }
+    for what in ["BODY[TEXT]", "BODY[]<0>", "BODY[2]"] {
+        let talk = fetched(what, MAIL);
+        assert!(
+            files(&Bench::tcp(143).run(&[resp(&talk[..16]), login, resp(&talk[16..])])).is_empty(),
+            "{what}"
+        );
+    }
+    let append = format!("a3 APPEND sent {{{}}}\r\n", MAIL.len());
+    let sent = [resp(&talk[..16]), orig(b"a1 NOOP\r\n"), orig(append.as_bytes()), orig(MAIL), orig(b"\r\n")];
+    assert_eq!(files(&Bench::tcp(143).run(&sent)), whole);
+    let half = [resp(&talk[..16]), login, resp(&talk[16..talk.len() - 35]), lost(Side::Resp, 35)];
+    let cut = files(&Bench::tcp(143).run(&half));
+    assert!(matches!(&cut[..], [(Some(name), 0..9, false)] if name == "a.pdf"), "{cut:?}");
+}

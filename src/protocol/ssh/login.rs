@@ -53,7 +53,7 @@ impl Login {
             }
             Some(accept) => {
                 self.success |= SHORTER.contains(&accept.saturating_sub(size)) || self.bytes > SESSION;
-            },
+            }
         }
         if self.success {
             return;

@@ -1,7 +1,10 @@
 //! Whole handshakes through the dispatcher, and what is wrong with them.
 
+use super::record::list;
 use super::*;
+use crate::model::text::hex;
 use crate::protocol::testing::{Bench, lost, orig, resp};
+use md5::{Digest, Md5};
 
 /// A key exchange packet with these lists and four bytes of padding.
 fn kexinit(lists: [&str; 10]) -> Vec<u8> {

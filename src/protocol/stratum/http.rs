@@ -49,10 +49,15 @@ pub(in crate::protocol) fn request(value: &Value, asked: Asked<'_>) -> Option<St
         let param = message.get("params").and_then(|p| p.get(0));
         let dialect = match method {
             "getwork" => Dialect::GetWork,
-            "getblocktemplate" | "get_block_template" | "submitblock" | "submit_block" | "getminingcandidate"
-            | "submitminingsolution" | "getauxblock" | "submitauxblock" | "createauxblock" => {
-                Dialect::GetBlockTemplate
-            }
+            "getblocktemplate"
+            | "get_block_template"
+            | "submitblock"
+            | "submit_block"
+            | "getminingcandidate"
+            | "submitminingsolution"
+            | "getauxblock"
+            | "submitauxblock"
+            | "createauxblock" => Dialect::GetBlockTemplate,
             _ => continue,
         };
         let mut row = asked.row(dialect, method);
@@ -107,8 +112,13 @@ mod tests {
         assert_eq!(told(&found), Some((Dialect::GetWork, "getwork".into(), true)));
         let template = json!([{"method": "getblocktemplate", "params": [{"capabilities": []}], "id": 0}]);
         assert_eq!(told(&template), Some((Dialect::GetBlockTemplate, "getblocktemplate".into(), false)));
-        assert_eq!(told(&json!({"method": "eth_getWork", "params": [], "id": 1})).map(|t| t.0), Some(Dialect::EthProxy));
-        for method in ["eth_getBalance", "eth_call", "getblockchaininfo", "getbalance", "tools/list", "submit"] {
+        assert_eq!(
+            told(&json!({"method": "eth_getWork", "params": [], "id": 1})).map(|t| t.0),
+            Some(Dialect::EthProxy)
+        );
+        for method in
+            ["eth_getBalance", "eth_call", "getblockchaininfo", "getbalance", "tools/list", "submit"]
+        {
             assert_eq!(told(&json!({"method": method, "params": [], "id": 1})), None, "{method}");
         }
     }
@@ -123,7 +133,10 @@ mod tests {
         };
         assert_eq!(said("{\"result\":null,\"error\":null,\"id\":1}"), Some(true));
         assert_eq!(said("{\"result\":\"high-hash\",\"error\":null,\"id\":1}"), Some(false));
-        assert_eq!(said("{\"result\":null,\"error\":{\"code\":-22,\"message\":\"x\"},\"id\":1}"), Some(false));
+        assert_eq!(
+            said("{\"result\":null,\"error\":{\"code\":-22,\"message\":\"x\"},\"id\":1}"),
+            Some(false)
+        );
         assert_eq!(said("<html>"), None);
     }
 }

@@ -74,7 +74,8 @@ pub(super) fn messages(value: &Value) -> impl Iterator<Item = &Value> {
 
 /// The method, or the type by which services in browsers call it.
 fn method(message: &Map<String, Value>) -> Option<&str> {
-    let named = message.get("method").or_else(|| message.get("type").filter(|_| message.contains_key("params")));
+    let named =
+        message.get("method").or_else(|| message.get("type").filter(|_| message.contains_key("params")));
     named.and_then(Value::as_str)
 }
 

@@ -7,7 +7,8 @@
 //! What comes over HTTP ([`http`]) and WebSocket is read there and handed over; so are services that mine in browsers.
 //!
 //! Refuses other JSON-RPC: node interfaces, Electrum, language servers speak it too, and only methods and fields that miners alone
-//! use are taken. Refuses the encrypted form of V2, which nothing but sizes would tell.
+//! use are taken. Of the encrypted form of V2 the handshake is a row, told by
+//! its sizes; refuses to say more of it.
 
 pub(in crate::protocol) mod http;
 mod json;
@@ -68,12 +69,18 @@ fn probe(p: &Probe<'_>) -> Verdict {
     if let verdict @ (Verdict::Mine(_) | Verdict::NeedMore) = v2::probe(p.orig) {
         return verdict;
     }
+    if let verdict @ (Verdict::Mine(_) | Verdict::NeedMore) = v2::probe_noise(p.orig, p.resp) {
+        return verdict;
+    }
     match (judge(p.orig), judge(p.resp)) {
         (Verdict::Mine(sure), _) | (_, Verdict::Mine(sure)) => Verdict::Mine(sure),
         (Verdict::NotMine, _) | (_, Verdict::NotMine) => Verdict::NotMine,
         _ => Verdict::NeedMore,
     }
 }
+
+/// Method of the row that stands for an encrypted connection of version 2.
+pub const NOISE: &str = "noise_handshake";
 
 /// Which of the protocols it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -447,6 +454,10 @@ impl Stratum {
 
 impl Parser for Stratum {
     fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        if self.binary.is_none() && side == Side::Orig && v2::begins_with_key(data) {
+            out.record(out.at, v2::handshake(out.at));
+            return Fed::Done;
+        }
         // A SetupConnection begins with a zero byte, JSON never does.
         let binary = *self.binary.get_or_insert(data.first() == Some(&0));
         if binary { self.frames(side, data, out) } else { self.lines(side, data, out) }

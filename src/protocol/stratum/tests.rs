@@ -165,3 +165,17 @@ fn version_2_without_encryption() {
         assert_eq!(Bench::tcp(34255).run(&[orig(&all[0][..end])]).service, None);
     }
 }
+
+#[test]
+fn an_encrypted_connection_of_version_2_is_told_by_its_sizes() {
+    let key: Vec<u8> = (0..64_u32).map(|n| (n * 167 + 13) as u8).collect();
+    let (answer, setup) = (vec![0xa5; 234], vec![0x5a; 120]);
+    let run = Bench::tcp(34_254).run(&[orig(&key), resp(&answer), orig(&setup)]);
+    assert_eq!(run.service, Some("stratum"));
+    let rows: Vec<&StratumRecord> = run.records();
+    assert_eq!((rows.len(), rows[0].method.as_str(), rows[0].dialect), (1, NOISE, Dialect::V2));
+    for other in [vec![0xa5; 100], vec![0xa5; 400]] {
+        let run = Bench::tcp(34_254).run(&[orig(&key), resp(&other), orig(&setup)]);
+        assert_eq!(run.records::<StratumRecord>().len(), 0);
+    }
+}

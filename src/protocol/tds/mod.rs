@@ -2,21 +2,24 @@
 //!
 //! Tabular Data Stream 7.0 to 7.4 ([MS-TDS]): pre-login, login, SQL batches, procedure calls, and the tokens of the answers that tell
 //! their outcome. Told by packet headers that fit their type, and a pre-login's own structure or the port.
-//! Refuses: values of rows and parameters (but the text of sp_executesql), Sybase's TDS 5, and what TLS hides: its handshake is
-//! wrapped in packets of TDS here, and nothing can be read behind it.
+//! TLS, whose handshake is wrapped in packets of TDS, is read by its own parser (`wrapped`).
+//! Refuses: values of rows and parameters (but the text of sp_executesql), Sybase's TDS 5, and what TLS hides.
 
 mod record;
 mod tokens;
+mod wrapped;
 
 pub use record::{TABLE, TdsCommand};
 
 use super::credentials::{CREDENTIALS, Credential, MAX_ACCOUNT, Secret};
+use super::tls::{TLS, X509};
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::flow::At;
 use crate::model::bytes::{Cursor, be16};
 use crate::model::flow::Side;
 use crate::model::weird::{Detail, WeirdKind};
 use tokens::{call, done, tokens, wide, without_headers};
+use wrapped::Wrapped;
 
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {
@@ -24,7 +27,7 @@ pub static PROTOCOL: Protocol = Protocol {
     about: "Tabular Data Stream of Microsoft SQL Server; told by a pre-login with its options, or by packets that fit on its port.",
     transports: &[Transport::Tcp],
     ports: &[1433],
-    tables: &[&TABLE, &CREDENTIALS],
+    tables: &[&TABLE, &CREDENTIALS, &TLS, &X509],
     buffer_cap: 64 << 10,
     probe,
     parser: Some(|| Box::<Tds>::default()),
@@ -152,6 +155,8 @@ struct Tds {
     pending: Option<(At, Box<TdsCommand>)>,
     written: u32,
     seen: bool,
+    /// TLS inside the packets, once its handshake began.
+    tls: Option<Box<Wrapped>>,
 }
 
 impl Tds {
@@ -172,7 +177,8 @@ impl Tds {
                 if options(&half.head).is_none() {
                     // The handshake of TLS, wrapped.
                     self.write(out);
-                    return Some(Fed::Done);
+                    let tls = self.tls.insert(Box::new(Wrapped::new()));
+                    return (!tls.feed(side, &half.head, out)).then_some(Fed::Done);
                 }
                 self.push(began, TdsCommand { command: "prelogin", ..TdsCommand::default() }, out);
             }
@@ -351,12 +357,22 @@ impl Parser for Tds {
                 if !self.seen {
                     return Fed::NotMine;
                 }
-                // Encryption of the login ends what can be read; a server that speaks TLS at once does so too.
+                // Encryption of the login ends what can be read: it follows the handshake without packets of TDS.
+                if self.tls.as_mut().is_some_and(|tls| tls.feed(side, rest, out)) {
+                    return Fed::Took(data.len());
+                }
                 self.finish(out);
                 return Fed::Done;
             };
             // A segment begins with a packet; after loss only a beginning is believed.
             let Some(payload) = rest.get(HEADER..length) else { break };
+            if let Some(tls) = self.tls.as_mut().filter(|_| kind == packet::PRELOGIN) {
+                if !tls.feed(side, payload, out) {
+                    return Fed::Done;
+                }
+                at += length;
+                continue;
+            }
             let at_ts = out.at;
             let half = self.half(side);
             half.lost = false;
@@ -381,12 +397,19 @@ impl Parser for Tds {
 
     fn gap(&mut self, side: Side, _: u64, out: &mut Output<'_>) -> Fed {
         self.write(out);
+        if self.tls.is_some() {
+            self.finish(out);
+            return Fed::Done;
+        }
         *self.half(side) = Half { lost: true, ..Half::default() };
         Fed::Took(0)
     }
 
     fn finish(&mut self, out: &mut Output<'_>) {
         self.write(out);
+        if let Some(mut tls) = self.tls.take() {
+            tls.finish(out);
+        }
     }
 }
 

@@ -113,7 +113,10 @@ fn a_refused_login_and_encryption() {
     assert_eq!(refused.records::<Credential>()[0].success, Some(false));
     let hello = packet(18, b"\x16\x03\x01\0\x2f\x01\0\0\x2b\x03\x03");
     let dark = run(&[orig(&prelogin(1)), resp(&packet(4, &prelogin(1)[HEADER..])), orig(&hello)]);
-    assert_eq!((dark.records::<TdsCommand>()[0].encryption, dark.done_after), (Some("on"), Some(3)));
+    assert_eq!((dark.records::<TdsCommand>()[0].encryption, dark.done_after), (Some("on"), None));
+    let broken = packet(18, b"no TLS and no options");
+    let dark = run(&[orig(&prelogin(1)), resp(&packet(4, &prelogin(1)[HEADER..])), orig(&broken)]);
+    assert_eq!(dark.records::<TdsCommand>().len(), 1);
 }
 
 #[test]
@@ -147,4 +150,44 @@ fn other_streams_are_not_mine() {
     assert_eq!(verdict(&packet(1, b"x\0"), b"HTTP/1.1 200 OK", 4242), Verdict::NotMine);
     assert_eq!(verdict(&packet(18, &[0; 40]), b"", 1433), Verdict::NotMine);
     assert_eq!(verdict(b"GET / HTTP/1.1\r\n", b"", 1433), Verdict::NotMine);
+}
+
+#[test]
+fn tls_inside_the_packets_is_read() {
+    // A ClientHello with nothing but a cipher, and an answer to it.
+    let hello = |kind: u8, middle: &[u8]| {
+        let body = [&[3, 3][..], &[7; 32], middle].concat();
+        let head = [22, 3, 3, 0, body.len() as u8 + 4, kind, 0, 0, body.len() as u8];
+        [&head[..], &body].concat()
+    };
+    let client = hello(1, &[0, 0, 2, 0x00, 0x2f, 1, 0]);
+    let server = hello(2, &[0, 0x00, 0x2f, 0]);
+    let dark = [20, 3, 3, 0, 1, 1, 22, 3, 3, 0, 4, 9, 9, 9, 9];
+    let login = [23, 3, 3, 0, 6, 1, 2, 3, 4, 5, 6];
+    let (asked, answered) = (prelogin(1), packet(4, &prelogin(1)[HEADER..]));
+    let wrapped = [packet(18, &client), packet(18, &server), packet(18, &dark)];
+    let talk = [
+        orig(&asked),
+        resp(&answered),
+        orig(&wrapped[0]),
+        resp(&wrapped[1]),
+        orig(&wrapped[2]),
+        resp(&wrapped[2]),
+        orig(&login),
+        resp(&login),
+    ];
+    let all = run(&talk);
+    let rows = all.records::<crate::protocol::tls::TlsHandshake>();
+    assert_eq!((rows.len(), all.service), (1, Some("tds")));
+    assert!(format!("{:?}", rows[0]).contains("47"), "the chosen cipher is there: {:?}", rows[0]);
+    assert_eq!(all.records::<TdsCommand>().len(), 1);
+    for end in 2..talk.len() {
+        let mut holed = talk.to_vec();
+        holed[end] = lost(Side::Orig, 9);
+        run(&holed);
+        assert_eq!(
+            run(&talk[..end]).records::<crate::protocol::tls::TlsHandshake>().len(),
+            usize::from(end > 2)
+        );
+    }
 }

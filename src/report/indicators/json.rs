@@ -64,7 +64,15 @@ fn walk(list: &mut List, origin: &str, v: &Value, given: Option<K>, depth: u8, n
     }
 }
 
-fn attribute(list: &mut List, origin: &str, n: usize, v: &Value, type_name: &str, entry: &str, given: Option<K>) {
+fn attribute(
+    list: &mut List,
+    origin: &str,
+    n: usize,
+    v: &Value,
+    type_name: &str,
+    entry: &str,
+    given: Option<K>,
+) {
     if v.get("to_ids") == Some(&Value::Bool(false)) || v.get("deleted") == Some(&Value::Bool(true)) {
         return;
     }
@@ -89,7 +97,9 @@ fn stix(list: &mut List, origin: &str, n: usize, object: &Value, given: Option<K
         list.unseen += 1;
         return;
     }
-    let Some(pattern) = text(object, "pattern") else { return list.reject(origin, n, "the indicator has no pattern") };
+    let Some(pattern) = text(object, "pattern") else {
+        return list.reject(origin, n, "the indicator has no pattern");
+    };
     // Conditions that must hold together are wider when each is taken alone.
     if pattern.contains(" AND ") || pattern.contains(" FOLLOWEDBY ") || pattern.contains(" NOT ") {
         list.unseen += 1;
@@ -117,7 +127,8 @@ fn comparisons(pattern: &str) -> Vec<(String, String)> {
         let condition = condition.trim().trim_matches(['[', ']', '(', ' ']);
         let Some(at) = condition.find([' ', '=']) else { continue };
         let (path, rest) = condition.split_at(at);
-        let rest = rest.trim_start().trim_start_matches("ISSUBSET").trim_start_matches("IN").trim_start_matches('=');
+        let rest =
+            rest.trim_start().trim_start_matches("ISSUBSET").trim_start_matches("IN").trim_start_matches('=');
         let mut quoted = rest.split('\'').skip(1).step_by(2).map(str::to_owned).peekable();
         if quoted.peek().is_none() {
             continue;

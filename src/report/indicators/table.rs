@@ -1,19 +1,48 @@
 //! Lists of lines: plain text, CSV, MISP's CSV, hosts files.
 
-use super::value::{Read, read as value};
 use super::List;
+use super::value::{Read, read as value};
 use crate::store::IndicatorKind as K;
 
 /// Names of columns, lower case, by what they hold.
 const VALUES: [&str; 14] = [
-    "value", "indicator", "ioc", "ioc_value", "observable", "dst_ip", "ip", "ip_address", "domain", "url", "sha256", "sha256_hash", "ja3_md5",
+    "value",
+    "indicator",
+    "ioc",
+    "ioc_value",
+    "observable",
+    "dst_ip",
+    "ip",
+    "ip_address",
+    "domain",
+    "url",
+    "sha256",
+    "sha256_hash",
+    "ja3_md5",
     "listingreason_value",
 ];
 const TYPES: [&str; 5] = ["type", "ioc_type", "indicator_type", "kind", "attribute_type"];
-const DATES: [&str; 8] =
-    ["date", "first_seen", "firstseen", "first_seen_utc", "dateadded", "date_added", "last_seen", "listingdate"];
-const NOTES: [&str; 9] =
-    ["comment", "description", "note", "malware", "malware_printable", "threat", "tags", "listingreason", "reference"];
+const DATES: [&str; 8] = [
+    "date",
+    "first_seen",
+    "firstseen",
+    "first_seen_utc",
+    "dateadded",
+    "date_added",
+    "last_seen",
+    "listingdate",
+];
+const NOTES: [&str; 9] = [
+    "comment",
+    "description",
+    "note",
+    "malware",
+    "malware_printable",
+    "threat",
+    "tags",
+    "listingreason",
+    "reference",
+];
 
 /// What a type of MISP, ThreatFox or a hand-made list means; `Some(None)`: nothing that records show.
 pub(super) fn kind(name: &str) -> Option<Option<K>> {
@@ -21,7 +50,9 @@ pub(super) fn kind(name: &str) -> Option<Option<K>> {
     // `ip-dst|port`: the first part counts.
     let first = name.split('|').next().unwrap_or(&name);
     Some(match first {
-        "ip-dst" | "ip-src" | "ip" | "ipv4" | "ipv6" | "address" | "ip:port" | "ipv4-addr" | "ipv6-addr" => Some(K::Address),
+        "ip-dst" | "ip-src" | "ip" | "ipv4" | "ipv6" | "address" | "ip:port" | "ipv4-addr" | "ipv6-addr" => {
+            Some(K::Address)
+        }
         "network" | "cidr" => Some(K::Network),
         "domain" | "hostname" | "fqdn" | "host" | "domain-name" => Some(K::Domain),
         "url" | "uri" | "link" => Some(K::Url),
@@ -30,8 +61,28 @@ pub(super) fn kind(name: &str) -> Option<Option<K>> {
         "x509-fingerprint-sha256" | "x509-fingerprint-sha1" | "certificate" | "cert" => Some(K::Certificate),
         "sha256" | "sha256_hash" | "file" | "filehash-sha256" | "malware-sample" => Some(K::File),
         "filename" if name.ends_with("|sha256") => Some(K::File),
-        "md5" | "sha1" | "sha512" | "ssdeep" | "imphash" | "filename" | "email" | "email-src" | "email-dst" | "regkey" | "mutex" | "yara"
-        | "user-agent" | "text" | "comment" | "btc" | "as" | "port" | "x509-fingerprint-md5" | "md5_hash" | "sha1_hash" | "tlsh" => None,
+        "md5"
+        | "sha1"
+        | "sha512"
+        | "ssdeep"
+        | "imphash"
+        | "filename"
+        | "email"
+        | "email-src"
+        | "email-dst"
+        | "regkey"
+        | "mutex"
+        | "yara"
+        | "user-agent"
+        | "text"
+        | "comment"
+        | "btc"
+        | "as"
+        | "port"
+        | "x509-fingerprint-md5"
+        | "md5_hash"
+        | "sha1_hash"
+        | "tlsh" => None,
         _ => return None,
     })
 }
@@ -67,8 +118,10 @@ struct Header {
 
 impl Header {
     fn of(fields: &[String]) -> Option<Self> {
-        let names: Vec<String> =
-            fields.iter().map(|f| f.trim().trim_start_matches('#').trim().trim_matches('"').to_ascii_lowercase()).collect();
+        let names: Vec<String> = fields
+            .iter()
+            .map(|f| f.trim().trim_start_matches('#').trim().trim_matches('"').to_ascii_lowercase())
+            .collect();
         let at = |wanted: &[&str]| wanted.iter().find_map(|w| names.iter().position(|n| n == w));
         let value = at(&VALUES)?;
         // A single word may be an entry of its own; a header has company, or a name that no entry has.
@@ -118,7 +171,9 @@ pub(super) fn read(origin: &str, text: &str, given: Option<K>) -> List {
 }
 
 fn row(list: &mut List, origin: &str, line: usize, h: &Header, fields: &[String], given: Option<K>) {
-    let get = |at: Option<usize>| at.and_then(|i| fields.get(i)).map(String::as_str).filter(|f| !f.trim().is_empty());
+    let get = |at: Option<usize>| {
+        at.and_then(|i| fields.get(i)).map(String::as_str).filter(|f| !f.trim().is_empty())
+    };
     let Some(entry) = get(Some(h.value)) else { return list.reject(origin, line, "has no value") };
     if get(h.wanted).is_some_and(|w| matches!(w.trim(), "0" | "False" | "false")) {
         return;
@@ -144,10 +199,11 @@ fn plain(list: &mut List, origin: &str, line: usize, text: &str, given: Option<K
         let found = fields.iter().map(|f| value(f, given, None, None)).find(|r| matches!(r, Read::Entry(_)));
         return put(list, origin, line, found.unwrap_or(Read::Bad("has no field that is an indicator")));
     }
-    let (entry, note) = match text.split_once(" #").or_else(|| text.split_once("\t#")).or_else(|| text.split_once(" ;")) {
-        Some((entry, note)) => (entry.trim(), Some(note)),
-        None => (text, None),
-    };
+    let (entry, note) =
+        match text.split_once(" #").or_else(|| text.split_once("\t#")).or_else(|| text.split_once(" ;")) {
+            Some((entry, note)) => (entry.trim(), Some(note)),
+            None => (text, None),
+        };
     let mut words = entry.split_whitespace();
     let entry = match (words.next(), words.next()) {
         (Some("0.0.0.0" | "127.0.0.1" | "::" | "::1"), Some(name)) => name,

@@ -1,3 +1,5 @@
+//! Are lists of every format read, and bad lines named?
+
 use super::*;
 
 fn entries(text: &str) -> Vec<(&'static str, String)> {
@@ -64,7 +66,10 @@ fn csv_with_headers_of_many_kinds() {
     let list = parse("misp.csv", misp.as_bytes(), None).unwrap();
     assert_eq!((list.format, list.entries.len(), list.unseen), ("misp", 2, 1));
     let first = &list.entries[0];
-    assert_eq!((first.value.as_str(), first.date.as_deref(), first.note.as_deref()), ("203.0.113.9", Some("20240131"), Some("C2, old")));
+    assert_eq!(
+        (first.value.as_str(), first.date.as_deref(), first.note.as_deref()),
+        ("203.0.113.9", Some("20240131"), Some("C2, old"))
+    );
     let hidden = "# first_seen_utc,dst_ip,dst_port,malware\n\"2024-01-31 10:00:00\",\"203.0.113.7\",\"443\",\"Thing\"\n";
     let list = parse("feed.csv", hidden.as_bytes(), None).unwrap();
     assert_eq!((list.format, list.entries[0].note.as_deref()), ("csv", Some("Thing")));
@@ -83,7 +88,10 @@ fn stix_patterns() {
       {"type":"indicator","revoked":true,"pattern":"[url:value = 'http://x.example/']"}]}"#;
     let list = parse("b.json", stix.as_bytes(), None).unwrap();
     let kinds: Vec<_> = list.entries.iter().map(|i| i.kind.name()).collect();
-    assert_eq!((list.format, kinds.as_slice(), list.unseen), ("stix", &["address", "network", "domain", "file"][..], 1));
+    assert_eq!(
+        (list.format, kinds.as_slice(), list.unseen),
+        ("stix", &["address", "network", "domain", "file"][..], 1)
+    );
     assert_eq!(list.entries[0].date.as_deref(), Some("2024-01-31T00:00:00Z"));
 }
 

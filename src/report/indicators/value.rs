@@ -23,13 +23,18 @@ pub(super) fn read(value: &str, kind: Option<K>, date: Option<&str>, note: Optio
     if value.is_empty() {
         return Read::Bad("is empty");
     }
-    let clean = |text: Option<&str>| {
-        text.map(|t| printable(t.trim().as_bytes(), MAX_NOTE)).filter(|t| !t.is_empty())
+    let clean =
+        |text: Option<&str>| text.map(|t| printable(t.trim().as_bytes(), MAX_NOTE)).filter(|t| !t.is_empty());
+    let make = |kind, value, range| {
+        Read::Entry(Indicator { kind, value, range, date: clean(date), note: clean(note) })
     };
-    let make = |kind, value, range| Read::Entry(Indicator { kind, value, range, date: clean(date), note: clean(note) });
     let Some(kind) = kind.or_else(|| form(&value)) else {
         let hash = matches!(value.len(), 40 | 128) && is_hex(&value);
-        return if hash || value.contains('@') { Read::Unseen } else { Read::Bad("is no address, network, name, URL or hash") };
+        return if hash || value.contains('@') {
+            Read::Unseen
+        } else {
+            Read::Bad("is no address, network, name, URL or hash")
+        };
     };
     match kind {
         K::Address | K::Network => match network(&value) {
@@ -53,7 +58,9 @@ pub(super) fn read(value: &str, kind: Option<K>, date: Option<&str>, note: Optio
         K::Certificate if matches!(bare(&value).len(), 40 | 64) && is_hex(&bare(&value)) => {
             make(K::Certificate, bare(&value), None)
         }
-        K::File | K::Sha256 if bare(&value).len() == 64 && is_hex(&bare(&value)) => make(kind, bare(&value), None),
+        K::File | K::Sha256 if bare(&value).len() == 64 && is_hex(&bare(&value)) => {
+            make(kind, bare(&value), None)
+        }
         K::File if matches!(value.len(), 32 | 40 | 128) && is_hex(&value) => Read::Unseen,
         _ => Read::Bad("is no fingerprint or hash of its kind"),
     }
@@ -66,7 +73,12 @@ fn bare(value: &str) -> String {
 
 /// Undo what lists do so that nobody clicks: `hxxp`, `[.]`.
 fn refang(value: &str) -> String {
-    let v = value.replace("[.]", ".").replace("(.)", ".").replace("[dot]", ".").replace("[:]", ":").replace("[://]", "://");
+    let v = value
+        .replace("[.]", ".")
+        .replace("(.)", ".")
+        .replace("[dot]", ".")
+        .replace("[:]", ":")
+        .replace("[://]", "://");
     match v.get(..4) {
         Some(h) if h.eq_ignore_ascii_case("hxxp") => format!("http{}", v.get(4..).unwrap_or("")),
         _ => v,
@@ -135,9 +147,12 @@ fn key(ip: IpAddr) -> String {
 
 /// A name, lower case, without the dots and wildcards around it (RFC 1123 section 2.1, with underscores).
 fn domain(value: &str) -> Option<String> {
-    let name = value.trim_start_matches("*.").trim_start_matches("||").trim_matches(['.', '^']).to_ascii_lowercase();
+    let name =
+        value.trim_start_matches("*.").trim_start_matches("||").trim_matches(['.', '^']).to_ascii_lowercase();
     let label = |l: &str| {
-        !l.is_empty() && l.len() <= 63 && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b >= 0x80)
+        !l.is_empty()
+            && l.len() <= 63
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b >= 0x80)
     };
     let mut labels = name.split('.');
     let last = name.rsplit('.').next().unwrap_or("");

@@ -5,6 +5,9 @@
 //! address does not. Refuses to guess from one change alone: leases move, cards are replaced, machines restart. Virtual addresses of
 //! redundant routers (VRRP, HSRP, GLBP) are claims of nobody.
 
+#[cfg(test)]
+mod tests;
+
 use super::window::{Keyed, Recent};
 use super::{Detector, Findings, Meta, Params, RecordFact, Scope, Threshold};
 use crate::decode::Arp;
@@ -13,7 +16,7 @@ use crate::model::anomaly::Subject;
 use crate::model::kind;
 use crate::model::time::Timestamp;
 use crate::protocol::dhcp::v4::{DhcpRecord, TABLE as DHCP};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What it says of itself.
 pub static META: Meta = Meta {
@@ -59,8 +62,15 @@ pub static META: Meta = Meta {
             name: "contested",
             unit: "addresses",
             default: 3.0,
-            why: "Who contests so many addresses of others is no host with a wrong setting.",
+            why: "Who contests so many addresses of others within the window is no host with a wrong setting, which has one at a time.",
             source: "measured",
+        },
+        Threshold {
+            name: "mutual",
+            unit: "answers",
+            default: 3.0,
+            why: "Who tells each of two hosts so often, unasked, that it is the other sits between them; ettercap does it every ten seconds.",
+            source: "manual of ettercap",
         },
         Threshold {
             name: "asked_within",
@@ -120,9 +130,33 @@ struct Address {
 
 #[derive(Debug, Default)]
 struct Claimant {
-    claimed: BTreeSet<Ip>,
-    contested: BTreeSet<Ip>,
+    /// Addresses claimed, and when last.
+    claimed: BTreeMap<Ip, Timestamp>,
+    /// Those that others claim, too, and when that was last seen.
+    contested: BTreeMap<Ip, Timestamp>,
     pushed: BTreeSet<Ip>,
+    /// Unasked answers: which address, told to whom, how often.
+    told: BTreeMap<(Ip, Ip), u32>,
+    /// The most often that both of two hosts were told to be the other.
+    mutual: u32,
+}
+
+impl Claimant {
+    /// Unasked, it told `to` that it is `ip`; true when it told `ip` that it is `to`, too.
+    fn tell(&mut self, ip: Ip, to: Ip) -> bool {
+        if self.told.len() < MAX_CLAIMS || self.told.contains_key(&(ip, to)) {
+            *self.told.entry((ip, to)).or_default() += 1;
+        }
+        let [there, back] = [(ip, to), (to, ip)].map(|k| self.told.get(&k).copied().unwrap_or(0));
+        self.mutual = self.mutual.max(there.min(back));
+        back > 0
+    }
+}
+
+fn stamp(map: &mut BTreeMap<Ip, Timestamp>, ip: Ip, ts: Timestamp) {
+    if map.len() < MAX_CLAIMS || map.contains_key(&ip) {
+        map.insert(ip, ts);
+    }
 }
 
 fn keep(set: &mut BTreeSet<Ip>, ip: Ip) {
@@ -155,6 +189,7 @@ struct ArpSpoof {
     memory: i64,
     pushed: usize,
     contested: usize,
+    mutual: u32,
     asked_within: i64,
     addresses: Keyed<Ip, Address>,
     claimants: Keyed<Mac, Claimant>,
@@ -169,15 +204,18 @@ impl ArpSpoof {
             memory: p.nanos("memory"),
             pushed: p.count("pushed").clamp(1, MAX_PUSHED),
             contested: p.count("contested"),
+            mutual: p.count("mutual").max(1) as u32,
             asked_within: p.nanos("asked_within"),
             addresses: Keyed::new(MAX_ADDRESSES, |a| a.holders.len() as u64 + a.changes.len() as u64),
-            claimants: Keyed::new(MAX_CLAIMANTS, |c| (c.contested.len() + c.pushed.len()) as u64),
+            claimants: Keyed::new(MAX_CLAIMANTS, |c| {
+                (c.contested.len() + c.pushed.len()) as u64 + u64::from(c.mutual)
+            }),
             gateways: BTreeSet::new(),
         }
     }
 
-    /// Note the claim; the other link address when the claim is contested, and whether this one is pushed.
-    fn note(&mut self, arp: &Arp) -> (Option<Mac>, usize) {
+    /// Note the claim; gives the other link address when it is contested, how often it was pushed, and whether nobody asked for it.
+    fn note(&mut self, arp: &Arp) -> (Option<Mac>, usize, bool) {
         let (ip, mac, ts) = (arp.sender_ip, arp.sender_mac, arp.ts);
         let a = self.addresses.at(&ip, ts);
         let asked = a.asked.is_some_and(|t| ts.since(t) <= self.asked_within);
@@ -207,18 +245,18 @@ impl ArpSpoof {
             let to_one = h.pushed.iter().filter(|(_, to)| *to == arp.target_ip).count();
             pushed = if contested { h.pushed.len() } else { to_one };
         }
-        (other.filter(|_| contested), pushed)
+        (other.filter(|_| contested), pushed, arp.operation == 2 && !asked && !announces)
     }
 
     /// How much a link address looks like the cheat among two, and since when it claims this address: later is worse.
-    fn rank(&self, mac: Mac, ip: Ip) -> (usize, usize, Timestamp) {
+    fn rank(&self, mac: Mac, ip: Ip) -> (u32, usize, usize, Timestamp) {
         let c = self.claimants.get(&mac);
-        let since =
-            self.addresses.get(&ip).and_then(|a| a.holders.iter().find(|h| h.mac == mac)).map(|h| h.since);
+        let holder = self.addresses.get(&ip).and_then(|a| a.holders.iter().find(|h| h.mac == mac));
         (
+            c.map_or(0, |c| c.mutual),
             c.map_or(0, |c| c.contested.len()),
             c.map_or(0, |c| c.pushed.len()),
-            since.unwrap_or(Timestamp(i64::MIN)),
+            holder.map_or(Timestamp(i64::MIN), |h| h.since),
         )
     }
 
@@ -231,19 +269,26 @@ impl ArpSpoof {
         };
         let Some(claims) = self.claimants.get(&cheat) else { return };
         // One host with two cards answers for the same addresses from both.
-        let twin =
-            other.and_then(|o| self.claimants.get(&if o == cheat { arp.sender_mac } else { o })).is_some_and(
-                |c| claims.pushed.is_empty() && c.contested == claims.contested && c.contested.len() > 1,
-            );
+        let twin = other
+            .and_then(|o| self.claimants.get(&if o == cheat { arp.sender_mac } else { o }))
+            .is_some_and(|c| {
+                claims.pushed.is_empty()
+                    && c.contested.keys().eq(claims.contested.keys())
+                    && c.contested.len() > 1
+            });
         let changes = address.changes.most(ts, self.window);
         let gateway =
-            claims.contested.iter().chain(&claims.pushed).find(|i| self.gateways.contains(*i)).copied();
+            claims.contested.keys().chain(&claims.pushed).find(|i| self.gateways.contains(*i)).copied();
         let first = address.holders.iter().min_by_key(|h| h.since).is_some_and(|h| h.mac == cheat);
-        let own = claims.claimed.iter().find(|i| {
-            !claims.contested.contains(*i) && !claims.pushed.contains(*i) && i.is_v4() == ip.is_v4()
+        let own = claims.claimed.keys().find(|i| {
+            !claims.contested.contains_key(*i) && !claims.pushed.contains(*i) && i.is_v4() == ip.is_v4()
         });
         let mut reasons: Vec<(&'static str, f64, f64, f64)> = Vec::new();
-        let contested = claims.contested.len();
+        // A host that is given one wrong address after the other contests them one at a time.
+        let contested = claims.contested.values().filter(|t| ts.since(**t) <= self.window).count();
+        if claims.mutual >= self.mutual {
+            reasons.push(("between_two_hosts", claims.mutual.into(), self.mutual.into(), 0.6));
+        }
         if contested >= self.contested.max(1) {
             reasons.push(("contested_addresses", contested as f64, self.contested as f64, 0.7));
         } else if contested >= 2 {
@@ -260,18 +305,19 @@ impl ArpSpoof {
             reasons.push(("addresses_pushed", claims.pushed.len() as f64, 2.0, 0.3));
         }
         if gateway.is_some() && !first {
-            reasons.push(("gateway_claimed", 1.0, 1.0, 0.5));
+            reasons.push(("gateway_claimed", 1.0, 1.0, 0.45));
         }
-        if own.is_some() && (contested > 0 || !claims.pushed.is_empty()) {
+        let used = own.and_then(|o| claims.claimed.get(o)).is_some_and(|t| ts.since(*t) <= self.memory);
+        if used && (contested > 1 || !claims.pushed.is_empty()) {
             reasons.push(("has_address_of_its_own", 1.0, 1.0, 0.2));
         }
         let doubt: f64 = reasons.iter().map(|r| 1.0 - r.3).product();
         let spoof = Subject::default().about(cheat.to_string());
         if (!twin && 1.0 - doubt >= 0.5) || out.has(&kind::ARP_SPOOF, &spoof) {
-            for taken in &claims.contested {
+            for taken in claims.contested.keys() {
                 out.withdraw(&kind::ADDRESS_CONFLICT, &Subject::to(*taken));
             }
-            let victims: BTreeSet<Ip> = claims.contested.union(&claims.pushed).copied().collect();
+            let victims: BTreeSet<Ip> = claims.contested.keys().chain(&claims.pushed).copied().collect();
             let most = gateway.or_else(|| victims.iter().next().copied()).unwrap_or(ip);
             let true_macs: Vec<String> = victims.iter().filter_map(|v| self.owner(*v, cheat)).collect();
             let f = out.open(&kind::ARP_SPOOF, spoof);
@@ -295,10 +341,9 @@ impl ArpSpoof {
             let f = out.open(&kind::ADDRESS_CONFLICT, Subject::to(ip));
             f.seen_packet(ts, arp.packet);
             f.reason("changes", address.changes.len() as f64, 2.0, 0.6);
-            let mut pair = [other.to_string(), arp.sender_mac.to_string()];
-            pair.sort();
-            f.title = format!("{} and {} both use {ip}", pair[0], pair[1]);
-            f.list("link_addresses", pair);
+            let (a, b) = (other.min(arp.sender_mac), other.max(arp.sender_mac));
+            f.title = format!("{a} and {b} both use {ip}");
+            f.list("link_addresses", [a.to_string(), b.to_string()]);
         }
     }
 
@@ -325,17 +370,22 @@ impl Detector for ArpSpoof {
         {
             return;
         }
-        let (other, pushed) = self.note(arp);
+        let (other, pushed, unasked) = self.note(arp);
         let c = self.claimants.at(&mac, arp.ts);
-        keep(&mut c.claimed, arp.sender_ip);
+        stamp(&mut c.claimed, arp.sender_ip, arp.ts);
         if pushed >= self.pushed {
             keep(&mut c.pushed, arp.sender_ip);
         }
-        if let Some(other) = other {
-            keep(&mut c.contested, arp.sender_ip);
-            keep(&mut self.claimants.at(&other, arp.ts).contested, arp.sender_ip);
+        let between = unasked && c.tell(arp.sender_ip, arp.target_ip) && c.mutual >= self.mutual;
+        if between {
+            keep(&mut c.pushed, arp.sender_ip);
+            keep(&mut c.pushed, arp.target_ip);
         }
-        if other.is_some() || pushed >= self.pushed {
+        if let Some(other) = other {
+            stamp(&mut c.contested, arp.sender_ip, arp.ts);
+            stamp(&mut self.claimants.at(&other, arp.ts).contested, arp.sender_ip, arp.ts);
+        }
+        if other.is_some() || pushed >= self.pushed || between {
             self.judge(arp, other, pushed, out);
         }
     }
@@ -349,135 +399,5 @@ impl Detector for ArpSpoof {
 
     fn evicted(&self) -> u64 {
         self.addresses.evicted() + self.claimants.evicted()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::{Bench, inside, is_at, who_has};
-    use super::*;
-
-    /// The cheat tells both the victim (.5) and the gateway (.1) that it is the other, every two seconds; both also answer for themselves.
-    fn cheat(seconds: u32) -> Vec<Arp> {
-        let mut all = vec![who_has(0.0, 66, inside(66), inside(1)), is_at(0.1, 1, inside(1), inside(66))];
-        for n in 0..seconds / 2 {
-            let t = f64::from(n) * 2.0 + 1.0;
-            all.push(is_at(t, 66, inside(1), inside(5)));
-            all.push(is_at(t + 0.1, 66, inside(5), inside(1)));
-            if n % 5 == 4 {
-                all.push(who_has(t + 0.2, 5, inside(5), inside(1)));
-                all.push(is_at(t + 0.3, 1, inside(1), inside(5)));
-            }
-        }
-        all
-    }
-
-    #[test]
-    fn who_tells_two_hosts_it_is_the_other_is_found() {
-        let found = Bench::new(&META).arps(cheat(60)).end();
-        let [a] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((a.kind.name, a.src, a.severity.name()), ("arp_spoof", Some(inside(66)), "high"));
-        assert!(a.title.starts_with("10.0.0.66 (02:00:00:00:00:42) claims 2 addresses"), "{}", a.title);
-        assert!(a.dst == Some(inside(1)) && a.confidence > 0.8, "{a:?}");
-        assert!(a.details["others_at"].to_string().contains("10.0.0.1 at 02:00:00:00:00:01"));
-    }
-
-    #[test]
-    fn one_row_however_long_it_lasts() {
-        let found = Bench::new(&META).arps(cheat(600)).end();
-        assert_eq!(found.len(), 1);
-        assert!(found[0].count > 400 && found[0].packets.len() <= 20);
-    }
-
-    #[test]
-    fn a_gateway_of_dhcp_is_named() {
-        let dhcp = DhcpRecord { from_server: true, routers: vec![inside(1)], ..DhcpRecord::default() };
-        let lease = super::super::testing::record(1, 0.0, inside(1), inside(5), 68, dhcp);
-        let found = Bench::new(&META).records([lease]).arps(cheat(60)).end();
-        assert!(found[0].title.contains("the gateway's, 10.0.0.1"), "{}", found[0].title);
-    }
-
-    #[test]
-    fn two_hosts_with_one_address_are_a_conflict() {
-        let all = (0..6).flat_map(|n| {
-            let t = f64::from(n) * 5.0;
-            [
-                who_has(t, 9, inside(9), inside(7)),
-                is_at(t + 0.01, 1, inside(7), inside(9)),
-                is_at(t + 0.02, 2, inside(7), inside(9)),
-            ]
-        });
-        let found = Bench::new(&META).arps(all).end();
-        let [a] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((a.kind.name, a.severity.name(), a.dst), ("address_conflict", "low", Some(inside(7))));
-    }
-
-    #[test]
-    fn a_lease_that_moves_and_a_restart_are_silent() {
-        // A host restarts and announces itself; later another gets its address; a third changes its own.
-        let mut all: Vec<Arp> = (0..3).map(|n| who_has(f64::from(n), 1, inside(7), inside(7))).collect();
-        all.extend((0..3).map(|n| who_has(f64::from(n) + 100.0, 2, inside(7), inside(7))));
-        all.extend((0..9).map(|n| who_has(f64::from(n) + 200.0, 3, inside(20 + n), inside(1))));
-        all.extend((0..50).map(|n| is_at(f64::from(n) + 300.0, 4, inside(8), inside(8))));
-        assert!(Bench::new(&META).arps(all).end().is_empty());
-    }
-
-    #[test]
-    fn routers_that_take_over_by_a_virtual_address_are_silent() {
-        let vrrp = Mac([0, 0, 0x5e, 0, 1, 9]);
-        let all = (0..40).map(|n| {
-            let arp = is_at(f64::from(n), 1, inside(1), inside(5));
-            if n % 2 == 0 { Arp { sender_mac: vrrp, ..arp } } else { arp }
-        });
-        let asked = (0..40).map(|n| who_has(f64::from(n) - 0.1, 5, inside(5), inside(1)));
-        let mut all: Vec<Arp> = all.chain(asked).collect();
-        all.sort_by_key(|a| a.ts);
-        assert!(Bench::new(&META).arps(all).end().is_empty());
-    }
-
-    #[test]
-    fn one_host_with_two_cards_is_no_cheat() {
-        let all = (0..20).flat_map(|n| {
-            let t = f64::from(n);
-            [
-                who_has(t, 9, inside(9), inside(7)),
-                is_at(t + 0.01, 1, inside(7), inside(9)),
-                is_at(t + 0.02, 2, inside(7), inside(9)),
-                who_has(t + 0.1, 9, inside(9), inside(8)),
-                is_at(t + 0.11, 1, inside(8), inside(9)),
-                is_at(t + 0.12, 2, inside(8), inside(9)),
-            ]
-        });
-        let found = Bench::new(&META).arps(all).end();
-        assert!(found.iter().all(|a| a.kind.name == "address_conflict"), "{found:?}");
-    }
-
-    #[test]
-    fn neighbours_of_version_6_are_watched_too() {
-        let six = |n: u8| Ip([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n]);
-        let all = (0..10).flat_map(|n| {
-            let t = f64::from(n) * 3.0;
-            [1, 2, 3].into_iter().flat_map(move |of| {
-                [
-                    who_has(t, 9, six(9), six(of)),
-                    is_at(t + 0.01, of, six(of), six(9)),
-                    is_at(t + 0.02, 66, six(of), six(9)),
-                ]
-            })
-        });
-        let found = Bench::new(&META).arps(all).end();
-        let [a] = &found[..] else { panic!("{found:?}") };
-        assert_eq!(a.kind.name, "arp_spoof");
-    }
-
-    #[test]
-    fn a_flood_of_addresses_stays_inside_its_cap() {
-        let mut bench = Bench::new(&META);
-        bench.arps((0..MAX_ADDRESSES as u32 * 2).map(|n| {
-            let [_, a, b, c] = n.to_be_bytes();
-            who_has(0.0, 66, Ip::v4([10, a, b, c]), inside(1))
-        }));
-        assert!(bench.detector.evicted() > 0);
-        assert!(bench.end().is_empty());
     }
 }
