@@ -20,21 +20,35 @@ fn shipped() -> usize {
 fn all_run_over_real_captures_and_say_the_same_again() {
     let lab = Lab::new();
     // A few of each kind: all samples are read by other tests, and reading takes longest.
-    let wanted = ["web", "dns", "tls", "lan", "dga", "beacon_jitter", "dns_tunnel_iodine", "cleartext_login", "exe_download"];
+    let wanted = [
+        "web",
+        "dns",
+        "tls",
+        "lan",
+        "dga",
+        "beacon_jitter",
+        "dns_tunnel_iodine",
+        "cleartext_login",
+        "exe_download",
+    ];
     let captures: Vec<PathBuf> =
         all_samples().into_iter().filter(|s| wanted.contains(&s.name.as_str())).map(|s| s.capture).collect();
     let read = lab.ingest(&captures).expect_codes(&[0, 3]);
     assert!(!read.stderr.contains("queries/"), "{}", read.stderr);
-    let errors = lab.value("SELECT count(*) FROM detector_runs WHERE parameters LIKE '%\"error\"%' OR duration_s IS NULL");
+    let errors = lab.value(
+        "SELECT count(*) FROM detector_runs WHERE parameters LIKE '%\"error\"%' OR duration_s IS NULL",
+    );
     assert_eq!(errors, "0", "{}", lab.csv("FROM detector_runs WHERE parameters LIKE '%\"error\"%'"));
-    let ran = lab.value("SELECT count(DISTINCT detector) FROM detector_runs WHERE parameters NOT LIKE '%evicted%'");
+    let ran =
+        lab.value("SELECT count(DISTINCT detector) FROM detector_runs WHERE parameters NOT LIKE '%evicted%'");
     assert!(ran.parse::<usize>().unwrap() >= shipped(), "{ran} ran");
 
     let all = "SELECT detector, kind, severity, confidence, src_ip, dst_ip, count, title, details FROM anomalies ORDER BY ALL";
     let before = lab.csv(all);
     lab.run(&["detect", "--format", "csv"]).expect_code(0);
     assert_eq!(lab.csv(all), before, "a second run finds the same");
-    lab.run(&["detect", "--dry-run", "--format", "csv", "-p", "min_score=0.1", "-p", "min_connections=2"]).expect_code(0);
+    lab.run(&["detect", "--dry-run", "--format", "csv", "-p", "min_score=0.1", "-p", "min_connections=2"])
+        .expect_code(0);
     assert_eq!(lab.csv(all), before, "a rehearsal writes nothing");
 }
 
@@ -45,8 +59,16 @@ fn a_rule_of_ones_own_is_a_detector() {
     let folder = lab.path("rules");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("my_hosts.sql"), OWN).unwrap();
-    std::fs::write(folder.join("bad.sql"), OWN.replace("my_hosts", "bad").replace("new_device", "new_devise")).unwrap();
-    std::fs::write(folder.join("wrong.sql"), OWN.replace("my_hosts", "wrong").replace("FROM flows", "FROM flow")).unwrap();
+    std::fs::write(
+        folder.join("bad.sql"),
+        OWN.replace("my_hosts", "bad").replace("new_device", "new_devise"),
+    )
+    .unwrap();
+    std::fs::write(
+        folder.join("wrong.sql"),
+        OWN.replace("my_hosts", "wrong").replace("FROM flows", "FROM flow"),
+    )
+    .unwrap();
     let set = format!("detect.folder={}", folder.display());
     let sample = all_samples().into_iter().next().unwrap().capture;
     let read = lab
@@ -64,7 +86,9 @@ fn a_rule_of_ones_own_is_a_detector() {
     assert_eq!(found("SELECT count(*) FROM anomalies WHERE detector = 'my_hosts'"), 0);
     let listed = lab.run(&["--set", &set, "detectors"]).expect_code(0);
     assert!(listed.stdout.contains("my_hosts") && listed.stdout.contains("beacon"), "{}", listed.stdout);
-    assert!(lab.run(&["--set", &set, "detectors", "my_hosts"]).expect_code(0).stdout.contains("min_flows = 1"));
+    assert!(
+        lab.run(&["--set", &set, "detectors", "my_hosts"]).expect_code(0).stdout.contains("min_flows = 1")
+    );
 }
 
 #[test]

@@ -257,7 +257,8 @@ fn table(text: &str) -> Result<(String, u64), String> {
     let name = words.next().unwrap_or_default();
     let wrong = || format!("{text:?} is no table with a number of rows, such as dns 10");
     let rows = words.next().map_or(Ok(1), str::parse).map_err(|_| wrong())?;
-    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let is_name =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if is_name && words.next().is_none() { Ok((name.to_owned(), rows)) } else { Err(wrong()) }
 }
 

@@ -68,4 +68,3 @@ impl Drop for Closing {
         self.0.freed.notify_all();
     }
 }
-

@@ -18,8 +18,8 @@ use crate::model::time::Timestamp;
 use duckdb::arrow::datatypes::SchemaRef;
 use duckdb::{Appender, Connection};
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
