@@ -57,46 +57,46 @@ pub(super) fn conclude(db: &Connection, id: CaptureId, sensor: &str) -> Result<(
 }
 
 /// Put the parts of each host together: streams, and captures with more hosts than the engine keeps at once, have written several rows
-/// a host.
+/// a host. Only hosts that have several are touched: a flood of invented senders has hundreds of thousands of hosts with one row each, and
+/// lists of so many groups do not fit into the memory of the database.
 fn join_parts(db: &Connection, id: i64) -> Result<(), StoreError> {
     let (facts, hourly) = (engine::HOST_FACTS.name, engine::TRAFFIC_HOURLY.name);
+    db.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE several AS SELECT ip FROM {facts} WHERE capture_id = {id} GROUP BY ip HAVING count(*) > 1;
+CREATE OR REPLACE TEMP TABLE several_hours AS
+SELECT hour, ip FROM {hourly} WHERE capture_id = {id} GROUP BY hour, ip HAVING count(*) > 1"
+    ))
+    .map_err(write_error)?;
     let parted: bool = db
-        .query_row(
-            &format!(
-                "SELECT (SELECT count(*) > count(DISTINCT ip) FROM {facts} WHERE capture_id = {id})
-                     OR (SELECT count(*) > count(DISTINCT (hour, ip)) FROM {hourly} WHERE capture_id = {id})"
-            ),
-            [],
-            |r| r.get(0),
-        )
+        .query_row("SELECT EXISTS (FROM temp.several) OR EXISTS (FROM temp.several_hours)", [], |r| r.get(0))
         .map_err(write_error)?;
-    if !parted {
-        return Ok(());
-    }
     let merged = |list: &str, most: usize| {
         format!("list_sort(list_distinct(flatten(list({list}))))[:{most}] AS {list}")
     };
-    db.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE whole AS
+    if parted {
+        db.execute_batch(&format!(
+            "CREATE OR REPLACE TEMP TABLE whole AS
 SELECT capture_id, any_value(sensor) AS sensor, ip, bool_or(is_internal) AS is_internal, {macs}, {names},
        min(first_ts) AS first_ts, max(last_ts) AS last_ts, sum(peers) AS peers, sum(flows) AS flows,
        sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in, {offered}, {used}
-FROM {facts} WHERE capture_id = {id} GROUP BY capture_id, ip;
-DELETE FROM {facts} WHERE capture_id = {id};
+FROM {facts} WHERE capture_id = {id} AND ip IN (FROM temp.several) GROUP BY capture_id, ip;
+DELETE FROM {facts} WHERE capture_id = {id} AND ip IN (FROM temp.several);
 INSERT INTO {facts} BY NAME FROM whole ORDER BY ip;
 CREATE OR REPLACE TEMP TABLE whole AS
 SELECT capture_id, hour, ip, bool_or(is_internal) AS is_internal, sum(flows) AS flows, sum(packets_out) AS packets_out,
        sum(packets_in) AS packets_in, sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in
-FROM {hourly} WHERE capture_id = {id} GROUP BY capture_id, hour, ip;
-DELETE FROM {hourly} WHERE capture_id = {id};
+FROM {hourly} WHERE capture_id = {id} AND (hour, ip) IN (FROM temp.several_hours) GROUP BY capture_id, hour, ip;
+DELETE FROM {hourly} WHERE capture_id = {id} AND (hour, ip) IN (FROM temp.several_hours);
 INSERT INTO {hourly} BY NAME FROM whole ORDER BY hour, ip;
 DROP TABLE whole",
-        macs = merged("macs", MAX_MACS),
-        names = merged("names", MAX_ITEMS),
-        offered = merged("services_offered", MAX_ITEMS),
-        used = merged("services_used", MAX_ITEMS),
-    ))
-    .map_err(write_error)
+            macs = merged("macs", MAX_MACS),
+            names = merged("names", MAX_ITEMS),
+            offered = merged("services_offered", MAX_ITEMS),
+            used = merged("services_used", MAX_ITEMS),
+        ))
+        .map_err(write_error)?;
+    }
+    db.execute_batch("DROP TABLE temp.several; DROP TABLE temp.several_hours").map_err(write_error)
 }
 
 /// What conclusions rest on, in temporary tables: link addresses of local hosts, and services that local hosts offer, as their content told.
