@@ -1,3 +1,5 @@
+//! Does the flood detector fire on floods, and only on them?
+
 use super::super::testing::*;
 use super::*;
 use crate::detect::Config;

@@ -1,3 +1,5 @@
+//! Are scans of every kind found, and what only looks like one left alone?
+
 use super::super::testing::*;
 use super::*;
 use crate::detect::{Config, Outcome};
