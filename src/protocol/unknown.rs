@@ -27,9 +27,6 @@ const MAX_ALONE: u16 = 4;
 /// Longest line that is taken for a prompt or a command, bytes.
 const MAX_LINE: usize = 200;
 
-/// Turns of speaker between which what was typed counts as a dialogue is up to who reads; here they are counted up to this many.
-const MAX_TURNS: u16 = u16::MAX;
-
 /// The first bytes of a flow that nobody claimed.
 #[derive(Debug)]
 pub(super) struct Heard {
@@ -54,7 +51,7 @@ impl Heard {
         self.pieces = self.pieces.saturating_add(1);
         if side != self.last {
             self.last = side;
-            self.turns = self.turns.saturating_add(1).min(MAX_TURNS);
+            self.turns = self.turns.saturating_add(1);
         }
         if let Some(kept) = self.sides.get_mut(side.index()) {
             let room = KEPT.saturating_sub(kept.len());

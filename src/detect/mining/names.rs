@@ -68,7 +68,7 @@ pub(super) struct Pools {
 }
 
 /// The first words of the lines that are no comments.
-fn entries<'a>(list: &'a str) -> impl Iterator<Item = &'a str> {
+fn entries(list: &str) -> impl Iterator<Item = &str> {
     list.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_whitespace().next())
 }
 

@@ -288,7 +288,8 @@ fn tautology(text: &str) -> Option<(usize, f64)> {
             let after = text.get(at + word.len()..).unwrap_or("");
             let bounded = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_');
             let symbol = !word.starts_with(|c: char| c.is_ascii_alphabetic());
-            if !symbol && !(bounded(before.chars().next_back()) && bounded(after.chars().next())) {
+            let alone = bounded(before.chars().next_back()) && bounded(after.chars().next());
+            if !symbol && !alone {
                 continue;
             }
             let quoted = before.trim_end().ends_with(['\'', '"', ')']);

@@ -237,10 +237,9 @@ impl Exchanges {
 
     /// Is the body of the message at hand worth keeping?
     pub(super) fn keeps(&self, of_client: bool) -> bool {
-        let at_hand = |e: &&Box<Exchange>| if of_client { !e.request_over } else { !e.response_over };
         self.open
             .iter()
-            .find(at_hand)
+            .find(|e| if of_client { !e.request_over } else { !e.response_over })
             .is_some_and(|e| if of_client { said::is_wanted(&e.tx) } else { e.said.work.is_some() })
     }
 

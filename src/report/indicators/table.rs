@@ -150,13 +150,15 @@ pub(super) fn read(origin: &str, text: &str, given: Option<K>) -> List {
             continue;
         }
         let fields = split(uncommented);
-        if !began && fields.len() > 1 || (header.is_none() && !began && fields.len() == 1) {
-            if let Some(found) = Header::of(&fields) {
-                list.format = if found.misp { "misp" } else { "csv" };
-                header = Some(found);
-                began = true;
-                continue;
-            }
+        let may_be_header = fields.len() > 1 || (header.is_none() && fields.len() == 1);
+        if !began
+            && may_be_header
+            && let Some(found) = Header::of(&fields)
+        {
+            list.format = if found.misp { "misp" } else { "csv" };
+            header = Some(found);
+            began = true;
+            continue;
         }
         if line.starts_with(['#', ';']) {
             continue;
