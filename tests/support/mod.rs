@@ -270,6 +270,11 @@ impl Sample {
         lines.map(|l| l.rsplit('|').nth(1).unwrap().trim().to_owned()).collect()
     }
 
+    /// Was it recorded for a finding, or for one that is still missed?
+    pub(crate) fn is_shown(&self) -> bool {
+        self.fact("finding").or_else(|| self.fact("missed")).is_some()
+    }
+
     /// The first of them.
     pub(crate) fn fact(&self, name: &str) -> Option<String> {
         self.facts(name).into_iter().next()
@@ -290,6 +295,13 @@ pub(crate) fn all_samples() -> Vec<Sample> {
     found.sort_by(|a, b| a.capture.cmp(&b.capture));
     assert!(found.len() >= 8, "the samples are missing from {}", samples().display());
     found
+}
+
+/// Samples for what costs many runs of each: all of ordinary traffic, and of those that show a finding or its innocent twin every
+/// `step`-th.
+pub(crate) fn some_samples(step: usize) -> Vec<Sample> {
+    let (shown, ordinary): (Vec<_>, Vec<_>) = all_samples().into_iter().partition(Sample::is_shown);
+    ordinary.into_iter().chain(shown.into_iter().step_by(step)).collect()
 }
 
 /// Is the command there? When not, the test says so and is skipped.
