@@ -100,8 +100,8 @@ SMB2 = {0: "negotiate", 1: "session_setup", 2: "logoff", 3: "tree_connect", 4: "
 SMB1 = {0x00: "create_directory", 0x01: "delete_directory", 0x04: "close", 0x06: "delete", 0x07: "rename", 0x25: "transaction", 0x2d: "create",
         0x32: "trans2", 0x71: "tree_disconnect", 0x72: "negotiate", 0x73: "session_setup", 0x74: "logoff", 0x75: "tree_connect",
         0xa0: "nt_transact", 0xa2: "create", 0xa5: "rename"}
-# Those that are about files; the others only ask for information and have no row.
-TRANS2 = {0x00, 0x01, 0x06, 0x08, 0x0d, 0x0e, 0x10}
+# Those that are about files; the others only ask for information and have no row. 0xffff: an answer that tshark does not pair.
+TRANS2 = {0x00, 0x01, 0x06, 0x08, 0x0d, 0x0e, 0x10, 0xffff}
 TRANSACT_PIPE, FSCTL_PIPE_TRANSCEIVE = 0x26, 0x11c017
 PENDING, NO_MORE_FILES = 0x103, 0x80000006
 # Rows whose name the database takes from the request itself; for others it is that of an open file.
@@ -146,6 +146,13 @@ def smb_parts(m):
             yield "1", name, f"{get('pid')}:{get('mid')}:{i}:{command}", get("flags.response") == "1", code, said
 
 
+def implanted(key):
+    """Requests that an implant in the server answers with its mark added to their number: tshark does not pair them, the database does"""
+    version, command, identifier = key
+    pid, mid, rest = identifier.split(":", 2)
+    return [(version, command, f"{pid}:{int(mid) - step}:{rest}") for step in (0x10, 0x20, 0x30)]
+
+
 def smb(messages):
     sessions = {}
     for m in messages:
@@ -164,6 +171,8 @@ def smb(messages):
                 # Asked in SMB1, answered in SMB2: one exchange (MS-SMB2 section 3.3.5.3).
                 key = next((k for k in pending if k[1] == "negotiate"), key)
             asked = pending.pop(key, None)
+            if asked is None and command == "trans2":
+                asked = next((pending.pop(k) for k in implanted(key) if k in pending), None)
             if asked is None:
                 continue  # an answer without its request says too little for a row
             if command == "query_directory" and int(code, 16) == NO_MORE_FILES:
@@ -186,8 +195,8 @@ WHERE r.capture_id = $capture ORDER BY r.ts"""
 def smb_rows(rows):
     for r in rows:
         command = r["command"]
-        if command in ("encrypted", "compressed"):
-            continue  # a note of the database, not a message
+        if command in ("encrypted", "compressed", "trans2_secondary"):
+            continue  # a note of the database, not a message with an answer
         command = "ioctl" if command.startswith("ioctl") else "trans2" if command.startswith("trans2") else command
         name = r["share"] if command == "tree_connect" else r["file_name"] if command in NAMED else ""
         version = "1" if r["version"] == "1" else "2"
