@@ -6,6 +6,7 @@
 
 mod clock;
 mod front;
+mod gather;
 mod host;
 mod inventory;
 mod judge;
