@@ -69,10 +69,14 @@ pub fn short(value: f64) -> String {
     if !value.is_finite() {
         return "not a number".to_owned();
     }
-    if value.fract() == 0.0 && value.abs() < 1e15 {
+    if value.abs() >= 1e12 {
+        return format!("{value:.1e}");
+    }
+    if value.fract() == 0.0 {
         let whole = grouped(value.abs() as u64);
         return if value < 0.0 { format!("-{whole}") } else { whole };
     }
+    // 0 is whole; what is left is small.
     if value.abs() < 0.01 {
         return format!("{value:.1e}");
     }
@@ -104,7 +108,10 @@ mod tests {
         assert_eq!(size(1 << 20), "1.0 MiB");
         assert_eq!(size(u64::MAX), "16384.0 PiB");
         assert_eq!((plural(1, "flow"), plural(0, "flow")), ("1 flow".into(), "0 flows".into()));
-        assert_eq!([65.0, 0.25, 1_000.5, -2.0, 0.001].map(short), ["65", "0.25", "1000.5", "-2", "1.0e-3"]);
+        assert_eq!(
+            [65.0, 0.25, 1_000.5, -2.0, 0.001, 7.2e18, 0.0].map(short),
+            ["65", "0.25", "1000.5", "-2", "1.0e-3", "7.2e18", "0"]
+        );
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct Prose {
     pub numbered: bool,
     /// The sentences.
     pub lines: Vec<String>,
+    /// Findings they are about, by `anomaly_id`, in their order; empty: none.
+    pub about: Vec<i64>,
 }
 
 /// Names with values.

@@ -12,7 +12,7 @@ use crate::model::anomaly::Severity;
 use crate::model::kind::kind;
 use crate::model::text::printable;
 use crate::report::detection::Detection;
-use crate::report::figures::{cut, plural};
+use crate::report::figures::{cut, plural, short};
 use crate::store::StoreError;
 use serde_json::Value;
 
@@ -185,6 +185,7 @@ fn words(value: &Value) -> String {
         Value::String(s) => s.clone(),
         Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(", "),
         Value::Null => String::new(),
+        Value::Number(n) if n.is_f64() => short(n.as_f64().unwrap_or(0.0)),
         v => v.to_string(),
     }
 }

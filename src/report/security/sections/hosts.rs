@@ -17,6 +17,8 @@ use std::fmt::Write as _;
 const PROFILES: usize = 12;
 /// Peers in a profile.
 const PEERS: u64 = 5;
+/// Kinds of findings in a profile.
+const KINDS: usize = 8;
 /// Texts of a list in a profile.
 const WORDS: usize = 8;
 
@@ -72,7 +74,7 @@ fn rated(cx: &Context<'_>) -> Result<Vec<Rated>, StoreError> {
            SELECT capture_id, dst_ip, kind, false, severity_rank, score FROM {findings} WHERE dst_ip IS NOT NULL AND dst_ip IS DISTINCT FROM src_ip)
          SELECT c.sensor, p.ip, p.kind, p.acts, count(*) AS n, max(p.severity_rank) AS rank, max(p.score) AS score
          FROM part p JOIN captures c ON c.capture_id = p.capture_id
-         WHERE p.ip NOT IN ('0.0.0.0', '::', '255.255.255.255')
+         WHERE p.ip NOT IN ('0.0.0.0', '::', '255.255.255.255') AND NOT regexp_matches(p.ip, '^(ff..:|2(2[4-9]|3[0-9])[.])')
          GROUP BY ALL ORDER BY c.sensor, p.ip, score DESC, p.kind, p.acts",
     )?;
     let mut by_host: BTreeMap<(String, String), Vec<Part>> = BTreeMap::new();
@@ -293,6 +295,7 @@ fn profile<'a>(r: &Rated, row: &Row, peers: impl Iterator<Item = &'a Row>) -> Ho
             rows: r
                 .parts
                 .iter()
+                .take(KINDS)
                 .map(|p| {
                     let part = if p.acts { "acts" } else { "is the target" };
                     vec![

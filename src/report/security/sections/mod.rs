@@ -31,7 +31,7 @@ use super::model::{Block, Cell, Prose, Table, Tone};
 
 /// Sentences of one tone.
 fn prose(name: &'static str, tone: Tone, lines: Vec<String>) -> Block {
-    Block::Prose(Prose { name, title: "", tone, numbered: false, lines })
+    Block::Prose(Prose { name, title: "", tone, numbered: false, lines, about: Vec::new() })
 }
 
 /// A table that says something when it has no row.

@@ -29,7 +29,8 @@ pub(crate) fn summary(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
         };
         return Ok(vec![prose("looked_at", Tone::Caution, vec![line])]);
     }
-    let mut blocks = vec![prose("looked_at", Tone::Plain, vec![looked_at(o), found(o)])];
+    let mut blocks =
+        vec![prose("looked_at", Tone::Plain, vec![looked_at(o), found(o)]), Block::Bars(severities(o))];
     let complete = completeness(o);
     let tone = if complete.is_empty() { Tone::Aside } else { Tone::Caution };
     let lines = if complete.is_empty() { vec![whole(o)] } else { complete };
@@ -39,18 +40,19 @@ pub(crate) fn summary(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
         tone,
         numbered: false,
         lines,
+        about: Vec::new(),
     }));
-    let first = look_first(cx)?;
-    if !first.is_empty() {
+    let (lines, about): (Vec<String>, Vec<i64>) = look_first(cx)?.into_iter().unzip();
+    if !lines.is_empty() {
         blocks.push(Block::Prose(Prose {
             name: "look_first",
             title: "Look at these first",
             tone: Tone::Plain,
             numbered: true,
-            lines: first,
+            lines,
+            about,
         }));
     }
-    blocks.push(Block::Bars(severities(o)));
     blocks.extend(timeline::timeline(cx)?.map(Block::Timeline));
     blocks.push(Block::Facts(facts(o)));
     Ok(blocks)
@@ -177,8 +179,8 @@ fn completeness(o: &Overview) -> Vec<String> {
     out
 }
 
-/// The most urgent kinds with what to do.
-fn look_first(cx: &Context<'_>) -> Result<Vec<String>, StoreError> {
+/// The most urgent kinds with what to do, each with the id of its worst finding.
+fn look_first(cx: &Context<'_>) -> Result<Vec<(String, i64)>, StoreError> {
     let mut out = Vec::new();
     for group in groups(cx, 1, 0)?.iter().take(FIRST) {
         let Some(worst) = group.shown.first() else { continue };
@@ -187,12 +189,13 @@ fn look_first(cx: &Context<'_>) -> Result<Vec<String>, StoreError> {
             0 => String::new(),
             n => format!(" ({} more like it)", grouped(n)),
         };
-        out.push(format!(
+        let line = format!(
             "{}, {} % sure: {}{more}. {next}",
             capital(group.severity.name()),
             (worst.confidence * 100.0).round(),
             worst.title
-        ));
+        );
+        out.push((line, worst.id));
     }
     Ok(out)
 }

@@ -26,8 +26,8 @@ pub(crate) fn traffic(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
     let n = cx.rows;
     let shared = [
         col("flows", "Flows", Kind::Count),
-        col("bytes_out", "From the asker", Kind::Bytes),
-        col("bytes_in", "Back", Kind::Bytes),
+        col("bytes_out", "From clients", Kind::Bytes),
+        col("bytes_in", "From servers", Kind::Bytes),
     ];
     let with = |first: &[super::super::model::Column]| [first, &shared].concat();
     blocks.push(Block::Table(cx.ask.table(
@@ -121,17 +121,21 @@ fn matrix(cx: &Context<'_>) -> Result<Option<Matrix>, StoreError> {
         "SELECT src_ip, dst_ip, sum(src_ip_bytes + dst_ip_bytes) AS bytes, count(*) AS flows FROM {{flows}}
          GROUP BY src_ip, dst_ip ORDER BY bytes DESC, src_ip, dst_ip LIMIT {PAIRS}"
     ))?;
-    let busiest = |end: &str| {
-        let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-        for p in &pairs {
-            *sums.entry(p.text(end)).or_default() += p.count("bytes");
+    // The busiest pairs choose who stands on the sides, as long as there is room.
+    let (mut sources, mut targets) = (Vec::<String>::new(), Vec::<String>::new());
+    for p in &pairs {
+        let (s, t) = (p.text("src_ip"), p.text("dst_ip"));
+        let (new_s, new_t) = (!sources.contains(&s), !targets.contains(&t));
+        if (new_s && sources.len() == SIDE) || (new_t && targets.len() == SIDE) {
+            continue;
         }
-        let mut order: Vec<(String, u64)> = sums.into_iter().collect();
-        order.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        order.truncate(SIDE);
-        order.into_iter().map(|(ip, _)| ip).collect::<Vec<_>>()
-    };
-    let (sources, targets) = (busiest("src_ip"), busiest("dst_ip"));
+        if new_s {
+            sources.push(s);
+        }
+        if new_t {
+            targets.push(t);
+        }
+    }
     if sources.len() < 2 && targets.len() < 2 {
         return Ok(None);
     }

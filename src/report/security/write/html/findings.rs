@@ -135,7 +135,7 @@ impl Page {
         let _ = write!(
             self.out,
             "<article class=\"host card\"{id}><header><h3 class=\"mono\">{}</h3>{}<span class=\"meta\">risk {} of 100 · {}{sensor}</span>\
-             <svg aria-hidden=\"true\"><rect width=\"100%\" height=\"8\" rx=\"3\" class=\"fill-track\"/><rect width=\"{:.1}%\" height=\"8\" rx=\"3\" class=\"fill-{}\"/></svg></header><dl class=\"pairs\">",
+             <svg aria-hidden=\"true\"><rect width=\"100%\" height=\"8\" rx=\"3\" class=\"fill-track\"/><rect width=\"{:.1}%\" height=\"8\" rx=\"3\" class=\"fill-{}\"/></svg></header><div><dl class=\"pairs\">",
             esc(&h.ip),
             chip(h.severity),
             short(h.risk),
@@ -148,7 +148,7 @@ impl Page {
             self.value(cell);
             self.out.push_str("</dd>");
         }
-        self.out.push_str("</dl><div class=\"pair\">");
+        self.out.push_str("</dl><div class=\"tables\">");
         for t in [&h.findings, &h.peers] {
             if !t.rows.is_empty() {
                 self.out.push_str("<div>");
@@ -156,6 +156,6 @@ impl Page {
                 self.out.push_str("</div>");
             }
         }
-        self.out.push_str("</div></article>\n");
+        self.out.push_str("</div></div></article>\n");
     }
 }

@@ -168,9 +168,15 @@ impl Page {
         if p.numbered {
             self.out.push_str("<ol class=\"steps\">");
         }
-        for line in &p.lines {
+        for (i, line) in p.lines.iter().enumerate() {
             let (open, close) = if p.numbered { ("<li>", "</li>") } else { ("<p>", "</p>") };
-            let _ = write!(self.out, "{open}{}{close}", esc(line));
+            let link = match p.about.get(i) {
+                Some(id) if self.shown.contains(id) => {
+                    format!(" <a href=\"#f-{id}\">See the finding</a>")
+                }
+                _ => String::new(),
+            };
+            let _ = write!(self.out, "{open}{}{link}{close}", esc(line));
         }
         self.out.push_str(if p.numbered { "</ol></div>\n" } else { "</div>\n" });
     }

@@ -12,6 +12,10 @@ use std::fmt::Write as _;
 const FILTERED: usize = 8;
 /// Characters from which on a text gets room.
 const LONG: usize = 40;
+/// Characters up to which a text stays on one line.
+const SHORT: usize = 26;
+/// Bytes from which on a text without blanks is broken anywhere.
+const HASH: usize = 40;
 
 /// Length of `n` of `most` as percent, visible when it is not 0.
 pub(super) fn share(n: u64, most: u64) -> f64 {
@@ -122,7 +126,9 @@ impl Page {
         let class = match cell {
             Cell::Count(_) | Cell::Bytes(_) | Cell::Number(_) | Cell::Percent(_) | Cell::Id(_) => "num",
             Cell::Time(_) | Cell::Severity(_) | Cell::Address(_) => "nowrap",
+            Cell::Text(t) if t.len() >= HASH && !t.contains(' ') => "hash",
             Cell::Text(t) if t.chars().count() > LONG => "text long",
+            Cell::Text(t) if t.chars().count() <= SHORT => "text short",
             Cell::List(_) => "text long",
             _ => "text",
         };
