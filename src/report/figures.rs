@@ -47,10 +47,12 @@ pub fn second(nanos: i64) -> String {
     whole.to_string().replace('T', " ").replace('Z', "")
 }
 
-/// A span for eyes: `0.4 s`, `12 s`, `5 min`, `3.2 h`, `12 days`.
+/// A span for eyes: `20 ms`, `0.4 s`, `12 s`, `5 min`, `3.2 h`, `12 days`.
 pub fn span(nanos: i64) -> String {
     let s = nanos as f64 / NANOS_PER_SEC as f64;
-    if s < 10.0 {
+    if s > 0.0 && s < 0.1 {
+        format!("{} ms", short(s * 1_000.0))
+    } else if s < 10.0 {
         let text = format!("{s:.1}");
         format!("{} s", text.trim_end_matches(".0"))
     } else if s < 120.0 {
@@ -118,9 +120,9 @@ mod tests {
     fn times_for_eyes() {
         assert_eq!(second(1_700_000_000_999_999_999), "2023-11-14 22:13:20");
         assert_eq!(
-            [400_000_000, 12_000_000_000, 300_000_000_000, 11_520_000_000_000, 1_036_800_000_000_000]
+            [20_000_000, 400_000_000, 12_000_000_000, 300_000_000_000, 11_520_000_000_000, 1_036_800_000_000_000]
                 .map(span),
-            ["0.4 s", "12 s", "5 min", "3.2 h", "12 days"]
+            ["20 ms", "0.4 s", "12 s", "5 min", "3.2 h", "12 days"]
         );
         assert_eq!((cut("abc", 3), cut("abcd", 3)), ("abc".into(), "ab…".into()));
     }

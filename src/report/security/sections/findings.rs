@@ -85,7 +85,7 @@ pub(super) fn groups(cx: &Context<'_>, full: u64, lines: u64) -> Result<Vec<Grou
     let heads = cx.ask.rows(
         "SELECT kind, detector, count(*) AS total, count(DISTINCT src_ip) AS sources, count(DISTINCT dst_ip) AS targets,
                 epoch_ns(min(first_ts)) AS first, epoch_ns(max(last_ts)) AS last, max(severity_rank) AS rank, max(score) AS score,
-                any_value(technique) AS technique,
+                min(technique) AS technique,
                 count(*) FILTER (severity_rank = 1) AS n1, count(*) FILTER (severity_rank = 2) AS n2,
                 count(*) FILTER (severity_rank = 3) AS n3, count(*) FILTER (severity_rank = 4) AS n4,
                 count(*) FILTER (severity_rank = 5) AS n5

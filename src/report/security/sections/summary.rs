@@ -152,8 +152,14 @@ fn completeness(o: &Overview) -> Vec<String> {
         ));
     }
     if o.missed > 0 {
+        // Sequence numbers say what is missing, and whoever forges packets chooses those.
+        let beyond = if o.missed > o.bytes {
+            " It is more than crossed the wire at all: forged or restarted sequence numbers count too."
+        } else {
+            ""
+        };
         out.push(format!(
-            "{} of TCP payload ({} %) were acknowledged and never seen: records and files may be incomplete.",
+            "{} of TCP payload ({} %) were acknowledged and never seen: records and files may be incomplete.{beyond}",
             size(o.missed),
             short(o.missed_percent())
         ));

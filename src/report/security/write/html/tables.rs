@@ -87,16 +87,16 @@ impl Page {
             sr = if heading { " class=\"sr\"" } else { "" }
         );
         for (_, c) in &keep {
-            let class = if c.kind.is_number() { " class=\"num\"" } else { "" };
+            let class = if c.kind.is_number() { "num " } else { "" };
             let sort =
                 if matches!(c.kind, Kind::Severity | Kind::Time) { " data-sort=\"number\"" } else { "" };
-            let _ = write!(self.out, "<th scope=\"col\"{class}{sort}>{}</th>", esc(c.title));
+            let _ = write!(self.out, "<th scope=\"col\" class=\"{class}c-{}\"{sort}>{}</th>", c.key, esc(c.title));
         }
         self.out.push_str("</tr></thead><tbody>");
         for row in &t.rows {
             self.out.push_str("<tr>");
-            for cell in keep.iter().filter_map(|(i, _)| row.get(*i)) {
-                self.cell(cell);
+            for (column, cell) in keep.iter().filter_map(|(i, c)| Some((c, row.get(*i)?))) {
+                self.cell(column.key, cell);
             }
             self.out.push_str("</tr>\n");
         }
@@ -114,7 +114,7 @@ impl Page {
         }
     }
 
-    fn cell(&mut self, cell: &Cell) {
+    fn cell(&mut self, key: &str, cell: &Cell) {
         let sort = match cell {
             Cell::Count(n) | Cell::Bytes(n) => Some(n.to_string()),
             Cell::Number(x) | Cell::Percent(x) => Some(x.to_string()),
@@ -133,7 +133,7 @@ impl Page {
             _ => "text",
         };
         let sort = sort.map(|v| format!(" data-v=\"{v}\"")).unwrap_or_default();
-        let _ = write!(self.out, "<td class=\"{class}\"{sort}>");
+        let _ = write!(self.out, "<td class=\"{class} c-{key}\"{sort}>");
         self.value(cell);
         self.out.push_str("</td>");
     }
