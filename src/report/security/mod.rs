@@ -18,6 +18,7 @@ use crate::store::{Limits, Reader, StoreError};
 use ask::Ask;
 use model::{Report, Section};
 use sections::Overview;
+use std::cell::OnceCell;
 
 /// What a section is filled from.
 struct Context<'a> {
@@ -29,6 +30,8 @@ struct Context<'a> {
     /// Findings listed one by one at most.
     findings: u64,
     geo: Option<&'a Geo>,
+    /// Two sections show it.
+    timeline: OnceCell<Option<model::Timeline>>,
 }
 
 type Fill = fn(&Context<'_>) -> Result<Vec<model::Block>, StoreError>;
@@ -116,6 +119,7 @@ pub fn build(reader: &Reader, request: &Request<'_>) -> Result<Report, StoreErro
         rows,
         findings,
         geo: request.geo,
+        timeline: OnceCell::new(),
     };
     let mut all = Vec::new();
     for (name, title, fill) in SECTIONS {

@@ -203,7 +203,7 @@ pub struct Bar {
 }
 
 /// Intervals of equal length, and the findings in them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Timeline {
     /// Member in JSON.
     pub name: &'static str,
@@ -231,7 +231,7 @@ pub struct Bucket {
 }
 
 /// A finding on the time line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mark {
     /// Its id.
     pub id: i64,

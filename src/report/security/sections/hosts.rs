@@ -28,7 +28,6 @@ struct Part {
     acts: bool,
     n: u64,
     severity: Severity,
-    score: f64,
 }
 
 /// A host with its risk.
@@ -40,7 +39,8 @@ struct Rated {
 }
 
 pub(crate) fn hosts(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
-    let rated = rated(cx)?;
+    let limit = usize::try_from(cx.rows.saturating_mul(2)).unwrap_or(usize::MAX);
+    let (rated, parted) = rated(cx, limit)?;
     let mut blocks = Vec::new();
     if rated.is_empty() {
         let line = "No host has a finding, so none is rated; those that exchanged most are listed.";
@@ -53,34 +53,49 @@ pub(crate) fn hosts(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
             vec![format!(
                 "{} part in findings. Risk is 0 to 100: the worst kind of finding counts in full, each further kind closes a fifth of its share \
                  of the gap to 100; for a host that is only the target, half of each. It orders the work, it is no verdict.",
-                match rated.len() {
+                match parted {
                     1 => "One host has".to_owned(),
-                    n => format!("{} have", plural(n as u64, "host")),
+                    n => format!("{} have", plural(n, "host")),
                 }
             )],
         ));
     }
-    blocks.push(or_say(list(cx, &rated)?, "No host was seen."));
+    blocks.push(or_say(list(cx, &rated, limit)?, "No host was seen."));
     let shown = rated.get(..PROFILES.min(rated.len())).unwrap_or_default();
     blocks.extend(profiles(cx, shown)?.into_iter().map(|h| Block::Host(Box::new(h))));
     Ok(blocks)
 }
 
-fn rated(cx: &Context<'_>) -> Result<Vec<Rated>, StoreError> {
-    let rows = cx.ask.rows(
-        "WITH part AS (
-           SELECT capture_id, src_ip AS ip, kind, true AS acts, severity_rank, score FROM {findings} WHERE src_ip IS NOT NULL
-           UNION ALL
-           SELECT capture_id, dst_ip, kind, false, severity_rank, score FROM {findings} WHERE dst_ip IS NOT NULL AND dst_ip IS DISTINCT FROM src_ip)
-         SELECT c.sensor, p.ip, p.kind, p.acts, count(*) AS n, max(p.severity_rank) AS rank, max(p.score) AS score
-         FROM part p JOIN captures c ON c.capture_id = p.capture_id
-         WHERE p.ip NOT IN ('0.0.0.0', '::', '255.255.255.255') AND NOT regexp_matches(p.ip, '^(ff..:|2(2[4-9]|3[0-9])[.])')
-         GROUP BY ALL ORDER BY c.sensor, p.ip, score DESC, p.kind, p.acts",
-    )?;
-    let mut by_host: BTreeMap<(String, String), Vec<Part>> = BTreeMap::new();
+/// A host's parts in findings by kind: the severest finding, and the score halved where it is only the target. Nobody's address and
+/// those of many have no part.
+const PARTS: &str = "
+  SELECT c.sensor, p.ip, p.kind, p.acts, count(*) AS n, max(p.severity_rank) AS rank, max(p.score) * if(p.acts, 1.0, 0.5) AS weight
+  FROM (
+    SELECT capture_id, src_ip AS ip, kind, true AS acts, severity_rank, score FROM {findings} WHERE src_ip IS NOT NULL
+    UNION ALL
+    SELECT capture_id, dst_ip, kind, false, severity_rank, score FROM {findings} WHERE dst_ip IS NOT NULL AND dst_ip IS DISTINCT FROM src_ip) p
+  JOIN captures c ON c.capture_id = p.capture_id
+  WHERE p.ip NOT IN ('0.0.0.0', '::', '255.255.255.255') AND NOT regexp_matches(p.ip, '^(ff..:|2(2[4-9]|3[0-9])[.])')
+  GROUP BY c.sensor, p.ip, p.kind, p.acts";
+
+/// 0 to 100, to one decimal: the largest weight, and each other closes a fifth of its share of the gap to 100. Multiplied in order of
+/// size, so that equal rows give equal digits.
+const RISK: &str = "round(100 - (100 - max(weight)) / (1 - max(weight) / 500)
+                       * list_aggregate(list_sort(list(1 - weight / 500)), 'product'), 1)";
+
+/// The riskiest hosts, at most `limit`, and how many have part in findings.
+fn rated(cx: &Context<'_>, limit: usize) -> Result<(Vec<Rated>, u64), StoreError> {
+    let rows = cx.ask.rows(&format!(
+        "WITH parts AS ({PARTS}),
+           risks AS (SELECT sensor, ip, {RISK} AS risk, count(*) OVER () AS total FROM parts GROUP BY sensor, ip),
+           worst AS (SELECT * FROM risks ORDER BY risk DESC, ip, sensor LIMIT {limit})
+         SELECT w.risk, w.total, p.* FROM worst w JOIN parts p ON p.sensor = w.sensor AND p.ip = w.ip
+         ORDER BY w.risk DESC, p.ip, p.sensor, p.weight DESC, p.kind, p.acts"
+    ))?;
+    let mut all: Vec<Rated> = Vec::new();
     for row in &rows {
-        let rank = row.count("rank");
-        by_host.entry((row.text("sensor"), row.text("ip"))).or_default().push(Part {
+        let (sensor, ip, rank) = (row.text("sensor"), row.text("ip"), row.count("rank"));
+        let part = Part {
             kind: row.text("kind"),
             acts: row.flag("acts"),
             n: row.count("n"),
@@ -88,33 +103,20 @@ fn rated(cx: &Context<'_>) -> Result<Vec<Rated>, StoreError> {
                 .into_iter()
                 .find(|s| u64::from(s.rank()) == rank)
                 .unwrap_or(Severity::Info),
-            score: row.number("score"),
-        });
+        };
+        match all.last_mut() {
+            Some(last) if last.ip == ip && last.sensor == sensor => last.parts.push(part),
+            _ => all.push(Rated { sensor, ip, risk: row.number("risk"), parts: vec![part] }),
+        }
     }
-    let mut all: Vec<Rated> = by_host
-        .into_iter()
-        .map(|((sensor, ip), parts)| Rated { risk: risk(&parts), sensor, ip, parts })
-        .collect();
-    all.sort_by(|a, b| b.risk.total_cmp(&a.risk).then_with(|| (&a.ip, &a.sensor).cmp(&(&b.ip, &b.sensor))));
-    Ok(all)
-}
-
-/// 0 to 100, to one decimal.
-fn risk(parts: &[Part]) -> f64 {
-    let mut weights: Vec<f64> =
-        parts.iter().map(|p| p.score.clamp(0.0, 100.0) * if p.acts { 1.0 } else { 0.5 }).collect();
-    weights.sort_by(|a, b| b.total_cmp(a));
-    let mut weights = weights.into_iter();
-    let worst = weights.next().unwrap_or(0.0);
-    let gap = weights.fold(100.0 - worst, |gap, w| gap * (1.0 - w / 500.0));
-    ((100.0 - gap) * 10.0).round() / 10.0
+    Ok((all, rows.first().map_or(0, |r| r.count("total"))))
 }
 
 const LIST: &[super::super::model::Column] = &[
     col("ip", "Host", Kind::Address),
     col("names", "Names", Kind::Text),
     col("risk", "Risk", Kind::Number),
-    col("severity", "Worst finding", Kind::Severity),
+    col("severity", "Worst", Kind::Severity),
     col("findings", "Findings", Kind::Count),
     col("internal", "Inside", Kind::Flag),
     col("roles", "Roles", Kind::Text),
@@ -127,9 +129,7 @@ const LIST: &[super::super::model::Column] = &[
 ];
 
 /// Rated hosts first, then those that exchanged most.
-fn list(cx: &Context<'_>, rated: &[Rated]) -> Result<Table, StoreError> {
-    let limit = usize::try_from(cx.rows.saturating_mul(2)).unwrap_or(usize::MAX);
-    let keep = rated.get(..limit.min(rated.len())).unwrap_or_default();
+fn list(cx: &Context<'_>, rated: &[Rated], limit: usize) -> Result<Table, StoreError> {
     let rows = cx.ask.rows(&format!(
         "WITH h AS (
            SELECT sensor, ip, max(peers) AS peers, sum(flows) AS flows, sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in,
@@ -143,7 +143,7 @@ fn list(cx: &Context<'_>, rated: &[Rated]) -> Result<Table, StoreError> {
                   list_sort(list_distinct(flatten(list(roles)))) AS roles, arg_max(os_guess, last_ts) AS os
            FROM host_profiles WHERE ip IN (SELECT ip FROM chosen) GROUP BY sensor, ip) p USING (sensor, ip)
          ORDER BY c.bytes_out + c.bytes_in DESC, c.ip, c.sensor",
-        quoted(keep.iter().map(|r| r.ip.as_str()))
+        quoted(rated.iter().map(|r| r.ip.as_str()))
     ))?;
     let total = rows.first().map_or(0, |r| r.count("total"));
     let mut by_host: BTreeMap<(String, String), &Row> = BTreeMap::new();
@@ -152,7 +152,7 @@ fn list(cx: &Context<'_>, rated: &[Rated]) -> Result<Table, StoreError> {
     }
     let none = Row::default();
     let mut out = Vec::new();
-    for r in keep {
+    for r in rated {
         let row = by_host.remove(&(r.sensor.clone(), r.ip.clone())).unwrap_or(&none);
         let worst = r.parts.iter().map(|p| p.severity).max().unwrap_or(Severity::Info);
         let n = r.parts.iter().map(|p| p.n).sum();
@@ -328,16 +328,30 @@ fn profile<'a>(r: &Rated, row: &Row, peers: impl Iterator<Item = &'a Row>) -> Ho
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::ask::Ask;
+    use super::super::super::scope::Scope;
     use super::*;
+    use crate::store::{Limits, Reader, Store, StoreConfig};
 
     #[test]
     fn risk_follows_the_worst_and_grows_with_more() {
-        let part = |score, acts| Part { kind: "x".into(), acts, n: 1, severity: Severity::High, score };
-        assert_eq!(risk(&[]), 0.0);
-        assert_eq!(risk(&[part(80.0, true)]), 80.0);
-        assert_eq!(risk(&[part(80.0, false)]), 40.0);
-        assert_eq!(risk(&[part(50.0, true), part(80.0, true)]), 82.0);
-        let many: Vec<Part> = (0..100).map(|_| part(100.0, true)).collect();
-        assert!(risk(&many) <= 100.0);
+        let folder = std::env::temp_dir().join(format!("secnetmon-risk-{}", std::process::id()));
+        let path = folder.join("empty.duckdb");
+        Store::create_if_missing(&path).unwrap();
+        let reader = Reader::open(&path, &StoreConfig::default(), &[]).unwrap();
+        let risk = |weights: &[f64]| {
+            let rows: Vec<String> = weights.iter().map(|w| format!("({w}::DOUBLE)")).collect();
+            let scope = Scope::default();
+            let ask = Ask { reader: &reader, limits: Limits::default(), scope: &scope };
+            let sql = format!("SELECT {RISK} AS risk FROM (VALUES {}) t(weight)", rows.join(", "));
+            ask.row(&sql).unwrap().number("risk")
+        };
+        assert_eq!(risk(&[80.0]), 80.0);
+        assert_eq!(risk(&[50.0, 80.0]), 82.0);
+        assert_eq!(risk(&[80.0, 50.0]), 82.0);
+        assert_eq!(risk(&[100.0; 100]), 100.0);
+        assert!(risk(&[35.0; 10]) < 80.0, "many faint ones are no certainty");
+        drop(reader);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

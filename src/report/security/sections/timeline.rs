@@ -55,8 +55,16 @@ fn step(span: i64) -> i64 {
     fits.unwrap_or_else(|| span / (BUCKETS - 1) + 1)
 }
 
-/// The time line; `None` without flows.
+/// The time line; `None` without flows. Asked once for all sections.
 pub(super) fn timeline(cx: &Context<'_>) -> Result<Option<Timeline>, StoreError> {
+    if let Some(known) = cx.timeline.get() {
+        return Ok(known.clone());
+    }
+    let asked = ask(cx)?;
+    Ok(cx.timeline.get_or_init(|| asked).clone())
+}
+
+fn ask(cx: &Context<'_>) -> Result<Option<Timeline>, StoreError> {
     let bounds = cx.ask.row(
         "SELECT epoch_ns(min(first_ts)) AS first, epoch_ns(max(first_ts)) AS last, count(*) AS n FROM {flows}",
     )?;

@@ -9,7 +9,7 @@ use crate::model::text::printable;
 use crate::report::figures::{cut, grouped, plural, second, short, size, span};
 use crate::report::render::Style;
 use crate::report::security::model::{
-    Bars, Block, Cell, Facts, Finding, Group, Host, Matrix, Prose, Report, Table, Timeline, Tone,
+    Bars, Block, Cell, Facts, Finding, Group, Host, Kind, Matrix, Prose, Report, Table, Timeline, Tone,
 };
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -151,9 +151,23 @@ impl<W: Write> Text<'_, W> {
             self.title(t.title)?;
         }
         // A column without a value in any row says nothing.
-        let keep: Vec<usize> = (0..t.columns.len())
+        let mut keep: Vec<usize> = (0..t.columns.len())
             .filter(|i| t.rows.iter().any(|r| r.get(*i).is_some_and(|c| *c != Cell::Nothing)))
             .collect();
+        let shrinks = |i: usize| t.columns.get(i).is_some_and(|c| c.kind == Kind::Text);
+        let least = |i: usize| {
+            let title = t.columns.get(i).map_or(0, |c| c.title.width());
+            let cell = t.rows.iter().filter_map(|r| r.get(i)).map(|c| plain(c).width()).max().unwrap_or(0);
+            if shrinks(i) { title.max(cell).min(LEAST_CELL.max(title)) } else { title.max(cell) }
+        };
+        // What does not fit even when all texts are short is named instead, from the right.
+        let mut hidden = Vec::new();
+        while keep.len() > 1
+            && indent.len() + keep.iter().map(|i| least(*i) + 2).sum::<usize>() > self.width + 2
+        {
+            let column = keep.pop().and_then(|i| t.columns.get(i));
+            hidden.extend(column.map(|c| c.title));
+        }
         let cells: Vec<Vec<String>> = t
             .rows
             .iter()
@@ -167,7 +181,7 @@ impl<W: Write> Text<'_, W> {
             }
         }
         let room = self.width.saturating_sub(indent.len() + 2 * columns.len().saturating_sub(1));
-        fit(&mut widths, room, |i| columns.get(i).is_some_and(|c| !c.kind.is_number()));
+        fit(&mut widths, room, |i| keep.get(i).is_some_and(|k| shrinks(*k)));
         let line = |cells: &[String]| {
             let mut out = indent.to_owned();
             for ((cell, w), column) in cells.iter().zip(&widths).zip(&columns) {
@@ -191,10 +205,15 @@ impl<W: Write> Text<'_, W> {
         for row in &cells {
             writeln!(self.out, "{}", line(row))?;
         }
+        let mut notes = Vec::new();
         if t.total > t.rows.len() as u64 {
-            writeln!(self.out, "{indent}({} of {})", grouped(t.rows.len() as u64), grouped(t.total))?;
+            notes.push(format!("{} of {}", grouped(t.rows.len() as u64), grouped(t.total)));
         }
-        Ok(())
+        if !hidden.is_empty() {
+            hidden.reverse();
+            notes.push(format!("no room for: {}", hidden.join(", ")));
+        }
+        if notes.is_empty() { Ok(()) } else { writeln!(self.out, "{indent}({})", notes.join("; ")) }
     }
 
     fn bars(&mut self, b: &Bars) -> io::Result<()> {

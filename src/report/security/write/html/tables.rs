@@ -90,7 +90,12 @@ impl Page {
             let class = if c.kind.is_number() { "num " } else { "" };
             let sort =
                 if matches!(c.kind, Kind::Severity | Kind::Time) { " data-sort=\"number\"" } else { "" };
-            let _ = write!(self.out, "<th scope=\"col\" class=\"{class}c-{}\"{sort}>{}</th>", c.key, esc(c.title));
+            let _ = write!(
+                self.out,
+                "<th scope=\"col\" class=\"{class}c-{}\"{sort}>{}</th>",
+                c.key,
+                esc(c.title)
+            );
         }
         self.out.push_str("</tr></thead><tbody>");
         for row in &t.rows {
