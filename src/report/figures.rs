@@ -47,6 +47,14 @@ pub fn second(nanos: i64) -> String {
     whole.to_string().replace('T', " ").replace('Z', "")
 }
 
+/// The same, to the millisecond where `step` (nanoseconds) is shorter than a second.
+pub fn instant(nanos: i64, step: i64) -> String {
+    if step >= NANOS_PER_SEC {
+        return second(nanos);
+    }
+    format!("{}.{:03}", second(nanos), nanos.rem_euclid(NANOS_PER_SEC) / 1_000_000)
+}
+
 /// A span for eyes: `20 ms`, `0.4 s`, `12 s`, `5 min`, `3.2 h`, `12 days`.
 pub fn span(nanos: i64) -> String {
     let s = nanos as f64 / NANOS_PER_SEC as f64;
@@ -131,6 +139,8 @@ mod tests {
             .map(span),
             ["20 ms", "0.4 s", "12 s", "5 min", "3.2 h", "12 days"]
         );
+        assert_eq!(instant(1_700_000_000_120_000_000, 5_000_000), "2023-11-14 22:13:20.120");
+        assert_eq!(instant(1_700_000_000_120_000_000, NANOS_PER_SEC), "2023-11-14 22:13:20");
         assert_eq!((cut("abc", 3), cut("abcd", 3)), ("abc".into(), "ab…".into()));
     }
 }

@@ -103,7 +103,7 @@ fn ask(cx: &Context<'_>) -> Result<Option<Timeline>, StoreError> {
     ))?;
     Ok(Some(Timeline {
         name: "timeline",
-        title: "Traffic over time, with the findings",
+        title: "Traffic over time by begin of flows, with the findings",
         start,
         step,
         buckets,

@@ -3,7 +3,7 @@
 //! GitHub's dialect. Whatever Markdown or HTML would act on is escaped by the one function that all of the program's Markdown goes through.
 
 use super::{plain, reason, text};
-use crate::report::figures::{grouped, plural, second, short, size, span};
+use crate::report::figures::{grouped, instant, plural, second, short, size, span};
 use crate::report::render::markdown_escape;
 use crate::report::security::model::{
     Bars, Block, Cell, Facts, Finding, Group, Host, Matrix, Prose, Report, Table, Timeline, Tone,
@@ -130,15 +130,22 @@ fn timeline(out: &mut impl Write, t: &Timeline) -> io::Result<()> {
         out,
         "\n### {}\n\n{} to {} UTC in intervals of {}. Intervals with findings:\n",
         esc(t.title),
-        second(t.start),
-        second(last),
+        instant(t.start, t.step),
+        instant(last, t.step),
         span(t.step)
     )?;
     writeln!(out, "| From (UTC) | Flows | Bytes | Findings |\n| --- | ---: | ---: | ---: |")?;
     for (i, b) in t.buckets.iter().enumerate().filter(|(_, b)| b.findings.iter().any(|n| *n > 0)) {
         let at = t.start.saturating_add(t.step.saturating_mul(i as i64));
         let n: u64 = b.findings.iter().sum();
-        writeln!(out, "| {} | {} | {} | {} |", second(at), grouped(b.flows), size(b.bytes), grouped(n))?;
+        writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            instant(at, t.step),
+            grouped(b.flows),
+            size(b.bytes),
+            grouped(n)
+        )?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use super::plain;
 use crate::model::anomaly::Severity;
 use crate::model::text::printable;
-use crate::report::figures::{cut, grouped, plural, second, short, size, span};
+use crate::report::figures::{cut, grouped, instant, plural, second, short, size, span};
 use crate::report::render::Style;
 use crate::report::security::model::{
     Bars, Block, Cell, Facts, Finding, Group, Host, Kind, Matrix, Prose, Report, Table, Timeline, Tone,
@@ -268,8 +268,8 @@ impl<W: Write> Text<'_, W> {
         writeln!(
             self.out,
             "{} to {} UTC, {} a column{}",
-            second(t.start),
-            second(last),
+            instant(t.start, t.step),
+            instant(last, t.step),
             span(t.step.saturating_mul(per as i64)),
             if marks.trim().is_empty() {
                 ""

@@ -3,7 +3,7 @@
 use super::tables::share;
 use super::{Page, esc};
 use crate::model::anomaly::Severity;
-use crate::report::figures::{grouped, plural, second, size, span};
+use crate::report::figures::{grouped, instant, plural, size, span};
 use crate::report::security::model::{Bucket, Matrix, Timeline};
 use std::fmt::Write as _;
 
@@ -56,7 +56,7 @@ impl Page {
                 let label = format!(
                     "{} from {}: {}{}",
                     plural(found(b), "finding"),
-                    second(from),
+                    instant(from, t.step),
                     words(b),
                     title.map(|t| format!("; {t}")).unwrap_or_default()
                 );
@@ -83,7 +83,7 @@ impl Page {
                 (i as f64 + 0.07) * 100.0 / n,
                 86.0 / n,
                 HEIGHT - high,
-                esc(&second(at(i))),
+                esc(&instant(at(i), t.step)),
                 esc(&size(b.bytes)),
                 esc(&plural(b.flows, "flow"))
             );
@@ -91,10 +91,10 @@ impl Page {
         let _ = write!(
             self.out,
             "</svg><div class=\"axis\"><span>{}</span><span>{} a bar, highest {}</span><span>{}</span></div>",
-            second(t.start),
+            instant(t.start, t.step),
             span(t.step),
             size(most),
-            second(at(t.buckets.len()))
+            instant(at(t.buckets.len()), t.step)
         );
         self.out.push_str("<ul class=\"legend\">");
         for (class, label) in [

@@ -13,10 +13,10 @@ impl Page {
         let open = if g.severity >= Severity::High { " open" } else { "" };
         let technique =
             g.technique.as_deref().map(|t| format!(" · ATT&amp;CK {}", esc(t))).unwrap_or_default();
-        let _ = write!(
+        let _ = writeln!(
             self.out,
             "<details class=\"group sev-{s}\"{open}><summary>{chip}<span class=\"name\">{} <span class=\"meaning\">{}</span></span>\
-             <span class=\"count\">{}{technique}</span></summary><div class=\"body\">\n",
+             <span class=\"count\">{}{technique}</span></summary><div class=\"body\">",
             esc(&g.kind.replace('_', " ")),
             esc(&g.meaning),
             esc(&counted(g)),

@@ -44,9 +44,9 @@ impl Page {
     pub(super) fn table(&mut self, t: &Table) {
         if t.rows.is_empty() {
             if !t.empty.is_empty() {
-                let _ = write!(
+                let _ = writeln!(
                     self.out,
-                    "<div class=\"block\"><h3>{}</h3><p class=\"aside\">{}</p></div>\n",
+                    "<div class=\"block\"><h3>{}</h3><p class=\"aside\">{}</p></div>",
                     esc(t.title),
                     esc(t.empty)
                 );
