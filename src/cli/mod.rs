@@ -25,6 +25,7 @@ mod paths;
 mod plan;
 mod progress;
 mod query;
+mod report;
 mod schema;
 mod summary;
 
@@ -43,6 +44,7 @@ const AFTER_HELP: &str = "\
 Begin with:
   secnetmon ingest capture.pcapng        read a capture
   secnetmon anomalies                    what was found, most urgent first
+  secnetmon report -o report.html        all of it on one page, to read or to hand on
   secnetmon query top_talkers            ask a saved question (query --list shows all)
   secnetmon query -e 'FROM flows'        ask anything in SQL (schema shows tables and columns)
 
@@ -79,6 +81,7 @@ enum Command {
     Init(init::Args),
     Ingest(ingest::Args),
     Query(query::Args),
+    Report(report::Args),
     Flows(flows::Args),
     Hosts(hosts::Args),
     Anomalies(anomalies::Args),
@@ -156,6 +159,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Init(args) => init::run(&args, global),
         Command::Ingest(args) => ingest::run(&args, &Context::new(global)?),
         Command::Query(args) => query::run(&args, &Context::new(global)?),
+        Command::Report(args) => report::run(&args, &Context::new(global)?),
         Command::Flows(args) => flows::run(&args, &Context::new(global)?),
         Command::Hosts(args) => hosts::run(&args, &Context::new(global)?),
         Command::Anomalies(args) => anomalies::run(&args, &Context::new(global)?),

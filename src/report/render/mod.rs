@@ -8,6 +8,8 @@ mod lines;
 mod markdown;
 mod table;
 
+pub use markdown::escape as markdown_escape;
+
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::datatypes::Schema;
 use std::io::{self, Write};
