@@ -13,3 +13,4 @@ pub mod indicators;
 pub mod params;
 pub mod render;
 pub mod suggest;
+pub mod traffic;

@@ -8,6 +8,8 @@ mod lines;
 mod markdown;
 mod table;
 
+pub(crate) use markdown::escape as escape_markdown;
+
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::datatypes::Schema;
 use std::io::{self, Write};
