@@ -14,6 +14,7 @@ mod detectors;
 mod env;
 mod exit;
 mod flows;
+mod follow;
 mod hosts;
 mod ingest;
 mod init;

@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod cell;
+pub mod conversation;
 pub mod detection;
 pub mod detections;
 pub mod header;
