@@ -1,4 +1,4 @@
-//! Does `analyze` say what the tables say?
+//! Do `analyze` and `hosts` say what the tables say?
 //!
 //! Its numbers are compared with plain SQL over samples, its comparison with what is known of two samples.
 
@@ -113,4 +113,39 @@ fn wrong_words_get_near_ones() {
         let outcome = lab.run(&args).expect_code(2);
         assert!(outcome.stderr.contains(said), "{args:?}: {}", outcome.stderr);
     }
+}
+
+#[test]
+fn a_host_on_one_screen() {
+    let lab = Lab::new();
+    lab.ingest(&["mining_stratum/mining_stratum.pcap", "web/web.pcap"]).expect_code(0);
+    let text = lab.run(&["hosts", "10.20.0.10"]).expect_code(0).stdout;
+    for part in [
+        "Host 10.20.0.10",
+        "What is known of it",
+        "mines for the pool",
+        "Traffic over time",
+        "received  ",
+        "Services it uses",
+        "Whom it exchanges most with",
+        "KiB",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&lab.run(&["hosts", "10.20.0.10", "--format", "json"]).expect_code(0).stdout)
+            .unwrap();
+    let sum = |column: &str| {
+        json["traffic"].as_array().unwrap().iter().map(|r| r[column].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(
+        Some(sum("bytes_out")),
+        json["host"][0]["bytes_out"].as_u64(),
+        "the steps are all of its traffic"
+    );
+    assert_eq!(Some(sum("bytes_in")), json["host"][0]["bytes_in"].as_u64());
+    assert_eq!(json["findings"][0]["severity"], "high");
+    let by_name = lab.run(&["hosts", "Pool.Example.NET."]).expect_code(0).stdout;
+    assert!(by_name.starts_with("Host 203.0.113.60\n"), "{by_name}");
+    lab.run(&["hosts", "nobody.example"]).expect_code(1).expect_said("no host is called nobody.example");
 }

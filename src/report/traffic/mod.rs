@@ -17,7 +17,8 @@ mod tests;
 pub use ask::{SECTIONS, ask};
 pub use compare::{Change, Changes, Comparison, compare};
 pub use scope::{Asked, Scope, ScopeError};
-pub use text::{Look, changes_text, statistics_text};
+pub use text::{Look, changes_text, sparkline, statistics_text};
+pub use units::span;
 
 use crate::model::time::Timestamp;
 

@@ -90,7 +90,7 @@ fn bar(value: u64, most: u64, width: usize) -> String {
 }
 
 /// One letter a value, its height by the largest; nothing is a blank.
-fn sparkline(values: &[u64]) -> String {
+pub fn sparkline(values: &[u64]) -> String {
     let most = values.iter().copied().max().unwrap_or(0);
     values
         .iter()

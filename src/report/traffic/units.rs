@@ -60,7 +60,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 }
 
 /// Seconds: `0.4 s`, `58 min 34 s`, `3 d 4 h`.
-pub(super) fn span(seconds: f64) -> String {
+pub fn span(seconds: f64) -> String {
     if seconds < 60.0 {
         return if seconds < 9.95 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") };
     }
