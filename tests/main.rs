@@ -3,7 +3,8 @@
 //! `architecture` floors, headers and lists; `golden` samples in, tables out; `queries` every saved report;
 //! `detections` what each sample must and must not find; `sql_detections` in SQL and a user's own;
 //! `cli` bad input and exit codes; `determinism` threads and containers; `hostile` cut, flipped and lying bytes;
-//! `findings` from a finding to what to do; `report` what is handed on; `faults` kill -9, full disk, read-only folder; `corpus` packet counts against capinfos.
+//! `report` what is handed on; `analyze` statistics against plain SQL; `follow` what was said; `findings` from a finding to what to do;
+//! `faults` kill -9, full disk, read-only folder; `corpus` packet counts against capinfos.
 //! A test that needs a tool or a privilege that is missing says so on stderr and returns.
 #![cfg(feature = "store")]
 #![allow(
@@ -18,6 +19,7 @@
 
 mod support;
 
+mod analyze;
 mod architecture;
 mod cli;
 mod corpus;
@@ -25,6 +27,7 @@ mod detections;
 mod determinism;
 mod faults;
 mod findings;
+mod follow;
 mod golden;
 mod hostile;
 mod queries;

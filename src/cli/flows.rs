@@ -4,7 +4,8 @@
 //! `--where`, and `query`. Refuses to guess: an address that is none is taken for a name.
 
 use super::exit::usage;
-use super::output::{self, FormatOption};
+use super::follow::{self, FollowArgs};
+use super::output::{self, FormatArg, FormatOption};
 use super::{Context, Exit};
 use crate::report::header::Bound;
 use crate::report::params::{Kind, check};
@@ -23,7 +24,9 @@ const COLUMNS: &str = "first_ts, protocol, src_ip, src_port, dst_ip, dst_port, s
   secnetmon flows --host 10.0.0.5 --service tls --sort bytes
   secnetmon flows --src 10.0.0.0/8 --port 445 --state S0
   secnetmon flows --host example.org --since 2024-01-31T12:00 --until 2024-01-31T13:00
-  secnetmon flows --where 'missed_bytes > 0' --format json")]
+  secnetmon flows --where 'missed_bytes > 0' --format json
+  secnetmon flows --follow 1099511627780
+  secnetmon flows --follow 1099511627780 --raw-dst answer.bin")]
 pub(super) struct Args {
     /// Originator: address or network
     #[arg(long, value_name = "IP|NET")]
@@ -68,6 +71,8 @@ pub(super) struct Args {
     #[arg(long)]
     wide: bool,
     #[command(flatten)]
+    follow: FollowArgs,
+    #[command(flatten)]
     format: FormatOption,
 }
 
@@ -98,6 +103,16 @@ impl Sort {
 }
 
 pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
+    if let Some(id) = args.follow.follow {
+        let ndjson = match args.format.format {
+            None | Some(FormatArg::Table) => false,
+            Some(FormatArg::Ndjson) => true,
+            Some(_) => {
+                return Err(usage("what was said is written as text, with --hex, or with --format ndjson"));
+            }
+        };
+        return follow::run(id, &args.follow, ndjson, cx);
+    }
     let (sql, params) = search(args)?;
     let reader = cx.reader()?;
     let mut results = reader.query(&sql, &params, &cx.settings.query.limits())?;

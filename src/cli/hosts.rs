@@ -1,14 +1,19 @@
 //! `hosts`: who is there, and what is known of one?
 //!
 //! Without an address the inventory, one row a host. With an address its profile on a screen: what it is, offers and uses, whom it
-//! talks to, what names and oddities belong to it. Facts only, no verdicts.
+//! talks to, what names and oddities belong to it. Findings are shown with their severity, nothing is judged here.
 
 use super::exit::usage;
-use super::output::{self, FormatOption};
+use super::output::{self, FormatOption, size};
 use super::page::{Page, Section};
 use super::{Context, Exit};
+use crate::model::time::Timestamp;
+use crate::report::header::Bound;
 use crate::report::render::{Format, Style};
-use crate::store::Reader;
+use crate::report::traffic::{span, sparkline};
+use crate::store::arrow::array::AsArray;
+use crate::store::arrow::datatypes::{TimestampNanosecondType, UInt64Type};
+use crate::store::{Limits, Reader};
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use std::net::IpAddr;
@@ -18,9 +23,11 @@ use std::net::IpAddr;
 #[command(after_help = "Examples:
   secnetmon hosts --internal --sort bytes
   secnetmon hosts 10.0.0.5
+  secnetmon hosts printer.local
   secnetmon hosts 10.0.0.5 --format json")]
 pub(super) struct Args {
-    /// Show the profile of this address
+    /// Show the profile of this address, or of the host of this name
+    #[arg(value_name = "IP|NAME")]
     ip: Option<String>,
     /// Only hosts in the local networks
     #[arg(long, conflicts_with_all = ["external", "ip"])]
@@ -31,7 +38,7 @@ pub(super) struct Args {
     /// What comes first
     #[arg(long, value_enum, default_value_t = Sort::Bytes)]
     sort: Sort,
-    /// How many hosts, or rows a section of a profile; 0 = all [default: 50, profile: 8]
+    /// How many hosts, or rows a section of a profile; 0 = all [default: 50, profile: 6]
     #[arg(short = 'n', long = "limit", value_name = "N")]
     limit: Option<u64>,
     #[command(flatten)]
@@ -68,15 +75,16 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let (format, style) = (args.format.resolve(), output::style(&cx.env));
     let reader = cx.reader()?;
     if let Some(text) = &args.ip {
-        let ip: IpAddr = text.parse().map_err(|_| {
-            usage(format!("{text} is not an address; `secnetmon flows --host {text}` takes names"))
-        })?;
+        let ip = match text.parse::<IpAddr>() {
+            Ok(ip) => ip.to_string(),
+            Err(_) => named(text, &reader, cx)?,
+        };
         // Told only when asked for: piped, a profile is text like on the terminal.
         let format = match args.format.format {
             None => Format::Table,
             Some(_) => format,
         };
-        return profile(&ip.to_string(), args.limit.unwrap_or(8), &reader, cx, format, style);
+        return profile(&ip, args.limit.unwrap_or(6), &reader, cx, format, style);
     }
     let filter = match (args.internal, args.external) {
         (true, _) => "WHERE is_internal",
@@ -137,9 +145,30 @@ const KNOWN: Section = Section {
           ORDER BY place, fact, value",
 };
 
+const FINDINGS: Section = Section {
+    name: "findings",
+    title: "Findings",
+    sql: "SELECT severity, title, anomaly_id, round(confidence, 2) AS confidence, first_ts FROM anomalies
+          WHERE (src_ip = $ip OR dst_ip = $ip) AND status <> 'false_positive'
+          ORDER BY severity_rank DESC, confidence DESC, first_ts, anomaly_id LIMIT $n::BIGINT",
+};
+
+/// Its traffic in steps of equal length over all the time it was seen: for a sparkline.
+const TRAFFIC: Section = Section {
+    name: "traffic",
+    title: "Traffic over time",
+    sql: "WITH f AS (SELECT epoch_ns(first_ts) AS t, CASE WHEN src_ip = $ip THEN src_ip_bytes ELSE dst_ip_bytes END AS sent,
+                            CASE WHEN src_ip = $ip THEN dst_ip_bytes ELSE src_ip_bytes END AS received
+                     FROM flows WHERE src_ip = $ip OR dst_ip = $ip),
+              r AS (SELECT min(t) AS first, greatest((max(t) - min(t)) // 60 + 1, 1000000000) AS step FROM f),
+              s AS (SELECT (t - first) // step AS n, count(*) AS flows, sum(sent)::UBIGINT AS bytes_out, sum(received)::UBIGINT AS bytes_in
+                    FROM f, r GROUP BY ALL)
+          SELECT make_timestamp_ns(first + i * step) AS ts, coalesce(flows, 0)::UBIGINT AS flows, coalesce(bytes_out, 0)::UBIGINT AS bytes_out,
+                 coalesce(bytes_in, 0)::UBIGINT AS bytes_in
+          FROM r, range(60) AS steps(i) LEFT JOIN s ON s.n = i WHERE first IS NOT NULL ORDER BY i",
+};
+
 const SECTIONS: &[Section] = &[
-    IDENTITY,
-    KNOWN,
     Section {
         name: "offers",
         title: "Services it offers",
@@ -221,16 +250,126 @@ const SECTIONS: &[Section] = &[
     },
 ];
 
+/// Columns that a person reads rounded: `31.6 KiB` and seconds. Programs get them whole.
+fn for_eyes(sql: &str, schema: &[&str]) -> String {
+    let mut replaced = Vec::new();
+    for column in schema {
+        match *column {
+            c if c == "bytes" || c.starts_with("bytes_") => {
+                replaced.push(format!("lpad(format_bytes({c}::BIGINT), 10, ' ') AS {c}"));
+            }
+            c if c == "ts" || c.ends_with("_ts") => replaced.push(format!("left({c}::VARCHAR, 19) AS {c}")),
+            "sha256" => replaced.push("left(sha256, 16) AS sha256".to_owned()),
+            _ => {}
+        }
+    }
+    if replaced.is_empty() {
+        return sql.to_owned();
+    }
+    format!("SELECT * REPLACE ({}) FROM (\n{sql}\n)", replaced.join(", "))
+}
+
+/// The columns of a section, without its rows.
+fn columns(section: &Section, params: &[(String, Option<String>)], reader: &Reader) -> Result<Vec<String>> {
+    let sql = format!("SELECT * FROM (\n{}\n) LIMIT 0", section.sql);
+    let bound: Bound = params.iter().filter(|(n, _)| sql.contains(&format!("${n}"))).cloned().collect();
+    let results = reader.query(&sql, &bound, &Limits::default())?;
+    Ok(results.schema().fields().iter().map(|f| f.name().clone()).collect())
+}
+
+/// The address of the only host of this name.
+fn named(name: &str, reader: &Reader, cx: &Context) -> Result<String> {
+    const SQL: &str = "SELECT DISTINCT ip FROM hosts WHERE list_contains(list_transform(names, lambda n: lower(n)), $name) ORDER BY ip LIMIT 9";
+    let bound = [("name".to_owned(), Some(name.trim_end_matches('.').to_lowercase()))];
+    let mut found = Vec::new();
+    for batch in reader.query(SQL, &bound, &cx.settings.query.limits())? {
+        let batch = batch?;
+        let ips = batch.columns().first().and_then(|c| c.as_string_opt::<i32>());
+        found.extend(ips.into_iter().flat_map(|c| c.iter().flatten().map(str::to_owned)));
+    }
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(anyhow!(
+            "no host is called {name}; `secnetmon flows --host {name}` finds flows to names and networks"
+        )),
+        several => {
+            Err(usage(format!("{name} is the name of several hosts: {}; choose one", several.join(", "))))
+        }
+    }
+}
+
+/// Sparklines of what it sent and received.
+fn traffic(reader: &Reader, ip: &str, cx: &Context) -> Result<Vec<String>> {
+    let bound = [("ip".to_owned(), Some(ip.to_owned()))];
+    let (mut begins, mut sent, mut received) = (Vec::new(), Vec::new(), Vec::new());
+    for batch in reader.query(TRAFFIC.sql, &bound, &cx.settings.query.limits())? {
+        let batch = batch?;
+        let numbers = |i: usize| {
+            let column = batch.columns().get(i).and_then(|c| c.as_primitive_opt::<UInt64Type>());
+            column.map_or(&[][..], |c| c.values())
+        };
+        sent.extend_from_slice(numbers(2));
+        received.extend_from_slice(numbers(3));
+        let times = batch.columns().first().and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>());
+        begins.extend(times.into_iter().flat_map(|c| c.values().iter().copied()));
+    }
+    let [first, second, ..] = begins.as_slice() else { return Ok(Vec::new()) };
+    let step = Timestamp(*second).secs_since(Timestamp(*first));
+    let line = |name: &str, values: &[u64]| {
+        let most = values.iter().copied().max().unwrap_or(0);
+        format!("{name}  {}  at most {}", sparkline(values), size(most))
+    };
+    Ok(vec![
+        line("sent    ", &sent),
+        line("received", &received),
+        format!("from {}, each step {}", Timestamp(*first), span(step)),
+    ])
+}
+
 fn profile(ip: &str, n: u64, reader: &Reader, cx: &Context, format: Format, style: Style) -> Result<Exit> {
     let limit = if n == 0 { i64::MAX.to_string() } else { n.to_string() };
     let params = [("ip".to_owned(), Some(ip.to_owned())), ("n".to_owned(), Some(limit))];
     let mut page = Page::begin(format, style, ip)?;
-    for (i, section) in SECTIONS.iter().enumerate() {
-        let rows = page.section(section, &params, reader, cx)?;
-        if i == 0 && rows == 0 {
-            return Err(anyhow!("no host {ip} in the database; `secnetmon hosts` lists those that are"));
+    let eyes = format != Format::Json;
+    let show = |page: &mut Page<'_>, section: &Section| -> Result<usize> {
+        if !eyes {
+            return page.section(section, &params, reader, cx);
         }
+        let columns = columns(section, &params, reader)?;
+        let sql = for_eyes(section.sql, &columns.iter().map(String::as_str).collect::<Vec<_>>());
+        page.rows(section.name, section.title, &sql, &params, reader, cx)
+    };
+    if show(&mut page, &IDENTITY)? == 0 {
+        return Err(anyhow!("no host {ip} in the database; `secnetmon hosts` lists those that are"));
+    }
+    show(&mut page, &KNOWN)?;
+    show(&mut page, &FINDINGS)?;
+    if eyes {
+        let lines = traffic(reader, ip, cx)?;
+        if !lines.is_empty() {
+            page.lines(TRAFFIC.name, TRAFFIC.title, &lines)?;
+        }
+    } else {
+        page.section(&TRAFFIC, &params, reader, cx)?;
+    }
+    for section in SECTIONS {
+        show(&mut page, section)?;
     }
     page.end()?;
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_for_eyes_only() {
+        assert_eq!(for_eyes("SELECT 1 AS a", &["a", "flows"]), "SELECT 1 AS a");
+        let sql = for_eyes("FROM x", &["bytes_out", "last_ts", "sha256"]);
+        assert!(
+            sql.contains("format_bytes(bytes_out::BIGINT)") && sql.contains("left(last_ts::VARCHAR, 19)"),
+            "{sql}"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 //! One command a file; the only floor that prints, reads the environment or decides on exit codes. Read `exit`, `config`
 //! and `output` first; each command then is a few steps over the floors below.
 
+mod analyze;
 mod anomalies;
 mod completions;
 mod config;
@@ -13,6 +14,7 @@ mod detectors;
 mod env;
 mod exit;
 mod flows;
+mod follow;
 mod hosts;
 mod ingest;
 mod init;
@@ -82,6 +84,7 @@ enum Command {
     Ingest(ingest::Args),
     Query(query::Args),
     Report(report::Args),
+    Analyze(analyze::Args),
     Flows(flows::Args),
     Hosts(hosts::Args),
     Anomalies(anomalies::Args),
@@ -160,6 +163,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Ingest(args) => ingest::run(&args, &Context::new(global)?),
         Command::Query(args) => query::run(&args, &Context::new(global)?),
         Command::Report(args) => report::run(&args, &Context::new(global)?),
+        Command::Analyze(args) => analyze::run(&args, &Context::new(global)?),
         Command::Flows(args) => flows::run(&args, &Context::new(global)?),
         Command::Hosts(args) => hosts::run(&args, &Context::new(global)?),
         Command::Anomalies(args) => anomalies::run(&args, &Context::new(global)?),

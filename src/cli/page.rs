@@ -48,9 +48,21 @@ impl<'a> Page<'a> {
         reader: &Reader,
         cx: &Context,
     ) -> Result<usize> {
-        let params: Bound =
-            params.iter().filter(|(n, _)| section.sql.contains(&format!("${n}"))).cloned().collect();
-        let mut results = reader.query(section.sql, &params, &cx.settings.query.limits())?;
+        self.rows(section.name, section.title, section.sql, params, reader, cx)
+    }
+
+    /// The same for SQL that was put together.
+    pub(super) fn rows(
+        &mut self,
+        name: &'static str,
+        title: &str,
+        sql: &str,
+        params: &[(String, Option<String>)],
+        reader: &Reader,
+        cx: &Context,
+    ) -> Result<usize> {
+        let params: Bound = params.iter().filter(|(n, _)| sql.contains(&format!("${n}"))).cloned().collect();
+        let mut results = reader.query(sql, &params, &cx.settings.query.limits())?;
         let schema = results.schema().clone();
         let mut batches = Vec::new();
         for batch in results.by_ref() {
@@ -60,7 +72,7 @@ impl<'a> Page<'a> {
         if rows == 0 && (self.format != Format::Json || self.written == 0) {
             return Ok(0);
         }
-        self.heading(section.name, section.title)?;
+        self.heading(name, title)?;
         let mut r: Box<dyn Render + '_> = renderer(self.format, &mut self.out, self.style);
         r.begin(&schema)?;
         for batch in &batches {
@@ -68,6 +80,21 @@ impl<'a> Page<'a> {
         }
         r.finish()?;
         Ok(rows)
+    }
+
+    /// Write lines as they are under a heading; for eyes only, the JSON has the rows behind them.
+    pub(super) fn lines(&mut self, name: &'static str, title: &str, lines: &[String]) -> Result<()> {
+        self.heading(name, title)?;
+        if self.format == Format::Markdown {
+            writeln!(self.out, "```")?;
+        }
+        for line in lines {
+            writeln!(self.out, "{line}")?;
+        }
+        if self.format == Format::Markdown {
+            writeln!(self.out, "```")?;
+        }
+        Ok(())
     }
 
     /// Write a list of sentences.

@@ -5,6 +5,7 @@
 //! Read `pipeline` first; `shard` is what happens per address pair, `host` what happens per client.
 
 mod clock;
+pub mod follow;
 mod front;
 mod gather;
 mod host;

@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod cell;
+pub mod conversation;
 pub mod detection;
 pub mod detections;
 pub mod figures;
@@ -15,3 +16,4 @@ pub mod params;
 pub mod render;
 pub mod security;
 pub mod suggest;
+pub mod traffic;
