@@ -13,6 +13,7 @@ mod detections;
 mod detectors;
 mod env;
 mod exit;
+mod export;
 mod flows;
 mod follow;
 mod hosts;
@@ -88,6 +89,7 @@ enum Command {
     Detectors(detectors::Args),
     Detect(detect::Args),
     Intel(intel::Args),
+    Export(export::Args),
     Schema(schema::Args),
     Db(db::Args),
     Completions(completions::Args),
@@ -166,6 +168,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Detectors(args) => detectors::run(&args, &Context::new(global)?),
         Command::Detect(args) => detect::run(&args, &Context::new(global)?),
         Command::Intel(args) => intel::run(&args, &Context::new(global)?),
+        Command::Export(args) => export::run(&args, &Context::new(global)?),
         Command::Schema(args) => schema::run(&args, &Context::new(global)?),
         Command::Db(args) => db::run(&args, &Context::new(global)?),
     }
