@@ -24,6 +24,7 @@ mod interrupt;
 mod man;
 mod output;
 mod page;
+mod pager;
 mod paths;
 mod plan;
 mod progress;
@@ -75,6 +76,9 @@ struct Global {
     /// Set any setting of the configuration, such as query.max_rows=1000
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", help_heading = "Everywhere")]
     set: Vec<String>,
+    /// Do not show long answers through $PAGER
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    no_pager: bool,
 }
 
 #[derive(Subcommand, Debug)]
@@ -94,6 +98,22 @@ enum Command {
     Db(db::Args),
     Completions(completions::Args),
     Man(man::Args),
+}
+
+impl Command {
+    /// Is its answer something to read, and may it be long?
+    fn is_read(&self) -> bool {
+        matches!(
+            self,
+            Self::Query(_)
+                | Self::Analyze(_)
+                | Self::Flows(_)
+                | Self::Hosts(_)
+                | Self::Anomalies(_)
+                | Self::Detectors(_)
+                | Self::Schema(_)
+        )
+    }
 }
 
 /// What a command works with.
@@ -141,15 +161,20 @@ pub fn main() -> ExitCode {
             return if e.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
-    match run(cli) {
+    let paged = cli.command.is_read() && !cli.global.no_pager;
+    let pager = paged.then(|| pager::Pager::start(&Env::of_process())).flatten();
+    let exit = match run(cli) {
         Ok(exit) => exit,
         Err(e) if output::is_closed_pipe(&e) => Exit::Done,
         Err(e) => {
             output::complain(&format!("{e:#}"));
             if e.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
         }
+    };
+    if let Some(pager) = pager {
+        pager.finish();
     }
-    .into()
+    exit.into()
 }
 
 fn run(cli: Cli) -> Result<Exit> {
