@@ -31,6 +31,7 @@ for purpose in "${@:-build}"; do
             ;;
         test)
             need capinfos tshark
+            need chromium chromium
             need python3 python3
             ;;
         bench)

@@ -29,6 +29,7 @@ mod paths;
 mod plan;
 mod progress;
 mod query;
+mod report;
 mod schema;
 mod summary;
 
@@ -47,6 +48,7 @@ const AFTER_HELP: &str = "\
 Begin with:
   secnetmon ingest capture.pcapng        read a capture
   secnetmon anomalies                    what was found, most urgent first
+  secnetmon report -o report.html        all of it on one page, to read or to hand on
   secnetmon query top_talkers            ask a saved question (query --list shows all)
   secnetmon query -e 'FROM flows'        ask anything in SQL (schema shows tables and columns)
 
@@ -87,6 +89,7 @@ enum Command {
     Ingest(ingest::Args),
     Query(query::Args),
     Analyze(analyze::Args),
+    Report(report::Args),
     Flows(flows::Args),
     Hosts(hosts::Args),
     Anomalies(anomalies::Args),
@@ -187,6 +190,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Ingest(args) => ingest::run(&args, &Context::new(global)?),
         Command::Query(args) => query::run(&args, &Context::new(global)?),
         Command::Analyze(args) => analyze::run(&args, &Context::new(global)?),
+        Command::Report(args) => report::run(&args, &Context::new(global)?),
         Command::Flows(args) => flows::run(&args, &Context::new(global)?),
         Command::Hosts(args) => hosts::run(&args, &Context::new(global)?),
         Command::Anomalies(args) => anomalies::run(&args, &Context::new(global)?),

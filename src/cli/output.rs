@@ -5,6 +5,7 @@
 
 use super::env::Env;
 use crate::model::text::printable;
+pub(super) use crate::report::figures::{grouped, plural, size};
 use crate::report::render::{Format, Style, renderer};
 use crate::store::ResultSet;
 use anyhow::Result;
@@ -179,58 +180,9 @@ pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
 }
 
-/// A count with thousands separators: `1,234,567`.
-pub(super) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// A size for eyes, in binary units: `12.3 MiB`.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64 / 1024.0;
-    let mut units = UNITS.iter();
-    let mut unit = units.next().unwrap_or(&"KiB");
-    for next in units {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = next;
-    }
-    format!("{value:.1} {unit}")
-}
-
-/// `1 packet`, `2 packets`.
-pub(super) fn plural(n: u64, word: &str) -> String {
-    format!("{} {word}{}", grouped(n), if n == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_for_eyes() {
-        assert_eq!(
-            ["0", "999", "1,000", "1,234,567"].map(str::to_owned),
-            [0, 999, 1_000, 1_234_567].map(grouped)
-        );
-        assert_eq!(size(1023), "1023 B");
-        assert_eq!(size(1 << 20), "1.0 MiB");
-        assert_eq!(size(u64::MAX), "16384.0 PiB");
-        assert_eq!((plural(1, "flow"), plural(0, "flow")), ("1 flow".into(), "0 flows".into()));
-    }
 
     #[test]
     fn a_closed_pipe_is_seen_through_layers() {

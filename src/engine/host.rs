@@ -3,6 +3,7 @@
 //! Regrouped by the client they belong to, facts meet what the client knew: flows get the name it had asked
 //! for. Here rows are made. Nothing is written before the local networks are frozen.
 
+use super::gather::Gather;
 use super::inventory::{Inventory, Sighting};
 use super::judge::{Fact, ShardJudge};
 use super::names::Names;
@@ -32,9 +33,8 @@ use std::sync::Arc;
 const QTYPE_A: u16 = 1;
 const QTYPE_AAAA: u16 = 28;
 
-/// Rows of one table and shard before they go to the sink. Every shard holds this many of every table at worst: 16 shards, 20
-/// tables and 500 bytes a row make 80 MB at 512, which real traffic reaches for three or four tables only.
-const ROWS_PER_BATCH: usize = 512;
+/// Room for the facts of a batch that a shard keeps for the next one.
+const WAITING_ROOM: usize = 512;
 
 /// Clues remembered per shard: 16 shards of them take 8 MB at 32 bytes an entry.
 const CLUES: usize = 16_384;
@@ -47,7 +47,7 @@ const SHAPES: usize = 4_096;
 pub(super) struct RowBuffers {
     capture: CaptureId,
     tables: Vec<Rows>,
-    /// Rows that are handed on as they are.
+    /// Many rows at once, of which the room is not needed again.
     whole: Vec<Rows>,
 }
 
@@ -79,15 +79,10 @@ impl RowBuffers {
         }
     }
 
-    /// Take out the full ones, or all.
-    pub(super) fn take(&mut self, all: bool) -> impl Iterator<Item = Rows> {
-        let least = if all { 1 } else { ROWS_PER_BATCH };
-        let buffered = self
-            .tables
-            .iter_mut()
-            .filter(move |r| r.len() >= least)
-            .map(|r| std::mem::replace(r, Rows::new(r.table)));
-        self.whole.drain(..).chain(buffered)
+    /// Give all of them away.
+    pub(super) fn gather(&mut self, into: &mut Gather) {
+        self.tables.iter_mut().chain(&mut self.whole).for_each(|rows| into.add(rows));
+        self.whole.clear();
     }
 }
 
@@ -175,6 +170,7 @@ impl HostShard {
                 }
             }
         }
+        events.shrink_to(WAITING_ROOM);
         self.waiting = events;
         self.judge.advance(until);
     }

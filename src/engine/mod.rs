@@ -7,6 +7,7 @@
 mod clock;
 pub mod follow;
 mod front;
+mod gather;
 mod host;
 mod inventory;
 mod judge;

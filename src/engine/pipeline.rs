@@ -6,6 +6,7 @@
 //! of shards is fixed and their outputs are taken in order, so the rows do not depend on the number of threads.
 
 use super::front::{Front, Prepared, Slice};
+use super::gather::Gather;
 use super::host::{HostShard, RowBuffers};
 use super::inventory::Sighting;
 use super::judge::{Fact, SegmentJudge, watermark};
@@ -131,6 +132,7 @@ struct Engine {
     weirds: Vec<Weird>,
     weird_rows: RowBuffers,
     weird_log: WeirdLog,
+    gather: Gather,
     spare: Vec<Slice>,
     stats: Arc<Stats>,
     flows: u64,
@@ -163,6 +165,7 @@ impl Engine {
             weirds: Vec::new(),
             weird_rows: RowBuffers::new(start.capture_id),
             weird_log: WeirdLog::default(),
+            gather: Gather::default(),
             spare: Vec::new(),
             stats: Arc::clone(stats),
             flows: 0,
@@ -360,22 +363,19 @@ impl Engine {
         }
     }
 
-    /// Give full buffers (or all) to the sink, shard by shard in order.
+    /// Gather what the shards have, in their order, and give full batches (or all) to the sink.
     fn hand_on<S: Sink>(&mut self, all: bool, sink: &mut S) -> Result<(), EngineError<S::Error>> {
         if self.streaming {
             self.hand_on_findings(0.0, sink)?;
         }
-        let mut rows_sent = 0;
         for host in &mut self.hosts {
             self.weirds.append(&mut host.weirds);
-            for rows in host.rows.take(all) {
-                self.misfits += rows.faults();
-                rows_sent += rows.len() as u64;
-                sink.rows(rows)?;
-            }
+            host.rows.gather(&mut self.gather);
         }
         self.weird_rows.weirds(&mut self.weirds, &mut self.weird_log);
-        for rows in self.weird_rows.take(all) {
+        self.weird_rows.gather(&mut self.gather);
+        let mut rows_sent = 0;
+        for rows in self.gather.take(all) {
             self.misfits += rows.faults();
             rows_sent += rows.len() as u64;
             sink.rows(rows)?;
@@ -484,11 +484,16 @@ impl Lanes {
     }
 }
 
+/// Room that an emptied lane keeps. There are 256 of them: at their largest, which a burst towards one host decides, they would
+/// hold tens of MB for good.
+const LANE_ROOM: usize = 32;
+
 /// Exchange the lists that shard `from` has filled, one a target, with the emptied ones of the lanes.
 fn cross<T>(filled: &mut [Vec<T>], lanes: &mut [Vec<Vec<T>>], from: usize) {
     for (list, lane) in filled.iter_mut().zip(lanes) {
         if let Some(slot) = lane.get_mut(from) {
             std::mem::swap(list, slot);
+            list.shrink_to(LANE_ROOM);
         }
     }
 }

@@ -44,6 +44,111 @@ pub enum Values {
     },
 }
 
+impl Values {
+    /// None, with room for as many.
+    fn like(&self) -> Self {
+        fn room<T>(v: &[T]) -> Vec<T> {
+            Vec::with_capacity(v.len())
+        }
+        fn ends_like(v: &[i32]) -> Vec<i32> {
+            let mut ends = Vec::with_capacity(v.len().max(1));
+            ends.push(0);
+            ends
+        }
+        match self {
+            Self::Bool(v) => Self::Bool(room(v)),
+            Self::U8(v) => Self::U8(room(v)),
+            Self::U16(v) => Self::U16(room(v)),
+            Self::U32(v) => Self::U32(room(v)),
+            Self::U64(v) => Self::U64(room(v)),
+            Self::I64(v) => Self::I64(room(v)),
+            Self::F64(v) => Self::F64(room(v)),
+            // Texts differ in length: a little more room saves the doubling.
+            Self::Text { ends, bytes } => {
+                Self::Text { ends: ends_like(ends), bytes: Vec::with_capacity(bytes.len() + bytes.len() / 8) }
+            }
+            Self::TextList { list_ends, ends, bytes } => {
+                Self::TextList { list_ends: ends_like(list_ends), ends: ends_like(ends), bytes: room(bytes) }
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Bool(v) => v.len(),
+            Self::U8(v) => v.len(),
+            Self::U16(v) => v.len() * 2,
+            Self::U32(v) => v.len() * 4,
+            Self::U64(v) => v.len() * 8,
+            Self::I64(v) => v.len() * 8,
+            Self::F64(v) => v.len() * 8,
+            Self::Text { ends, bytes } => ends.len() * 4 + bytes.len(),
+            Self::TextList { list_ends, ends, bytes } => list_ends.len() * 4 + ends.len() * 4 + bytes.len(),
+        }
+    }
+
+    /// How many rows have a value, or a default in its place.
+    fn rows(&self) -> usize {
+        match self {
+            Self::Bool(v) => v.len(),
+            Self::U8(v) => v.len(),
+            Self::U16(v) => v.len(),
+            Self::U32(v) => v.len(),
+            Self::U64(v) => v.len(),
+            Self::I64(v) => v.len(),
+            Self::F64(v) => v.len(),
+            Self::Text { ends, .. } => ends.len().saturating_sub(1),
+            Self::TextList { list_ends, .. } => list_ends.len().saturating_sub(1),
+        }
+    }
+
+    /// Move the values of `from`, which are of the same type, behind these.
+    fn append(&mut self, from: &mut Self) {
+        match (self, from) {
+            (Self::Bool(to), Self::Bool(from)) => take_all(to, from),
+            (Self::U8(to), Self::U8(from)) => take_all(to, from),
+            (Self::U16(to), Self::U16(from)) => take_all(to, from),
+            (Self::U32(to), Self::U32(from)) => take_all(to, from),
+            (Self::U64(to), Self::U64(from)) => take_all(to, from),
+            (Self::I64(to), Self::I64(from)) => take_all(to, from),
+            (Self::F64(to), Self::F64(from)) => take_all(to, from),
+            (Self::Text { ends, bytes }, Self::Text { ends: more, bytes: text }) => {
+                append_ends(ends, more);
+                take_all(bytes, text);
+            }
+            (
+                Self::TextList { list_ends, ends, bytes },
+                Self::TextList { list_ends: more_lists, ends: more, bytes: text },
+            ) => {
+                append_ends(list_ends, more_lists);
+                append_ends(ends, more);
+                take_all(bytes, text);
+            }
+            // Columns of one table have one type.
+            _ => {}
+        }
+    }
+}
+
+/// Vectors of emptied rows keep this much room, bytes: what a usual batch needs. Every shard has one per column and table.
+const ROOM: usize = 4 << 10;
+
+fn take_all<T: Copy>(to: &mut Vec<T>, from: &mut Vec<T>) {
+    to.extend_from_slice(from);
+    from.clear();
+    if from.capacity() * size_of::<T>() > ROOM {
+        *from = Vec::new();
+    }
+}
+
+/// Append offsets, of which the first belongs to no item, behind others; `from` becomes that of nothing.
+fn append_ends(to: &mut Vec<i32>, from: &mut Vec<i32>) {
+    let base = to.last().copied().unwrap_or(0);
+    // An overflow would need 2 GiB of text in one batch; wrapped offsets are refused before they reach the file.
+    to.extend(from.iter().skip(1).map(|end| end.wrapping_add(base)));
+    from.truncate(1);
+}
+
 /// A column being filled.
 #[derive(Debug)]
 pub struct Column {
@@ -73,6 +178,11 @@ impl Column {
         Self { kind, values, valid: Vec::new(), nulls: 0 }
     }
 
+    fn like(&self) -> Self {
+        let valid = Vec::with_capacity(self.valid.len());
+        Self { kind: self.kind, values: self.values.like(), valid, nulls: 0 }
+    }
+
     fn mark(&mut self, row: usize, valid: bool) {
         if row.is_multiple_of(8) {
             self.valid.push(0);
@@ -84,6 +194,25 @@ impl Column {
         } else {
             self.nulls += 1;
         }
+    }
+
+    /// Move the values of `from` behind those of the `row` rows that are here.
+    fn append(&mut self, from: &mut Self, row: usize) {
+        self.nulls += std::mem::take(&mut from.nulls);
+        let shift = row % 8;
+        if shift == 0 {
+            self.valid.append(&mut from.valid);
+        } else {
+            // Bits beyond the last row are zero, so that a byte too many says nothing.
+            for byte in from.valid.drain(..) {
+                if let Some(last) = self.valid.last_mut() {
+                    *last |= byte << shift;
+                }
+                self.valid.push(byte >> (8 - shift));
+            }
+        }
+        self.values.append(&mut from.values);
+        self.valid.truncate(self.values.rows().div_ceil(8));
     }
 
     fn push_default(&mut self) {
@@ -117,6 +246,12 @@ impl Rows {
     pub fn new(table: &'static Table) -> Self {
         let columns = table.all_columns().map(|c| Column::new(c.kind)).collect();
         Self { table, columns, len: 0, faults: 0 }
+    }
+
+    /// No rows yet, with room for as many as these: what follows a full batch is likely another.
+    pub fn like(&self) -> Self {
+        let columns = self.columns.iter().map(Column::like).collect();
+        Self { table: self.table, columns, len: 0, faults: 0 }
     }
 
     /// Number of rows.
@@ -155,6 +290,21 @@ impl Rows {
                 Some((from..to).filter_map(|i| item(ends, bytes, i)).collect::<Vec<_>>().join(","))
             }
         }
+    }
+
+    /// Bytes that the values take, without what their vectors keep in reserve.
+    pub fn bytes(&self) -> usize {
+        self.columns.iter().map(|c| c.valid.len() + c.values.bytes()).sum()
+    }
+
+    /// Move all rows of `from`, which are of the same table, behind the own ones. `from` is empty then and keeps its room for the next, but for
+    /// what an unusual batch left behind.
+    pub fn append(&mut self, from: &mut Self) {
+        for (to, from) in self.columns.iter_mut().zip(&mut from.columns) {
+            to.append(from, self.len);
+        }
+        self.len += std::mem::take(&mut from.len);
+        self.faults += std::mem::take(&mut from.faults);
     }
 
     /// Begin a row; what is not written when it is dropped becomes NULL and counts as a fault.
@@ -431,6 +581,33 @@ mod tests {
         rows.row().ip(Ip::v6([0x20; 16])).mac(Mac::NONE);
         assert_eq!((rows.get(3, 0), rows.get(3, 1)), (Some(Ip([0x20; 16]).to_string()), None));
         assert_eq!(rows.faults(), 0);
+    }
+
+    #[test]
+    fn rows_append_to_rows_whatever_their_number() {
+        for (first, second) in [(0, 3), (8, 9), (3, 14), (7, 1), (13, 0), (5, 3)] {
+            let (mut all, mut some, mut whole) = (Rows::new(&TABLE), Rows::new(&TABLE), Rows::new(&TABLE));
+            let write = |rows: &mut Rows, n: u16| {
+                if n.is_multiple_of(3) {
+                    rows.row().null().text(&n.to_string()).list(&["x", "yz"]);
+                } else {
+                    rows.row().u16(n).null().list::<&str>(&[]);
+                }
+            };
+            (0..first).for_each(|n| write(&mut all, n));
+            (first..first + second).for_each(|n| write(&mut some, n));
+            (0..first + second).for_each(|n| write(&mut whole, n));
+            all.append(&mut some);
+            assert_eq!(format!("{all:?}"), format!("{whole:?}"), "{first} and {second}");
+            assert_eq!((some.len(), some.columns[0].nulls), (0, 0));
+            write(&mut some, 3);
+            assert_eq!(some.get(0, 1), Some("3".into()), "what was emptied can be filled again");
+            assert_eq!(format!("{some:?}"), {
+                let mut anew = Rows::new(&TABLE);
+                write(&mut anew, 3);
+                format!("{anew:?}")
+            });
+        }
     }
 
     #[test]

@@ -42,27 +42,6 @@ pub(super) fn schema_of(table: &Table) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Bytes that rows hold, for the bound on what is queued.
-pub(super) fn size(rows: &Rows) -> usize {
-    let column = |c: &Column| {
-        c.valid.len()
-            + match &c.values {
-                Values::Bool(v) => v.len(),
-                Values::U8(v) => v.len(),
-                Values::U16(v) => v.len() * 2,
-                Values::U32(v) => v.len() * 4,
-                Values::U64(v) => v.len() * 8,
-                Values::I64(v) => v.len() * 8,
-                Values::F64(v) => v.len() * 8,
-                Values::Text { ends, bytes } => ends.len() * 4 + bytes.len(),
-                Values::TextList { list_ends, ends, bytes } => {
-                    list_ends.len() * 4 + ends.len() * 4 + bytes.len()
-                }
-            }
-    };
-    rows.columns.iter().map(column).sum()
-}
-
 /// Rows as a record batch of `schema`, which is that of their table.
 pub(super) fn record_batch(rows: Rows, schema: SchemaRef) -> Result<RecordBatch, StoreError> {
     let (n, table) = (rows.len(), rows.table.name);

@@ -2,7 +2,7 @@
 //!
 //! A thread of its own takes them from a bounded queue, as Arrow, into DuckDB's appender. One finite capture is one
 //! transaction: a kill at any moment leaves it wholly or not at all. Streams commit as they go under status `live`.
-//! Rows are flushed and checked every [`FLUSH_ROWS`]: unflushed rows lie outside DuckDB's memory limit, and an appender
+//! Rows wait until a table has many, and go in as one flushed piece: unflushed rows lie outside DuckDB's memory limit, and an appender
 //! that is dropped swallows its errors. Refuses to guess after an error: the capture can then only be abandoned.
 
 use super::connect::write_error;
@@ -23,9 +23,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Rows of all tables together between two flushes. Measured: a million flows in one transaction stay near 200 MB
-/// resident so, what waits in the queue included. Counted over all tables, because each holds its unflushed rows.
-const FLUSH_ROWS: usize = 16_384;
+/// Bytes of a capture's rows that wait here, over all tables. Past them the table with most goes to DuckDB, in one piece. Most tables of most
+/// captures fit until the commit: DuckDB keeps a buffer of many KB for each column that has one row, and writes those of fifty tables to a
+/// temporary file and reads them back when they are beyond its memory limit.
+const MAX_HELD_BYTES: usize = 24 << 20;
 
 /// A stream's rows are visible at most this much later.
 const STREAM_COMMIT: Duration = Duration::from_secs(1);
@@ -111,7 +112,7 @@ impl Sink for Writer {
         if rows.is_empty() {
             return Ok(());
         }
-        let bytes = batch::size(&rows);
+        let bytes = rows.bytes();
         self.shared.take(bytes)?;
         self.send(Command::Rows(rows, bytes))
     }
@@ -221,16 +222,22 @@ struct Session<'db> {
 struct Appending<'db> {
     appender: Appender<'db>,
     schema: SchemaRef,
-    unflushed: usize,
+    held: Vec<Rows>,
+    bytes: usize,
 }
 
 impl Appending<'_> {
+    /// Give what is held to DuckDB.
     fn flush(&mut self) -> Result<(), StoreError> {
-        if self.unflushed > 0 {
-            self.appender.flush().map_err(write_error)?;
-            self.unflushed = 0;
+        if self.held.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.bytes = 0;
+        for rows in self.held.drain(..) {
+            let batch = batch::record_batch(rows, Arc::clone(&self.schema))?;
+            self.appender.append_record_batch(batch).map_err(write_error)?;
+        }
+        self.appender.flush().map_err(write_error)
     }
 }
 
@@ -326,20 +333,18 @@ impl<'db> Session<'db> {
     }
 
     fn append(&mut self, rows: Rows) -> Result<(), StoreError> {
-        let (table, n) = (rows.table, rows.len());
+        let table = rows.table;
         if !self.tables.contains_key(table.name) {
             let appending = self.appending(table)?;
             self.tables.insert(table.name, appending);
         }
         let Some(t) = self.tables.get_mut(table.name) else { return Ok(()) };
-        let batch = batch::record_batch(rows, Arc::clone(&t.schema))?;
-        t.appender.append_record_batch(batch).map_err(write_error)?;
-        t.unflushed += n;
-        let mut unflushed: usize = self.tables.values().map(|t| t.unflushed).sum();
-        while unflushed >= FLUSH_ROWS {
-            // Every flush plans and runs a statement, so the many small tables wait until there is something to flush.
-            let Some(most) = self.tables.values_mut().max_by_key(|t| t.unflushed) else { break };
-            unflushed -= most.unflushed;
+        t.bytes += rows.bytes();
+        t.held.push(rows);
+        let mut held: usize = self.tables.values().map(|t| t.bytes).sum();
+        while held > MAX_HELD_BYTES {
+            let Some(most) = self.tables.values_mut().max_by_key(|t| t.bytes) else { break };
+            held -= most.bytes;
             most.flush()?;
         }
         Ok(())
@@ -349,7 +354,7 @@ impl<'db> Session<'db> {
     fn appending(&self, table: &'static Table) -> Result<Appending<'db>, StoreError> {
         let names: Vec<&str> = table.all_columns().map(|c| c.name).collect();
         let appender = self.db.appender_with_columns(table.name, &names).map_err(write_error)?;
-        Ok(Appending { appender, schema: batch::schema_of(table), unflushed: 0 })
+        Ok(Appending { appender, schema: batch::schema_of(table), held: Vec::new(), bytes: 0 })
     }
 
     fn flush_all(&mut self) -> Result<(), StoreError> {

@@ -23,7 +23,7 @@ impl<W: Write> Markdown<W> {
 }
 
 /// Append `text` so that Markdown shows it as it is.
-pub(crate) fn escape(out: &mut String, text: &str) {
+pub fn escape(out: &mut String, text: &str) {
     for c in printable(text.as_bytes(), text.len()).chars() {
         match c {
             '<' => out.push_str("&lt;"),

@@ -8,7 +8,7 @@ mod lines;
 mod markdown;
 mod table;
 
-pub(crate) use markdown::escape as escape_markdown;
+pub use markdown::escape as markdown_escape;
 
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::datatypes::Schema;

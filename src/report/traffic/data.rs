@@ -4,7 +4,7 @@
 //! section. Text from the wire is escaped for each of them. Rounds nothing.
 
 use super::{Change, Comparison, Overview, Ranking, Row, Statistics, Volume};
-use crate::report::render::escape_markdown;
+use crate::report::render::markdown_escape;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -138,7 +138,7 @@ impl Statistics {
 
 fn escaped(text: &str) -> String {
     let mut out = String::new();
-    escape_markdown(&mut out, text);
+    markdown_escape(&mut out, text);
     out
 }
 
