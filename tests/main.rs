@@ -3,8 +3,8 @@
 //! `architecture` floors, headers and lists; `golden` samples in, tables out; `queries` every saved report;
 //! `detections` what each sample must and must not find; `sql_detections` in SQL and a user's own;
 //! `cli` bad input and exit codes; `determinism` threads and containers; `hostile` cut, flipped and lying bytes;
-//! `report` what is handed on; `analyze` statistics against plain SQL; `follow` what was said; `findings` from a finding to what to do;
-//! `faults` kill -9, full disk, read-only folder; `corpus` packet counts against capinfos.
+//! `analyze` statistics against plain SQL; `follow` what was said; `export` for other tools; `report` what is handed on;
+//! `findings` from a finding to what to do; `faults` kill -9, full disk, read-only folder; `corpus` packet counts against capinfos.
 //! A test that needs a tool or a privilege that is missing says so on stderr and returns.
 #![cfg(feature = "store")]
 #![allow(
@@ -25,6 +25,7 @@ mod cli;
 mod corpus;
 mod detections;
 mod determinism;
+mod export;
 mod faults;
 mod findings;
 mod follow;

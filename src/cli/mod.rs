@@ -13,6 +13,7 @@ mod detections;
 mod detectors;
 mod env;
 mod exit;
+mod export;
 mod flows;
 mod follow;
 mod hosts;
@@ -23,6 +24,7 @@ mod interrupt;
 mod man;
 mod output;
 mod page;
+mod pager;
 mod paths;
 mod plan;
 mod progress;
@@ -76,6 +78,9 @@ struct Global {
     /// Set any setting of the configuration, such as query.max_rows=1000
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", help_heading = "Everywhere")]
     set: Vec<String>,
+    /// Do not show long answers through $PAGER
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    no_pager: bool,
 }
 
 #[derive(Subcommand, Debug)]
@@ -83,18 +88,35 @@ enum Command {
     Init(init::Args),
     Ingest(ingest::Args),
     Query(query::Args),
-    Report(report::Args),
     Analyze(analyze::Args),
+    Report(report::Args),
     Flows(flows::Args),
     Hosts(hosts::Args),
     Anomalies(anomalies::Args),
     Detectors(detectors::Args),
     Detect(detect::Args),
     Intel(intel::Args),
+    Export(export::Args),
     Schema(schema::Args),
     Db(db::Args),
     Completions(completions::Args),
     Man(man::Args),
+}
+
+impl Command {
+    /// Is its answer something to read, and may it be long?
+    fn is_read(&self) -> bool {
+        matches!(
+            self,
+            Self::Query(_)
+                | Self::Analyze(_)
+                | Self::Flows(_)
+                | Self::Hosts(_)
+                | Self::Anomalies(_)
+                | Self::Detectors(_)
+                | Self::Schema(_)
+        )
+    }
 }
 
 /// What a command works with.
@@ -142,15 +164,20 @@ pub fn main() -> ExitCode {
             return if e.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
-    match run(cli) {
+    let paged = cli.command.is_read() && !cli.global.no_pager;
+    let pager = paged.then(|| pager::Pager::start(&Env::of_process())).flatten();
+    let exit = match run(cli) {
         Ok(exit) => exit,
         Err(e) if output::is_closed_pipe(&e) => Exit::Done,
         Err(e) => {
             output::complain(&format!("{e:#}"));
             if e.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
         }
+    };
+    if let Some(pager) = pager {
+        pager.finish();
     }
-    .into()
+    exit.into()
 }
 
 fn run(cli: Cli) -> Result<Exit> {
@@ -162,14 +189,15 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Init(args) => init::run(&args, global),
         Command::Ingest(args) => ingest::run(&args, &Context::new(global)?),
         Command::Query(args) => query::run(&args, &Context::new(global)?),
-        Command::Report(args) => report::run(&args, &Context::new(global)?),
         Command::Analyze(args) => analyze::run(&args, &Context::new(global)?),
+        Command::Report(args) => report::run(&args, &Context::new(global)?),
         Command::Flows(args) => flows::run(&args, &Context::new(global)?),
         Command::Hosts(args) => hosts::run(&args, &Context::new(global)?),
         Command::Anomalies(args) => anomalies::run(&args, &Context::new(global)?),
         Command::Detectors(args) => detectors::run(&args, &Context::new(global)?),
         Command::Detect(args) => detect::run(&args, &Context::new(global)?),
         Command::Intel(args) => intel::run(&args, &Context::new(global)?),
+        Command::Export(args) => export::run(&args, &Context::new(global)?),
         Command::Schema(args) => schema::run(&args, &Context::new(global)?),
         Command::Db(args) => db::run(&args, &Context::new(global)?),
     }

@@ -11,6 +11,7 @@ use crate::store::ResultSet;
 use anyhow::Result;
 use clap::ValueEnum;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::{Mutex, OnceLock};
 
 /// Columns assumed when the terminal does not tell.
 const DEFAULT_WIDTH: usize = 80;
@@ -18,6 +19,11 @@ const DEFAULT_WIDTH: usize = 80;
 const HIDDEN_NAMED: usize = 8;
 /// Bytes gathered before a write to stdout.
 const OUT_BUFFER_BYTES: usize = 64 << 10;
+
+/// Columns of the terminal that a pager shows our output on: then stdout is a pipe, but read by a person.
+static PAGED_WIDTH: OnceLock<usize> = OnceLock::new();
+/// What is to be said when the pager has ended; `None`: say it at once.
+static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
 
 /// `--format`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -51,15 +57,40 @@ impl FormatOption {
             Some(FormatArg::Json) => Format::Json,
             Some(FormatArg::Ndjson) => Format::Ndjson,
             Some(FormatArg::Markdown) => Format::Markdown,
-            None if io::stdout().is_terminal() => Format::Table,
+            None if is_terminal() => Format::Table,
             None => Format::Csv,
         }
     }
 }
 
+/// Does a person read stdout, directly or through a pager?
+fn is_terminal() -> bool {
+    PAGED_WIDTH.get().is_some() || io::stdout().is_terminal()
+}
+
+/// Note what the terminal is like, before a pager takes its place.
+pub(super) fn remember_terminal(env: &Env) {
+    let _ = PAGED_WIDTH.set(width(env));
+}
+
+/// From now on keep what is said until [`release_words`].
+pub(super) fn hold_words() {
+    if let Ok(mut held) = HELD.lock() {
+        held.get_or_insert_default();
+    }
+}
+
+/// Say what was kept.
+pub(super) fn release_words() {
+    let kept = HELD.lock().ok().and_then(|mut held| held.take());
+    for line in kept.into_iter().flatten() {
+        say(&line);
+    }
+}
+
 /// What stdout can show.
 pub(super) fn style(env: &Env) -> Style {
-    let terminal = io::stdout().is_terminal();
+    let terminal = is_terminal();
     Style { width: terminal.then(|| width(env)), colour: terminal && colour(env), terminal }
 }
 
@@ -69,6 +100,9 @@ pub(super) fn colour(env: &Env) -> bool {
 }
 
 fn width(env: &Env) -> usize {
+    if let Some(width) = PAGED_WIDTH.get() {
+        return *width;
+    }
     rustix::termios::tcgetwinsize(io::stdout())
         .ok()
         .map(|size| usize::from(size.ws_col))
@@ -91,6 +125,12 @@ pub(super) fn print(text: &str) -> Result<()> {
 
 /// Say something to the person at the terminal: one line on stderr. Nobody listening is no error.
 pub(super) fn say(message: &str) {
+    if let Ok(mut held) = HELD.lock()
+        && let Some(held) = held.as_mut()
+    {
+        held.push(message.to_owned());
+        return;
+    }
     let mut err = io::stderr().lock();
     for line in message.lines() {
         let _ = writeln!(err, "{}", printable(line.as_bytes(), line.len()));

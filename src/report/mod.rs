@@ -9,6 +9,7 @@ pub mod cell;
 pub mod conversation;
 pub mod detection;
 pub mod detections;
+pub mod export;
 pub mod figures;
 pub mod header;
 pub mod indicators;

@@ -177,8 +177,13 @@ impl Scope {
         self.since.is_some() || self.until.is_some()
     }
 
+    /// The condition over a table called `table` with the time column `ts`.
+    pub fn condition(&self, table: &str, ts: &str) -> String {
+        self.sql(&format!("{table}.{ts}")).replace("capture_id", &format!("{table}.capture_id"))
+    }
+
     /// The condition on `capture_id` alone, for tables without our times.
-    pub(super) fn captures_sql(&self) -> String {
+    pub(in crate::report) fn captures_sql(&self) -> String {
         match self.captures.as_deref() {
             None => "true".to_owned(),
             Some([]) => "false".to_owned(),
