@@ -57,11 +57,17 @@ pub(crate) fn traffic(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
             col("failed", "Failed", Kind::Count),
         ]),
         &format!(
-            "SELECT dst_port, protocol, mode(service ORDER BY service) AS service, count(DISTINCT dst_ip) AS servers, count(*) AS flows,
-                    count(*) FILTER (protocol = 'tcp' AND conn_state IN ('S0', 'REJ', 'RSTOS0')) AS failed,
-                    sum(src_ip_bytes) AS bytes_out, sum(dst_ip_bytes) AS bytes_in, count(*) OVER () AS total
-             FROM {{flows}} WHERE protocol IN ('tcp', 'udp', 'sctp')
-             GROUP BY dst_port, protocol ORDER BY flows DESC, dst_port, protocol LIMIT {n}"
+            // The costly columns are asked for the few ports that are shown.
+            "WITH busy AS (
+               SELECT dst_port, protocol, count(*) AS flows, count(*) FILTER (protocol = 'tcp' AND conn_state IN ('S0', 'REJ', 'RSTOS0')) AS failed,
+                      sum(src_ip_bytes) AS bytes_out, sum(dst_ip_bytes) AS bytes_in, count(*) OVER () AS total
+               FROM {{flows}} WHERE protocol IN ('tcp', 'udp', 'sctp')
+               GROUP BY dst_port, protocol ORDER BY flows DESC, dst_port, protocol LIMIT {n}),
+             about AS (
+               SELECT f.dst_port, f.protocol, mode(f.service ORDER BY f.service) AS service, count(DISTINCT f.dst_ip) AS servers
+               FROM {{flows}} f JOIN busy b ON b.dst_port = f.dst_port AND b.protocol = f.protocol GROUP BY f.dst_port, f.protocol)
+             SELECT b.*, a.service, a.servers FROM busy b JOIN about a ON a.dst_port = b.dst_port AND a.protocol = b.protocol
+             ORDER BY b.flows DESC, b.dst_port, b.protocol"
         ),
     )?));
     blocks.extend(matrix(cx)?.map(Block::Matrix));
