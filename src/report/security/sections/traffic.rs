@@ -6,7 +6,6 @@ use super::super::Context;
 use super::super::ask::col;
 use super::super::model::{Bar, Bars, Block, Cell, Kind, Matrix, Table, Tone};
 use super::{or_say, prose, timeline};
-use crate::report::figures::plural;
 use crate::store::StoreError;
 use std::collections::BTreeMap;
 
@@ -184,10 +183,7 @@ fn countries(cx: &Context<'_>) -> Result<Option<Table>, StoreError> {
         }
     }
     if unplaced > 0 {
-        sums.insert(
-            format!("(no country in the file: {})", plural(unplaced, "address")),
-            [unplaced, 0, 0, 0],
-        );
+        sums.insert("(no country in the file)".to_owned(), [unplaced, 0, 0, 0]);
     }
     let total = sums.len() as u64;
     let mut rows: Vec<(String, [u64; 4])> = sums.into_iter().collect();
