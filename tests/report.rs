@@ -1,7 +1,7 @@
 //! Does the report say what is there, in every form, and nothing that is not?
 //!
 //! Golden reports of samples (`tests/golden/reports/SAMPLE.txt`, `.md`, `.json`); an empty database, a benign and a damaged capture; options and
-//! exit codes; hostile names in every form, and the page in a real browser when chromium is there.
+//! exit codes; countries from a file that knows 198.51.100.0/24 and 203.0.113.0/26, made up; hostile names in every form, and the page in a real browser when chromium is there.
 
 use crate::golden::blessing;
 use crate::support::rows::{Csv, difference};
@@ -107,6 +107,9 @@ fn sections_periods_and_exit_codes() {
     lab.run(&["report", "--format", "csv", "dns", "tls"]).expect_code(2).expect_said("one section");
     lab.run(&["report", "--since", "yesterday"]).expect_code(2).expect_said("--since");
     lab.run(&["report", "--geoip", "/no/such.mmdb"]).expect_code(1).expect_said("/no/such.mmdb");
+    let countries = root().join("tests/data/countries.mmdb");
+    let placed = report(&lab, &["traffic", "--geoip", countries.to_str().unwrap()]);
+    assert!(placed.contains("Countries of outside hosts\n") && placed.contains("\nGermany  "), "{placed}");
     lab.run(&["report", "--fail-on", "medium"]).expect_code(4);
     lab.run(&["report", "--fail-on", "critical"]).expect_code(0);
     let before = report(&lab, &["--until", "2000-01-01"]);

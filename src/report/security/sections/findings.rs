@@ -92,13 +92,16 @@ pub(super) fn groups(cx: &Context<'_>, full: u64, lines: u64) -> Result<Vec<Grou
          FROM {findings} GROUP BY kind, detector ORDER BY rank DESC, score DESC, total DESC, kind, detector",
     )?;
     let rows = cx.ask.rows(&format!(
-        "WITH a AS (
-           SELECT *, row_number() OVER (PARTITION BY kind, detector ORDER BY severity_rank DESC, score DESC, first_ts, anomaly_id) AS place
+        // Narrow rows are ranked, the wide ones fetched for the few that are shown.
+        "WITH first AS (
+           SELECT capture_id, anomaly_id, row_number() OVER (PARTITION BY kind, detector
+                  ORDER BY severity_rank DESC, score DESC, first_ts, anomaly_id) AS place
            FROM {{findings}} QUALIFY place <= {})
          SELECT a.anomaly_id, a.title, a.kind, a.detector, a.severity, a.confidence, a.src_ip, a.dst_ip, a.dst_port,
                 epoch_ns(a.first_ts) AS first, epoch_ns(a.last_ts) AS last, a.count, a.reasons, a.details, a.status, c.path
-         FROM a LEFT JOIN captures c ON c.capture_id = a.capture_id
-         ORDER BY a.kind, a.detector, a.place",
+         FROM first f JOIN anomalies a ON a.anomaly_id = f.anomaly_id AND a.capture_id = f.capture_id
+         LEFT JOIN captures c ON c.capture_id = a.capture_id
+         ORDER BY a.kind, a.detector, f.place",
         full + lines
     ))?;
     let mut out: Vec<Group> = heads.iter().map(|h| group(h, cx.detections)).collect();

@@ -137,10 +137,11 @@ fn list(cx: &Context<'_>, rated: &[Rated], limit: usize) -> Result<Table, StoreE
            FROM {{host_facts}} GROUP BY sensor, ip),
          busy AS (SELECT sensor, ip FROM h ORDER BY bytes_out + bytes_in DESC, ip, sensor LIMIT {limit}),
          chosen AS (SELECT * FROM h WHERE (sensor, ip) IN (FROM busy) OR ip IN ({}))
-         SELECT c.*, p.names, p.roles, p.os
+         SELECT c.*, list_sort(list_distinct(coalesce(n.names, []) || coalesce(p.names, []))) AS names, p.roles, p.os
          FROM chosen c LEFT JOIN (
-           SELECT sensor, ip, list_sort(list_distinct(flatten(list(names)))) AS names,
-                  list_sort(list_distinct(flatten(list(roles)))) AS roles, arg_max(os_guess, last_ts) AS os
+           SELECT sensor, ip, flatten(list(names)) AS names FROM host_facts WHERE ip IN (SELECT ip FROM chosen) GROUP BY sensor, ip) n USING (sensor, ip)
+         LEFT JOIN (
+           SELECT sensor, ip, flatten(list(names)) AS names, list_sort(list_distinct(flatten(list(roles)))) AS roles, arg_max(os_guess, last_ts) AS os
            FROM host_profiles WHERE ip IN (SELECT ip FROM chosen) GROUP BY sensor, ip) p USING (sensor, ip)
          ORDER BY c.bytes_out + c.bytes_in DESC, c.ip, c.sensor",
         quoted(rated.iter().map(|r| r.ip.as_str()))

@@ -52,7 +52,7 @@ impl Page {
                     .find(|m| m.at >= from && m.at < to && self.shown.contains(&m.id))
                     .map_or("#findings".to_owned(), |m| format!("#f-{}", m.id));
                 let title = t.marks.iter().find(|m| m.at >= from && m.at < to).map(|m| m.title.as_str());
-                let radius = 4.0 + (found(b) as f64).ln().min(5.0);
+                let radius = 5.0 + (found(b) as f64).ln().min(5.0);
                 let label = format!(
                     "{} from {}: {}{}",
                     plural(found(b), "finding"),

@@ -9,8 +9,9 @@ use crate::report::security::write::text::{counted, sides};
 use std::fmt::Write as _;
 
 impl Page {
-    pub(super) fn group(&mut self, g: &Group) {
-        let open = if g.severity >= Severity::High { " open" } else { "" };
+    /// A group, open when it is grave or the `first`.
+    pub(super) fn group(&mut self, g: &Group, first: bool) {
+        let open = if first || g.severity >= Severity::High { " open" } else { "" };
         let technique =
             g.technique.as_deref().map(|t| format!(" · ATT&amp;CK {}", esc(t))).unwrap_or_default();
         let _ = writeln!(

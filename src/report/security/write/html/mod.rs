@@ -143,7 +143,7 @@ impl Page {
                     if s.name != "summary" && report.sections.iter().any(|s| s.name == "summary") => {}
                 Block::Timeline(t) => self.timeline(t),
                 Block::Matrix(m) => self.matrix(m),
-                Block::Group(g) => self.group(g),
+                Block::Group(g) => self.group(g, i == 0),
                 Block::Host(h) => self.host(h),
             }
         }
