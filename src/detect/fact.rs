@@ -37,19 +37,30 @@ const LETTERS: usize = 22;
 /// The first letters of Zeek's history, in place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct History {
+    /// Which letters there are: a bit each from `A` on, upper case first. Detectors ask for letters more often than for their order.
+    has: u64,
     letters: [u8; LETTERS],
     len: u8,
+}
+
+/// The bit of a letter; none for other characters.
+fn bit(letter: u8) -> u64 {
+    match letter {
+        b'A'..=b'z' => 1 << (letter - b'A'),
+        _ => 0,
+    }
 }
 
 impl History {
     /// The first letters of `text`.
     pub fn new(text: &str) -> Self {
         let mut letters = [0; LETTERS];
-        let len = text.len().min(LETTERS);
+        let (mut has, len) = (0, text.len().min(LETTERS));
         for (to, from) in letters.iter_mut().zip(text.bytes()) {
             *to = from;
+            has |= bit(from);
         }
-        Self { letters, len: len as u8 }
+        Self { has, letters, len: len as u8 }
     }
 
     /// As text.
@@ -59,7 +70,17 @@ impl History {
 
     /// Did this happen (among the first letters)? Upper case: by the originator, lower case: by the responder.
     pub fn has(&self, letter: char) -> bool {
-        self.as_str().contains(letter)
+        self.any(letter.encode_utf8(&mut [0; 4]))
+    }
+
+    /// Did any of these happen?
+    pub fn any(&self, letters: &str) -> bool {
+        self.has & letters.bytes().fold(0, |bits, b| bits | bit(b)) != 0
+    }
+
+    /// Did it begin so?
+    pub fn begins(&self, letter: char) -> bool {
+        self.len > 0 && self.letters.first().is_some_and(|b| char::from(*b) == letter)
     }
 }
 
@@ -260,7 +281,8 @@ mod tests {
     fn a_history_keeps_its_first_letters() {
         let h = History::new("ShADadFf");
         assert_eq!(h.as_str(), "ShADadFf");
-        assert!(h.has('h') && !h.has('R'));
+        assert!(h.has('h') && !h.has('R') && h.begins('S') && !h.begins('h'));
+        assert!(h.any("RAx") && !h.any("Rr") && History::new("^d").any("^") && !History::new("").begins('S'));
         assert_eq!(History::new(&"D".repeat(99)).as_str().len(), LETTERS);
     }
 

@@ -33,6 +33,7 @@ pub static META: Meta = Meta {
     method: "Failed attempts at one target are counted over all sources that stay below a scan of their own: different sources and different ports within a minute.",
     kinds: &[&kind::PORT_SCAN_DISTRIBUTED],
     scope: Scope::Target,
+    flows: true,
     tables: &[],
     icmp: false,
     thresholds: &[

@@ -179,7 +179,10 @@ impl Bench {
     }
 
     pub(crate) fn with(meta: &'static Meta, config: &Config) -> Self {
-        Self { detector: (meta.build)(&Params::of(meta, config)), found: Findings::new(meta.id) }
+        Self {
+            detector: (meta.build)(&Params::of(meta, &std::sync::Arc::new(config.clone()))),
+            found: Findings::new(meta.id),
+        }
     }
 
     pub(crate) fn flows(&mut self, flows: impl IntoIterator<Item = FlowFact>) -> &mut Self {

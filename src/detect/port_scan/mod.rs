@@ -8,6 +8,7 @@
 //! only).
 
 mod case;
+mod lately;
 mod probe;
 mod source;
 
@@ -41,6 +42,7 @@ pub static META: Meta = Meta {
     method: "Attempts that were refused, not answered or dropped half-way are counted by host: different ports of one target, different targets of one port, both, and first contacts in a random walk. First packets that no stack sends (no flags, FIN, XMAS, SYN+FIN) count by themselves. Ratio to what worked keeps busy clients out.",
     kinds: &[&kind::PORT_SCAN_VERTICAL, &kind::PORT_SCAN_HORIZONTAL, &kind::PORT_SCAN_BLOCK, &kind::PORT_SCAN_SLOW],
     scope: Scope::Source,
+    flows: true,
     tables: &[],
     icmp: false,
     thresholds: &[
