@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 /// its time.
 const HOLD: i64 = 5_000_000_000;
 
-/// Facts that wait in one shard. 16 shards of them take 100 MB at worst, which only a flood reaches; then the earlier half goes
+/// Facts that wait in one shard. 16 shards of them take 48 MB at worst, which only a flood reaches; then the earlier half goes
 /// ahead of its time.
-const MAX_WAITING: usize = 16_384;
+const MAX_WAITING: usize = 8_192;
 
 /// Facts that one detector looks at before the next one does: some 100 KB, which a core's second-level cache holds.
 const PORTION: usize = 256;

@@ -133,6 +133,8 @@ struct Limits {
     inbound_hosts: usize,
     /// Attempts remembered of one host.
     kept: usize,
+    /// Can a single attempt never make a scan? With thresholds of one it can.
+    never_by_one: bool,
 }
 
 impl Limits {
@@ -178,6 +180,17 @@ impl Limits {
                 .max(2 * block_pairs)
                 .max(p.count("random_pairs"))
                 .clamp(128, 8_192),
+            never_by_one: [
+                "ports",
+                "ip_protocols",
+                "block_pairs",
+                "random_pairs",
+                "walk_failures",
+                "inbound_failures",
+            ]
+            .iter()
+            .all(|name| p.count(name) >= 2)
+                && p.count("stealth_points") > 2,
         }
     }
 
@@ -222,6 +235,12 @@ impl Detector for PortScan {
             if probe.counts() { Some(self.sources.at(&src, ts)) } else { self.sources.get_mut(&src) };
         let Some(source) = source else { return };
         let seen = Seen::of(f, probe);
+        if self.limits.never_by_one && source.hold(ts, seen, Setting::of(f))
+            || !seen.probe.counts() && source.is_idle()
+        {
+            return;
+        }
+        source.unfold(&self.limits);
         let taken = source.follow(ts, f, &seen);
         let verdict = source.see(ts, f, seen, taken, &self.limits);
         if let Some(verdict) = verdict {

@@ -46,6 +46,17 @@ impl Seen {
         Self { dst: f.dst(), port, protocol, flow: f.id, probe }
     }
 
+    /// Is it a contact that the walk is about?
+    fn is_contact(&self) -> bool {
+        let technique = self.probe.technique;
+        self.protocol == ip_protocol::TCP && technique.stealth() == 0 && !technique.may_be_stray()
+    }
+
+    /// Would it be a failed step of a walk that it begins?
+    fn is_step(&self) -> bool {
+        self.is_contact() && self.probe.outcome.is_failure() && (self.port < 1_024 || self.is_sensitive())
+    }
+
     pub(super) fn is_sensitive(&self) -> bool {
         self.protocol == ip_protocol::TCP && SENSITIVE.contains(&self.port)
     }
@@ -93,6 +104,10 @@ pub(super) struct Walk {
 /// What is known of one host.
 #[derive(Debug, Default)]
 pub(super) struct Source {
+    /// Its first attempt, while it is the only one and not sorted in: made-up senders leave millions of those, which must cost little.
+    only: Option<(Timestamp, Seen, Setting)>,
+    /// Was there a first one?
+    begun: bool,
     pub(super) recent: Recent<Seen>,
     pub(super) walk: Walk,
     pub(super) cases: Vec<Case>,
@@ -110,8 +125,33 @@ impl Walk {
 impl Source {
     /// What is worth keeping: scans told, then attempts.
     pub(super) fn suspicion(&self) -> u64 {
+        if let Some((_, seen, _)) = &self.only {
+            return 1 + 4 * u64::from(seen.is_step());
+        }
         let cases: usize = self.cases.iter().map(Case::weight).sum();
         (cases * 1_000 + self.recent.len() + 4 * self.walk.failures) as u64
+    }
+
+    /// Keep the first attempt for later; false when it is not the first.
+    pub(super) fn hold(&mut self, ts: Timestamp, seen: Seen, setting: Setting) -> bool {
+        let first = !std::mem::replace(&mut self.begun, true);
+        if first {
+            self.only = Some((ts, seen, setting));
+        }
+        first
+    }
+
+    /// Would this attempt, which does not count by itself, change anything beside the one that is held?
+    pub(super) fn is_idle(&self) -> bool {
+        self.only.is_some_and(|(_, seen, _)| !seen.is_step())
+    }
+
+    /// Sort in the attempt that was held.
+    pub(super) fn unfold(&mut self, limits: &Limits) {
+        if let Some((ts, seen, setting)) = self.only.take() {
+            self.step(ts, setting, seen, limits);
+            self.recent.push(ts, seen, limits.horizon(), limits.kept);
+        }
     }
 
     /// An attempt. True when it belongs to a scan that is told already.
@@ -149,7 +189,7 @@ impl Source {
                 return None;
             }
         } else {
-            self.step(ts, f, seen, limits);
+            self.step(ts, Setting::of(f), seen, limits);
         }
         // The same once more says nothing new: a retry, or a flood.
         let same = |(then, s): &&(Timestamp, Seen)| {
@@ -216,9 +256,8 @@ impl Source {
     }
 
     /// One step of the walk: the first contact of a host and port. TCP only, as in the paper: silence means nothing without a handshake.
-    fn step(&mut self, ts: Timestamp, f: &FlowFact, seen: Seen, limits: &Limits) {
-        let technique = seen.probe.technique;
-        if seen.protocol != ip_protocol::TCP || technique.stealth() > 0 || technique.may_be_stray() {
+    fn step(&mut self, ts: Timestamp, setting: Setting, seen: Seen, limits: &Limits) {
+        if !seen.is_contact() {
             return;
         }
         let walk = &mut self.walk;
@@ -255,7 +294,7 @@ impl Source {
         walk.flows.push(ts, seen, i64::MAX, WALKED);
         walk.first = Some(walk.first.map_or(ts, |first| first.min(ts)));
         walk.last = walk.last.max(ts);
-        walk.setting = Setting::of(f);
+        walk.setting = setting;
     }
 
     /// Does the walk end at a scanner? While it may still become another scan, only at the end of the capture (`over`).
