@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         Some(name) => {
             let config = &cx.settings.engine.detect;
             if let Some(meta) = detect::ALL.iter().find(|m| m.id == name.as_str()) {
-                output::print(&explained(meta, &Params::of(meta, config)))?;
+                output::print(&explained(meta, &Params::of(meta, &config.clone().into())))?;
                 return Ok(Exit::Done);
             }
             let in_sql = detections::all(cx);
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn every_detector_can_be_explained() {
         for m in detect::ALL {
-            let text = explained(m, &Params::of(m, &detect::Config::default()));
+            let text = explained(m, &Params::of(m, &detect::Config::default().into()));
             assert!(
                 text.contains("What else looks like this")
                     && text.contains(m.question.split(' ').next().unwrap())

@@ -121,6 +121,7 @@ pub static META: Meta = Meta {
     method: "Answers of misused UDP services are counted by the host that asks, or seems to: without a question, or with many times its bytes.",
     kinds: &[&kind::AMPLIFICATION],
     scope: Scope::Source,
+    flows: true,
     tables: &[],
     icmp: false,
     thresholds: THRESHOLDS,
@@ -137,6 +138,7 @@ pub static UNASKED: Meta = Meta {
     method: "Datagrams from the port of a misused UDP service that begin a flow, and so answer nothing, are counted by the host that gets them.",
     kinds: &[&kind::AMPLIFICATION],
     scope: Scope::Target,
+    flows: true,
     tables: &[],
     icmp: false,
     thresholds: THRESHOLDS,
@@ -300,7 +302,7 @@ impl Amplification {
             });
         }
         let known = service(f.tuple.src_port).is_some() && service(f.tuple.dst_port).is_none();
-        let alone = f.resp.packets == 0 && f.tuple.dst_port > 0 && !f.history.as_str().starts_with('^');
+        let alone = f.resp.packets == 0 && f.tuple.dst_port > 0 && !f.history.begins('^');
         (known && alone).then_some(Part {
             server: src,
             victim: dst,

@@ -10,7 +10,7 @@ use crate::decode::Arp;
 use crate::model::addr::{Ip, Mac};
 use crate::model::anomaly::Subject;
 use crate::model::kind;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeSet;
 
 /// Askers that are remembered, with 512 requests of 40 bytes: 5 MB at worst, once for the capture.
@@ -19,7 +19,7 @@ const MAX_ASKERS: usize = 256;
 /// Requests remembered of one.
 const KEPT: usize = 512;
 
-/// Addresses known to be there: 65,536 of them take 1.5 MB; when full, the memory begins anew.
+/// Addresses known to be there: 65,536 of them take 3 MB; when full, the memory begins anew.
 const MAX_PRESENT: usize = 65_536;
 
 /// Addresses that a finding counts.
@@ -33,6 +33,7 @@ pub static META: Meta = Meta {
     method: "Requests of one link address are counted by different addresses asked for in half a minute, without those that answer or speak themselves.",
     kinds: &[&kind::HOST_SWEEP],
     scope: Scope::Segment,
+    flows: false,
     tables: &[],
     icmp: false,
     thresholds: &[
@@ -45,18 +46,32 @@ pub static META: Meta = Meta {
     build: |p| Box::new(Sweep::new(p)),
 };
 
+/// Requests of a sweep that are told one by one; of later ones each 16th, and the last.
+const BEGINNING: u64 = 64;
+const SAMPLED: u64 = 16;
+
 #[derive(Debug, Default)]
 struct Asker {
     recent: Recent<(Ip, u64)>,
     targets: BTreeSet<Ip>,
     told: bool,
+    requests: u64,
+    /// The last message of it, as [`Sweep::seen`] counts.
+    last: u64,
+    /// Requests after which there may be enough absent addresses: each adds one at most, and none leaves by turning up.
+    look_at: u64,
+    /// How often the memory of who is there had begun anew when `look_at` was said.
+    forgotten: u64,
 }
 
 struct Sweep {
     hosts: usize,
     window: i64,
     askers: Keyed<(Mac, Ip), Asker>,
-    present: HashSet<Ip>,
+    /// Who is there, and since which message.
+    present: HashMap<Ip, u64>,
+    seen: u64,
+    forgotten: u64,
 }
 
 impl Sweep {
@@ -65,8 +80,35 @@ impl Sweep {
             hosts: p.count("hosts").max(2),
             window: p.nanos("window_s"),
             askers: Keyed::new(MAX_ASKERS, |a: &Asker| a.recent.len() as u64 + 1_000 * u64::from(a.told)),
-            present: HashSet::new(),
+            present: HashMap::new(),
+            seen: 0,
+            forgotten: 0,
         }
+    }
+}
+
+impl Asker {
+    /// How many addresses it asked for lately that nobody has.
+    fn absent(&self, present: &HashMap<Ip, u64>) -> usize {
+        let asked = self.recent.iter().map(|(_, (ip, _))| *ip);
+        asked.filter(|ip| !present.contains_key(ip)).collect::<HashSet<Ip>>().len()
+    }
+
+    /// Say what it did so far; who turned up after its last request is not counted.
+    fn write(&self, (mac, ip): (Mac, Ip), least: usize, present: &HashMap<Ip, u64>, out: &mut Findings) {
+        let found = out.open(&kind::HOST_SWEEP, Subject::by(ip).about("arp"));
+        let by_then = |ip: &&Ip| present.get(*ip).is_some_and(|since| *since <= self.last);
+        let there = || self.targets.iter().filter(by_then);
+        let (hosts, answered) = (self.targets.len(), there().count());
+        found.title =
+            format!("{ip} ({mac}) asked the local network for {}, {answered} there", counted(hosts, "host"));
+        found.dst = self.targets.first().copied();
+        found.direction = Some("internal");
+        found.reason("absent_addresses", (hosts - answered) as f64, least as f64, 0.7);
+        found.detail("technique", "arp");
+        found.detail("targets", hosts);
+        found.detail("src_mac", mac.to_string());
+        found.list("answered", there().map(ToString::to_string));
     }
 }
 
@@ -77,56 +119,57 @@ fn is_none(ip: Ip) -> bool {
 
 impl Detector for Sweep {
     fn arp(&mut self, arp: &Arp, out: &mut Findings) {
+        self.seen += 1;
         if self.present.len() >= MAX_PRESENT {
             self.present.clear();
+            self.forgotten += 1;
         }
         if !is_none(arp.sender_ip) {
-            self.present.insert(arp.sender_ip);
+            self.present.entry(arp.sender_ip).or_insert(self.seen);
         }
         if arp.operation != 1 || arp.target_ip == arp.sender_ip || is_none(arp.sender_ip) {
             return;
         }
-        let asker = self.askers.at(&(arp.sender_mac, arp.sender_ip), arp.ts);
-        asker.recent.push(arp.ts, (arp.target_ip, arp.packet), self.window, KEPT);
-        let mut events = vec![(arp.ts, (arp.target_ip, arp.packet))];
+        let key = (arp.sender_mac, arp.sender_ip);
+        let asker = self.askers.at(&key, arp.ts);
+        asker.requests += 1;
+        asker.last = self.seen;
+        let event = (arp.ts, (arp.target_ip, arp.packet));
+        let told = asker.told.then_some(event);
         if !asker.told {
-            if asker.recent.len() < self.hosts {
+            asker.recent.push(event.0, event.1, self.window, KEPT);
+            let early = asker.requests < asker.look_at && asker.forgotten == self.forgotten;
+            if early || asker.recent.len() < self.hosts {
                 return;
             }
-            let present = &self.present;
-            let absent: BTreeSet<Ip> =
-                asker.recent.iter().map(|(_, (ip, _))| *ip).filter(|ip| !present.contains(ip)).collect();
-            // The window holds both: what was asked lately, and its length.
-            if absent.len() < self.hosts {
+            let absent = asker.absent(&self.present);
+            if absent < self.hosts {
+                asker.look_at = asker.requests + (self.hosts - absent) as u64;
+                asker.forgotten = self.forgotten;
                 return;
             }
             asker.told = true;
-            events = asker.recent.iter().copied().collect();
         }
         let found = out.open(&kind::HOST_SWEEP, Subject::by(arp.sender_ip).about("arp"));
-        for (ts, (target, packet)) in events {
+        // The one, or all that led to it; what a told sweep asked before is of no more use.
+        let before = std::mem::take(&mut asker.recent);
+        for (ts, (target, packet)) in before.iter().copied().chain(told) {
             found.seen_packet(ts, packet);
             if asker.targets.len() < COUNTED {
                 asker.targets.insert(target);
             }
         }
-        let there: Vec<String> =
-            asker.targets.iter().filter(|ip| self.present.contains(*ip)).map(ToString::to_string).collect();
-        let hosts = asker.targets.len();
-        found.title = format!(
-            "{} ({}) asked the local network for {}, {} there",
-            arp.sender_ip,
-            arp.sender_mac,
-            counted(hosts, "host"),
-            there.len()
-        );
-        found.dst = asker.targets.first().copied();
-        found.direction = Some("internal");
-        found.reason("absent_addresses", (hosts - there.len()) as f64, self.hosts as f64, 0.7);
-        found.detail("technique", "arp");
-        found.detail("targets", hosts);
-        found.detail("src_mac", arp.sender_mac.to_string());
-        found.list("answered", there);
+        if asker.requests < BEGINNING || asker.requests.is_multiple_of(SAMPLED) {
+            asker.write(key, self.hosts, &self.present, out);
+        }
+    }
+
+    fn finish(&mut self, out: &mut Findings) {
+        for (key, asker) in self.askers.drain_sorted() {
+            if asker.told {
+                asker.write(key, self.hosts, &self.present, out);
+            }
+        }
     }
 
     fn evicted(&self) -> u64 {

@@ -24,6 +24,7 @@ pub static META: Meta = Meta {
              name. Servers do not do that by themselves.",
     kinds: &[&kind::EXPLOIT_ATTEMPT],
     scope: Scope::Segment,
+    flows: false,
     tables: &[&SMB],
     icmp: false,
     thresholds: &[

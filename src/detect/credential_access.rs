@@ -40,6 +40,7 @@ pub static META: Meta = Meta {
              the domain's database or hives read over a share; lists of accounts.",
     kinds: &[&kind::CREDENTIAL_ACCESS],
     scope: Scope::Segment,
+    flows: false,
     tables: &[&DCERPC, &KERBEROS, &SMB],
     icmp: false,
     thresholds: &[

@@ -28,6 +28,7 @@ pub static META: Meta = Meta {
     method: "Client messages within a minute are counted together with the different clients that they claim; that they say nothing of themselves, or one device speaks for many, strengthens it.",
     kinds: &[&kind::DHCP_STARVATION],
     scope: Scope::Segment,
+    flows: false,
     tables: &[&TABLE],
     icmp: false,
     thresholds: &[

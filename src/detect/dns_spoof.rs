@@ -23,6 +23,7 @@ pub static META: Meta = Meta {
              code, is a spoof. Also counts the registered domains that a server gives one private address.",
     kinds: &[&kind::DNS_SPOOF],
     scope: Scope::Source,
+    flows: false,
     tables: &[&DNS],
     icmp: false,
     thresholds: &[

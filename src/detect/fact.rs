@@ -37,19 +37,30 @@ const LETTERS: usize = 22;
 /// The first letters of Zeek's history, in place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct History {
+    /// Which letters there are: a bit each from `A` on, upper case first. Detectors ask for letters more often than for their order.
+    has: u64,
     letters: [u8; LETTERS],
     len: u8,
+}
+
+/// The bit of a letter; none for other characters.
+fn bit(letter: u8) -> u64 {
+    match letter {
+        b'A'..=b'z' => 1 << (letter - b'A'),
+        _ => 0,
+    }
 }
 
 impl History {
     /// The first letters of `text`.
     pub fn new(text: &str) -> Self {
         let mut letters = [0; LETTERS];
-        let len = text.len().min(LETTERS);
+        let (mut has, len) = (0, text.len().min(LETTERS));
         for (to, from) in letters.iter_mut().zip(text.bytes()) {
             *to = from;
+            has |= bit(from);
         }
-        Self { letters, len: len as u8 }
+        Self { has, letters, len: len as u8 }
     }
 
     /// As text.
@@ -59,13 +70,45 @@ impl History {
 
     /// Did this happen (among the first letters)? Upper case: by the originator, lower case: by the responder.
     pub fn has(&self, letter: char) -> bool {
-        self.as_str().contains(letter)
+        self.any(letter.encode_utf8(&mut [0; 4]))
+    }
+
+    /// Did any of these happen?
+    pub fn any(&self, letters: &str) -> bool {
+        self.has & letters.bytes().fold(0, |bits, b| bits | bit(b)) != 0
+    }
+
+    /// Did it begin so?
+    pub fn begins(&self, letter: char) -> bool {
+        self.len > 0 && self.letters.first().is_some_and(|b| char::from(*b) == letter)
     }
 }
 
 impl std::fmt::Debug for History {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.as_str().fmt(f)
+    }
+}
+
+/// What one side of a flow sent, as far as detectors ask.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Side {
+    /// Packets, every fragment counted.
+    pub packets: u64,
+    /// Payload bytes.
+    pub bytes: u64,
+    /// Bytes with IP headers.
+    pub ip_bytes: u64,
+    /// Union of the TCP flags.
+    pub tcp_flags: u8,
+    /// TTL or hop limit of the first packet; 0 when nothing was sent.
+    pub first_ttl: u8,
+}
+
+impl From<SideTotals> for Side {
+    fn from(s: SideTotals) -> Self {
+        let SideTotals { packets, bytes, ip_bytes, tcp_flags, first_ttl, .. } = s;
+        Self { packets, bytes, ip_bytes, tcp_flags, first_ttl }
     }
 }
 
@@ -83,9 +126,9 @@ pub struct FlowFact {
     /// Time of the last packet.
     pub last_ts: Timestamp,
     /// What the originator sent.
-    pub orig: SideTotals,
+    pub orig: Side,
     /// What the responder sent.
-    pub resp: SideTotals,
+    pub resp: Side,
     /// Zeek's connection state.
     pub conn_state: &'static str,
     /// Zeek's history letters, the first ones.
@@ -131,8 +174,8 @@ impl FlowFact {
             tuple: f.tuple,
             first_ts: f.first_ts,
             last_ts: f.last_ts,
-            orig: f.orig,
-            resp: f.resp,
+            orig: f.orig.into(),
+            resp: f.resp.into(),
             conn_state: f.conn_state,
             history: History::new(&f.history),
             syn: f.syn,
@@ -260,12 +303,13 @@ mod tests {
     fn a_history_keeps_its_first_letters() {
         let h = History::new("ShADadFf");
         assert_eq!(h.as_str(), "ShADadFf");
-        assert!(h.has('h') && !h.has('R'));
+        assert!(h.has('h') && !h.has('R') && h.begins('S') && !h.begins('h'));
+        assert!(h.any("RAx") && !h.any("Rr") && History::new("^d").any("^") && !History::new("").begins('S'));
         assert_eq!(History::new(&"D".repeat(99)).as_str().len(), LETTERS);
     }
 
     #[test]
     fn a_fact_is_small() {
-        assert!(size_of::<FlowFact>() <= 400, "{}", size_of::<FlowFact>());
+        assert!(size_of::<FlowFact>() <= 320, "{}", size_of::<FlowFact>());
     }
 }

@@ -36,6 +36,7 @@ pub static META: Meta = Meta {
     method: "Echo, timestamp and mask requests are counted by different targets in a minute, when some of them are silent; reverse lookups by consecutive addresses of one network.",
     kinds: &[&kind::HOST_SWEEP],
     scope: Scope::Source,
+    flows: true,
     tables: &[&TABLE],
     icmp: false,
     thresholds: &[

@@ -22,6 +22,7 @@ pub static META: Meta = Meta {
              to the card that sent it? Redirects without such signs are told as low.",
     kinds: &[&kind::ICMP_REDIRECT],
     scope: Scope::Segment,
+    flows: false,
     tables: &[],
     icmp: true,
     thresholds: &[Threshold {

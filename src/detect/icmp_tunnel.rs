@@ -11,6 +11,7 @@ use crate::model::addr::Ip;
 use crate::model::anomaly::Subject;
 use crate::model::flow::ip_protocol;
 use crate::model::kind;
+use crate::model::time::Timestamp;
 use hashbrown::HashMap;
 
 /// What it says of itself.
@@ -21,6 +22,7 @@ pub static META: Meta = Meta {
              their questions. Many different ones of high entropy, or many such answers, are a tunnel.",
     kinds: &[&kind::ICMP_TUNNEL],
     scope: Scope::Segment,
+    flows: false,
     tables: &[],
     icmp: true,
     thresholds: &[
@@ -97,16 +99,55 @@ struct Echo {
     body: u64,
     entropy: f32,
     len: u32,
+    /// An answer to a question that is remembered, and not like it.
+    unlike: bool,
 }
 
 #[derive(Debug, Default)]
 struct Pair {
     echoes: Recent<Echo>,
+    /// How often each payload is among them.
+    bodies: HashMap<u64, u32>,
+    /// Answers among them that were unlike their questions when they came: never fewer than a look finds.
+    unlike: usize,
+    /// Some came out of order: then the two above do not hold.
+    mixed: bool,
     total: u64,
     bytes: [u64; 2],
     pingback: u64,
+    /// Is there a finding about it?
+    told: bool,
     /// Did the lower address send the first question?
     low_asks: Option<bool>,
+}
+
+impl Pair {
+    fn keep(&mut self, ts: Timestamp, mut echo: Echo, window: i64) {
+        self.mixed |= self.echoes.iter().next_back().is_some_and(|(last, _)| ts < *last);
+        if echo.answer && echo.len >= LEAST {
+            // The latest of equal questions leaves last, so what is like it now stays so.
+            let asked =
+                |e: &&(Timestamp, Echo)| !e.1.answer && e.1.by_low != echo.by_low && e.1.key == echo.key;
+            let question = self.echoes.iter().rev().find(asked);
+            echo.unlike = question.is_some_and(|(_, q)| q.payload != echo.payload && echo.len >= q.len);
+            self.unlike += usize::from(echo.unlike);
+        }
+        if echo.len >= LEAST {
+            *self.bodies.entry(echo.body).or_default() += 1;
+        }
+        let (bodies, unlike) = (&mut self.bodies, &mut self.unlike);
+        self.echoes.push_with(ts, echo, window, MAX_ECHOES, |gone| {
+            *unlike -= usize::from(gone.unlike);
+            if gone.len >= LEAST
+                && let Some(n) = bodies.get_mut(&gone.body)
+            {
+                *n -= 1;
+                if *n == 0 {
+                    bodies.remove(&gone.body);
+                }
+            }
+        });
+    }
 }
 
 /// What a look at a pair showed.
@@ -197,8 +238,9 @@ impl Detector for IcmpTunnel {
             body: m.body_hash,
             entropy: m.entropy,
             len: m.payload_len,
+            unlike: false,
         };
-        pair.echoes.push(m.ts, echo, self.window, MAX_ECHOES);
+        pair.keep(m.ts, echo, self.window);
         pair.total += 1;
         if let Some(b) = pair.bytes.get_mut(usize::from(by_low)) {
             *b += u64::from(m.payload_len);
@@ -208,6 +250,11 @@ impl Detector for IcmpTunnel {
         pair.pingback += u64::from(form && !answer);
         let pingback = form && pair.pingback >= 2;
         if !pingback && (pair.echoes.len() < self.echoes || !pair.total.is_multiple_of(EVERY)) {
+            return;
+        }
+        // Most pairs ping: their payloads repeat and come back as they went.
+        let may_be = pair.mixed || pair.bodies.len() >= self.different || pair.unlike >= self.unlike;
+        if !(may_be || pingback || pair.told) {
             return;
         }
         let low_asks = pair.low_asks.unwrap_or(true);
@@ -224,6 +271,7 @@ impl Detector for IcmpTunnel {
         if !(varied || unlike || pingback || out.has(&kind::ICMP_TUNNEL, &subject)) {
             return;
         }
+        pair.told = true;
         let f = out.open(&kind::ICMP_TUNNEL, subject);
         f.seen_packet(m.ts, m.packet);
         f.set_count(pair.total);

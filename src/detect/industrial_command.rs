@@ -35,6 +35,7 @@ pub static META: Meta = Meta {
              points again and again is only noted.",
     kinds: &[&kind::INDUSTRIAL_COMMAND],
     scope: Scope::Source,
+    flows: false,
     tables: &[&modbus::TABLE, &s7comm::TABLE, &dnp3::TABLE, &iec104::TABLE, &enip::TABLE, &bacnet::TABLE],
     icmp: false,
     thresholds: &[

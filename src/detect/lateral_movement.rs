@@ -30,6 +30,7 @@ pub static META: Meta = Meta {
              followed by its start is high.",
     kinds: &[&kind::LATERAL_MOVEMENT],
     scope: Scope::Source,
+    flows: false,
     tables: &[&SMB, &FILES, &DCERPC, &HTTP],
     icmp: false,
     thresholds: &[

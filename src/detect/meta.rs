@@ -5,6 +5,7 @@
 use super::{Config, Detector};
 use crate::model::kind::Kind;
 use crate::model::schema::Table;
+use std::sync::Arc;
 
 /// On which host facts are brought together for a detector.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +46,8 @@ pub struct Meta {
     pub kinds: &'static [&'static Kind],
     /// Where facts meet.
     pub scope: Scope,
+    /// Does it look at flows?
+    pub flows: bool,
     /// Tables whose records it reads.
     pub tables: &'static [&'static Table],
     /// Does it read ICMP messages?
@@ -66,15 +69,15 @@ pub struct Meta {
 pub struct Params {
     meta: &'static Meta,
     values: Vec<f64>,
-    config: Config,
+    config: Arc<Config>,
 }
 
 impl Params {
     /// The values in force for this detector.
-    pub fn of(meta: &'static Meta, config: &Config) -> Self {
+    pub fn of(meta: &'static Meta, config: &Arc<Config>) -> Self {
         let values =
             meta.thresholds.iter().map(|t| config.value(meta.id, t.name).unwrap_or(t.default)).collect();
-        Self { meta, values, config: config.clone() }
+        Self { meta, values, config: Arc::clone(config) }
     }
 
     /// One value; 0 for a name that the [`Meta`] does not have, which is a mistake that tests find.

@@ -29,6 +29,7 @@ pub mod lateral_movement;
 pub mod meta;
 pub mod mining;
 pub mod name_poisoning;
+pub mod needles;
 pub mod nonstandard_port;
 pub mod obsolete_protocol;
 pub mod os_probe;
@@ -59,7 +60,7 @@ use crate::decode::{Arp, IcmpMessage};
 
 /// One judge. One instance a shard (or one for the capture: [`Scope::Segment`]); it owns its state.
 pub trait Detector: Send {
-    /// A flow ended.
+    /// A flow ended; only for [`Meta::flows`].
     fn flow(&mut self, _flow: &FlowFact, _out: &mut Findings) {}
 
     /// A record of one of [`Meta::tables`].
@@ -142,7 +143,7 @@ mod tests {
                 let same = m.thresholds.iter().filter(|o| o.name == t.name).count();
                 assert_eq!(same, 1, "{at}.{} twice", t.name);
             }
-            let _ = (m.build)(&Params::of(m, &Config::default()));
+            let _ = (m.build)(&Params::of(m, &Config::default().into()));
         }
     }
 }

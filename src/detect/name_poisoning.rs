@@ -21,6 +21,7 @@ pub static META: Meta = Meta {
              answered. The name wpad counts more: browsers fetch their proxy settings from it.",
     kinds: &[&kind::NAME_POISONING],
     scope: Scope::Segment,
+    flows: false,
     tables: &[&DNS],
     icmp: false,
     thresholds: &[Threshold {

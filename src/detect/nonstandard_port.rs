@@ -16,6 +16,7 @@ pub static META: Meta = Meta {
     method: "Compares the protocol told by content with those that belong on the port. An unknown protocol counts only on 53, 80 and 443, when both sides sent enough to tell.",
     kinds: &[&kind::NONSTANDARD_PORT],
     scope: Scope::Source,
+    flows: true,
     tables: &[],
     icmp: false,
     thresholds: &[
@@ -126,7 +127,7 @@ impl Detector for NonstandardPort {
             },
             // A flow seen from its first byte on, that speaks nothing known. UDP carries too much that nobody names.
             (None, Some(_))
-                if flow.history.as_str().starts_with(if flow.is_tcp() { 'S' } else { 'D' })
+                if flow.history.begins(if flow.is_tcp() { 'S' } else { 'D' })
                     && (flow.is_tcp() || port == 53) =>
             {
                 ("unknown", "unknown_on_open_port", 0.55, 1.0)

@@ -21,6 +21,7 @@ pub static META: Meta = Meta {
     method: "SMB sessions that agreed on version 1, SSH servers of version 1 only, and connections recognised as Telnet, rlogin or rsh.",
     kinds: &[&kind::OBSOLETE_PROTOCOL],
     scope: Scope::Source,
+    flows: true,
     tables: &[&SMB, &SSH],
     icmp: false,
     thresholds: &[Threshold {

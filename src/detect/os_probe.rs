@@ -30,6 +30,7 @@ pub static META: Meta = Meta {
     method: "SYNs with the fixed small windows of nmap's probes and packets with impossible flags are counted by their different forms, for one target within two minutes.",
     kinds: &[&kind::OS_FINGERPRINT_PROBE],
     scope: Scope::Source,
+    flows: true,
     tables: &[],
     icmp: false,
     thresholds: &[
@@ -74,7 +75,7 @@ fn form(f: &FlowFact) -> Option<usize> {
         return WINDOWS.iter().position(|w| *w == shape.window());
     }
     let odd = f.orig.tcp_flags & 0x3f;
-    let turned = f.history.as_str().starts_with('^');
+    let turned = f.history.begins('^');
     ODD.iter().position(|o| *o == odd && !turned).map(|i| WINDOWS.len() + i)
 }
 

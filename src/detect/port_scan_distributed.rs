@@ -33,6 +33,7 @@ pub static META: Meta = Meta {
     method: "Failed attempts at one target are counted over all sources that stay below a scan of their own: different sources and different ports within a minute.",
     kinds: &[&kind::PORT_SCAN_DISTRIBUTED],
     scope: Scope::Target,
+    flows: true,
     tables: &[],
     icmp: false,
     thresholds: &[
@@ -62,6 +63,8 @@ struct Target {
     sources: BTreeSet<Ip>,
     ports: BTreeSet<u16>,
     n: u32,
+    /// In a flood: up to which attempt nobody looks.
+    quiet: u32,
     told: bool,
     /// Up to which attempt they are counted.
     shown: Option<Timestamp>,
@@ -117,7 +120,10 @@ impl Detector for Distributed {
         target.n = target.n.wrapping_add(1);
         // The window is walked, so not for every attempt; in a flood seldom.
         let full = target.recent.len() >= KEPT;
-        if target.recent.len() < self.ports || !target.n.is_multiple_of(if full { 64 } else { 8 }) {
+        if target.n < target.quiet
+            || target.recent.len() < self.ports
+            || !target.n.is_multiple_of(if full { 64 } else { 8 })
+        {
             return;
         }
         // One or few sources, as nearly always: no need to sort them out.
@@ -139,6 +145,7 @@ impl Detector for Distributed {
         let span = near.last().zip(near.first()).map_or(0, |((b, _), (a, _))| b.since(*a));
         let alone = sources.len() as f64 >= self.flood_share * near.len() as f64;
         if near.len() >= KEPT * 3 / 4 && alone && span <= self.flood {
+            target.quiet = target.n.wrapping_add(4 * KEPT as u32);
             return;
         }
         let found = out.open(&kind::PORT_SCAN_DISTRIBUTED, Subject::to(dst));

@@ -16,6 +16,7 @@ pub static META: Meta = Meta {
              and outside. From outside to inside is one step worse.",
     kinds: &[&kind::REMOTE_ACCESS_TOOL],
     scope: Scope::Source,
+    flows: true,
     tables: &[],
     icmp: false,
     thresholds: &[Threshold {

@@ -31,6 +31,7 @@ pub static META: Meta = Meta {
     method: "Requests are counted by the busiest ten seconds of a client at a server, and of a server over all its clients; HTTP only where most ask for the same path.",
     kinds: &[&kind::HTTP_FLOOD, &kind::MQTT_FLOOD],
     scope: Scope::Target,
+    flows: false,
     tables: &[&HTTP, &MQTT],
     icmp: false,
     thresholds: &[

@@ -21,6 +21,7 @@ pub static META: Meta = Meta {
              with text, or with a program. Who sends the prompt has the shell; when that is the one who connected, the shell was handed out.",
     kinds: &[&kind::REVERSE_SHELL],
     scope: Scope::Source,
+    flows: false,
     tables: &[&UNKNOWN],
     icmp: false,
     thresholds: &[

@@ -22,6 +22,7 @@ pub static META: Meta = Meta {
              addresses of the same network, and names another router or other name servers.",
     kinds: &[&kind::ROGUE_DHCP],
     scope: Scope::Segment,
+    flows: false,
     tables: &[&DHCP],
     icmp: false,
     thresholds: &[Threshold {

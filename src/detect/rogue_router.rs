@@ -23,6 +23,7 @@ pub static META: Meta = Meta {
              routers that are new.",
     kinds: &[&kind::ROGUE_ROUTER],
     scope: Scope::Segment,
+    flows: false,
     tables: &[],
     icmp: true,
     thresholds: &[

@@ -30,6 +30,7 @@ pub static META: Meta = Meta {
     method: "Long, slow connections to one server are counted when their request was not whole at the end, or when the client closed its window to the answer.",
     kinds: &[&kind::SLOW_HTTP],
     scope: Scope::Target,
+    flows: true,
     tables: &[&HTTP],
     icmp: false,
     thresholds: &[

@@ -4,6 +4,7 @@
 //! browser and makes mistakes that no browser makes. Refuses to call programs that fetch things (curl, wget, python) suspicious by
 //! themselves, and missing names.
 
+use super::needles::Needles;
 use super::window::Keyed;
 use super::{Detector, Findings, Meta, RecordFact, Scope, Threshold};
 use crate::model::addr::Ip;
@@ -11,6 +12,7 @@ use crate::model::anomaly::Subject;
 use crate::model::flow::ip_protocol;
 use crate::model::kind;
 use crate::protocol::http1::{HTTP, HttpTransaction};
+use std::sync::LazyLock;
 
 /// What it says of itself.
 pub static META: Meta = Meta {
@@ -20,6 +22,7 @@ pub static META: Meta = Meta {
              doubled header names, misspelled Mozilla, bare or cut names, versions that never were.",
     kinds: &[&kind::SUSPICIOUS_USER_AGENT],
     scope: Scope::Source,
+    flows: false,
     tables: &[&HTTP],
     icmp: false,
     thresholds: &[Threshold {
@@ -90,8 +93,16 @@ const SCANNERS: &[(&str, &str)] = &[
 /// Tools of Windows that fetch files and that people hardly use for it. BITS is not among them: it fetches updates all day.
 const LIVING: &[(&str, &str)] = &[("certutil url agent", "certutil"), ("windowspowershell/", "PowerShell")];
 
+/// All tools, to see at once that a name is none of them, as nearly all are.
+static TOOLS: LazyLock<Needles> = LazyLock::new(|| {
+    Needles::new(ATTACK_TOOLS.iter().chain(SCANNERS).chain(LIVING).map(|(part, _)| *part), true)
+});
+
 /// The attack tool that a User-Agent names.
 pub(super) fn attack_tool(agent: &str) -> Option<&'static str> {
+    if !TOOLS.may_be_in(agent) {
+        return None;
+    }
     let lower = agent.get(..agent.len().min(256)).unwrap_or(agent).to_ascii_lowercase();
     ATTACK_TOOLS.iter().find(|(part, _)| lower.contains(part)).map(|(_, name)| *name)
 }
@@ -99,7 +110,8 @@ pub(super) fn attack_tool(agent: &str) -> Option<&'static str> {
 /// What is odd about a name, and how odd.
 fn odd(agent: &str) -> Option<(&'static str, f64, String)> {
     let lower = agent.to_ascii_lowercase();
-    let named = |list: &'static [(&str, &str)]| list.iter().find(|(part, _)| lower.contains(part));
+    let any = TOOLS.may_be_in(agent);
+    let named = |list: &'static [(&str, &str)]| list.iter().find(|(part, _)| any && lower.contains(part));
     if let Some((_, name)) = named(ATTACK_TOOLS).or_else(|| named(SCANNERS)) {
         return Some(("tool", 0.8, format!("the tool {name}")));
     }

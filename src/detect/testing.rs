@@ -1,11 +1,11 @@
 //! What do tests of detectors need? Facts made by hand, and a detector run over them.
 
-use super::fact::History;
+use super::fact::{History, Side};
 use super::{Config, Detector, Findings, FlowFact, Meta, Params, RecordFact};
 use crate::decode::{Arp, IcmpMessage};
 use crate::model::addr::{Ip, Mac};
 use crate::model::anomaly::Anomaly;
-use crate::model::flow::{EndReason, ServiceSource, SideTotals, Tuple, ip_protocol};
+use crate::model::flow::{EndReason, ServiceSource, Tuple, ip_protocol};
 use crate::model::ids::{CaptureId, CaptureNo, FlowId};
 use crate::model::record::Record;
 use crate::model::time::{NANOS_PER_SEC, Timestamp};
@@ -52,13 +52,8 @@ pub(crate) fn tcp(
         },
         first_ts: at(seconds),
         last_ts: at(seconds + 0.1),
-        orig: SideTotals {
-            packets: packets(true).max(1),
-            ip_bytes: 60,
-            first_ttl: 64,
-            ..SideTotals::default()
-        },
-        resp: SideTotals { packets: if answered { packets(false) } else { 0 }, ..SideTotals::default() },
+        orig: Side { packets: packets(true).max(1), ip_bytes: 60, first_ttl: 64, ..Side::default() },
+        resp: Side { packets: if answered { packets(false) } else { 0 }, ..Side::default() },
         conn_state,
         history: History::new(history),
         syn: None,
@@ -179,7 +174,10 @@ impl Bench {
     }
 
     pub(crate) fn with(meta: &'static Meta, config: &Config) -> Self {
-        Self { detector: (meta.build)(&Params::of(meta, config)), found: Findings::new(meta.id) }
+        Self {
+            detector: (meta.build)(&Params::of(meta, &std::sync::Arc::new(config.clone()))),
+            found: Findings::new(meta.id),
+        }
     }
 
     pub(crate) fn flows(&mut self, flows: impl IntoIterator<Item = FlowFact>) -> &mut Self {

@@ -22,6 +22,7 @@ pub static META: Meta = Meta {
              finding a host.",
     kinds: &[&kind::TOR],
     scope: Scope::Source,
+    flows: true,
     tables: &[&TLS, &DNS],
     icmp: false,
     thresholds: &[Threshold {

@@ -11,15 +11,19 @@ use crate::model::anomaly::{Anomaly, DetectorRun};
 use crate::model::ids::CaptureId;
 use crate::model::schema::Table;
 use crate::model::time::Timestamp;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Packet time that facts wait, nanoseconds (5 s): the flow table takes a flow at most 2 s of disorder and two ticks of 1.07 s after
 /// its time.
 const HOLD: i64 = 5_000_000_000;
 
-/// Facts that wait in one shard. 16 shards of them take 100 MB at worst, which only a flood reaches; then the earlier half goes
+/// Facts that wait in one shard. 16 shards of them take 48 MB at worst, which only a flood reaches; then the earlier half goes
 /// ahead of its time.
-const MAX_WAITING: usize = 16_384;
+const MAX_WAITING: usize = 8_192;
+
+/// Facts that one detector looks at before the next one does: some 100 KB, which a core's second-level cache holds.
+const PORTION: usize = 256;
 
 /// Facts that wait for the detectors of the whole capture.
 const MAX_WAITING_SEGMENT: usize = 65_536;
@@ -38,9 +42,11 @@ pub(super) enum Fact {
     Record(Box<RecordFact>),
 }
 
+/// Orders facts: when known, then by packet; the flow tells equal ones apart.
+type Key = (Timestamp, u64, i64);
+
 impl Fact {
-    /// Orders facts: when known, then by packet; the flow tells equal ones apart.
-    fn key(&self) -> (Timestamp, u64, i64) {
+    fn key(&self) -> Key {
         match self {
             Self::Flow(f) => (f.known, f.id.first_packet(), f.id.0),
             Self::Record(r) => (r.known, r.packet, r.flow_id.0),
@@ -53,6 +59,27 @@ impl Fact {
             Self::Record(r) => r.tuple.dst,
         }
     }
+}
+
+/// Who looks at a fact: a bit for each detector of the originators' shard and of the responders', and whether those of the capture do.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Readers {
+    source: u64,
+    target: u64,
+    segment: bool,
+}
+
+/// A fact that waits, with what sorting and handing on ask of it: neither follows a pointer.
+#[derive(Debug)]
+struct Waiting {
+    key: Key,
+    readers: Readers,
+    fact: Fact,
+}
+
+/// The detectors that run.
+fn active(config: &Config) -> impl Iterator<Item = &'static Meta> {
+    ALL.iter().copied().filter(|m| !config.disabled.iter().any(|d| d == m.id))
 }
 
 /// A detector at work, with what it has found.
@@ -72,10 +99,9 @@ impl std::fmt::Debug for Running {
 }
 
 impl Running {
-    fn all(scope: Scope, config: &Config) -> Vec<Self> {
-        let on = |m: &&&'static Meta| m.scope == scope && !config.disabled.iter().any(|d| d == m.id);
-        ALL.iter()
-            .filter(on)
+    fn all(scope: Scope, config: &Arc<Config>) -> Vec<Self> {
+        active(config)
+            .filter(|m| m.scope == scope)
             .map(|meta| {
                 let params = Params::of(meta, config);
                 let detector = (meta.build)(&params);
@@ -95,16 +121,13 @@ impl Running {
         self.meta.tables.iter().any(|t| std::ptr::eq(*t, table))
     }
 
-    /// Show it facts, one after the other.
-    fn see(&mut self, facts: &[Fact]) {
+    /// Show it those facts that `mine` picks, one after the other.
+    fn see(&mut self, facts: &[Waiting], mine: impl Fn(&Readers) -> bool) {
         let began = Instant::now();
-        for fact in facts {
-            match fact {
+        for waiting in facts.iter().filter(|w| mine(&w.readers)) {
+            match &waiting.fact {
                 Fact::Flow(flow) => self.detector.flow(flow, &mut self.findings),
-                Fact::Record(r) if self.reads(r.record.table()) => {
-                    self.detector.record(r, &mut self.findings);
-                }
-                Fact::Record(_) => {}
+                Fact::Record(r) => self.detector.record(r, &mut self.findings),
             }
         }
         self.spent += began.elapsed();
@@ -144,37 +167,63 @@ impl Running {
     }
 }
 
+/// Show facts to detectors, in portions that stay in the processor's cache while one detector after the other looks at them.
+fn show(running: &mut [Running], facts: &[Waiting], bits: fn(&Readers) -> u64) {
+    for portion in facts.chunks(PORTION) {
+        for (n, detector) in running.iter_mut().enumerate() {
+            detector.see(portion, |r| bits(r) & (1 << n) != 0);
+        }
+    }
+}
+
 /// The detectors of one shard of hosts.
 #[derive(Debug)]
 pub(super) struct ShardJudge {
     source: Vec<Running>,
     target: Vec<Running>,
-    /// Tables that detectors of each scope read.
-    source_tables: Vec<&'static Table>,
-    target_tables: Vec<&'static Table>,
-    segment_tables: Vec<&'static Table>,
-    waiting: Vec<Fact>,
+    /// Who looks at flows.
+    of_flows: Readers,
+    /// Who reads records, for every table that somebody reads.
+    of_records: Vec<(&'static Table, Readers)>,
+    waiting: Vec<Waiting>,
     /// Facts for the shards of their responders.
     pub(super) to_target: Vec<Vec<Fact>>,
     /// Records for the detectors of the whole capture.
     pub(super) to_segment: Vec<RecordFact>,
 }
 
-fn tables_of(running: &[Running]) -> Vec<&'static Table> {
-    running.iter().flat_map(|r| r.meta.tables.iter().copied()).collect()
-}
-
-fn lists(tables: &[&'static Table], table: &'static Table) -> bool {
-    tables.iter().any(|t| std::ptr::eq(*t, table))
+/// A bit for each of `running` that `wants`.
+fn bits_of(running: &[Running], wants: impl Fn(&Running) -> bool) -> u64 {
+    running.iter().enumerate().filter(|(_, r)| wants(r)).fold(0, |bits, (n, _)| bits | 1 << n)
 }
 
 impl ShardJudge {
     pub(super) fn new(config: &Config) -> Self {
+        let config = &Arc::new(config.clone());
         let (source, target) = (Running::all(Scope::Source, config), Running::all(Scope::Target, config));
+        let mut of_records: Vec<(&'static Table, Readers)> = Vec::new();
+        for meta in active(config) {
+            for table in meta.tables {
+                if !of_records.iter().any(|(t, _)| std::ptr::eq(*t, *table)) {
+                    let readers = Readers {
+                        source: bits_of(&source, |r| r.reads(table)),
+                        target: bits_of(&target, |r| r.reads(table)),
+                        segment: active(config).any(|m| {
+                            m.scope == Scope::Segment && m.tables.iter().any(|t| std::ptr::eq(*t, *table))
+                        }),
+                    };
+                    of_records.push((table, readers));
+                }
+            }
+        }
+        let flows = |r: &Running| r.meta.flows;
         Self {
-            source_tables: tables_of(&source),
-            target_tables: tables_of(&target),
-            segment_tables: tables_of(&Running::all(Scope::Segment, config)),
+            of_flows: Readers {
+                source: bits_of(&source, flows),
+                target: bits_of(&target, flows),
+                segment: false,
+            },
+            of_records,
             source,
             target,
             waiting: Vec::new(),
@@ -185,59 +234,65 @@ impl ShardJudge {
 
     /// Does anybody look at flows?
     pub(super) fn wants_flows(&self) -> bool {
-        !(self.source.is_empty() && self.target.is_empty())
+        self.of_flows != Readers::default()
+    }
+
+    fn readers(&self, table: &'static Table) -> Option<Readers> {
+        self.of_records.iter().find(|(t, _)| std::ptr::eq(*t, table)).map(|(_, readers)| *readers)
     }
 
     /// Does anybody read records of this table?
     pub(super) fn wants(&self, table: &'static Table) -> bool {
-        [&self.source_tables, &self.target_tables, &self.segment_tables].iter().any(|t| lists(t, table))
+        self.readers(table).is_some()
     }
 
     /// A fact to look at when its time has come.
     pub(super) fn note(&mut self, fact: Fact) {
-        self.waiting.push(fact);
+        let waiting = self.waiting(fact);
+        self.waiting.push(waiting);
+    }
+
+    fn waiting(&self, fact: Fact) -> Waiting {
+        let readers = match &fact {
+            Fact::Flow(_) => self.of_flows,
+            Fact::Record(r) => self.readers(r.record.table()).unwrap_or_default(),
+        };
+        Waiting { key: fact.key(), readers, fact }
     }
 
     /// Show the detectors of originators what was known by `until`, and hand it on.
     pub(super) fn advance(&mut self, until: Timestamp) {
-        self.waiting.sort_by_key(Fact::key);
-        let due = self.waiting.partition_point(|f| f.key().0 <= until);
+        self.waiting.sort_by_key(|w| w.key);
+        let due = self.waiting.partition_point(|w| w.key.0 <= until);
         let crowded = self.waiting.len().saturating_sub(MAX_WAITING / 2);
         let due = if self.waiting.len() > MAX_WAITING { due.max(crowded) } else { due };
-        let facts: Vec<Fact> = self.waiting.drain(..due).collect();
-        self.source.iter_mut().for_each(|r| r.see(&facts));
-        for fact in facts {
-            let (to_target, to_segment) = match &fact {
-                Fact::Flow(_) => (!self.target.is_empty(), false),
-                Fact::Record(r) => {
-                    let table = r.record.table();
-                    (lists(&self.target_tables, table), lists(&self.segment_tables, table))
-                }
-            };
-            match fact {
+        show(&mut self.source, self.waiting.get(..due).unwrap_or_default(), |r| r.source);
+        for waiting in self.waiting.drain(..due) {
+            let Readers { target, segment, .. } = waiting.readers;
+            if target != 0 {
                 // Those that both ask for go on to the capture's detectors from `meet`.
-                Fact::Record(r) if to_segment && !to_target => self.to_segment.push(*r),
-                fact if to_target => {
-                    let responder = fact.responder();
-                    if let Some(lane) = self.to_target.get_mut(shard_of(pair_hash(responder, responder))) {
-                        lane.push(fact);
-                    }
+                let responder = waiting.fact.responder();
+                if let Some(lane) = self.to_target.get_mut(shard_of(pair_hash(responder, responder))) {
+                    lane.push(waiting.fact);
                 }
-                _ => {}
+            } else if segment && let Fact::Record(r) = waiting.fact {
+                self.to_segment.push(*r);
             }
         }
     }
 
     /// Show the detectors of responders what other shards hand on, one list a shard; they are emptied.
     pub(super) fn meet(&mut self, from: &mut [Vec<Fact>]) {
-        let mut facts: Vec<Fact> = from.iter_mut().flat_map(|list| list.drain(..)).collect();
-        facts.sort_by_key(Fact::key);
-        self.target.iter_mut().for_each(|r| r.see(&facts));
-        let shared = facts.into_iter().filter_map(|fact| match fact {
-            Fact::Record(r) if lists(&self.segment_tables, r.record.table()) => Some(*r),
-            _ => None,
-        });
-        self.to_segment.extend(shared);
+        let mut facts: Vec<Waiting> = Vec::with_capacity(from.iter().map(Vec::len).sum());
+        facts.extend(from.iter_mut().flat_map(|list| list.drain(..)).map(|fact| self.waiting(fact)));
+        facts.sort_by_key(|w| w.key);
+        show(&mut self.target, &facts, |r| r.target);
+        self.to_segment.extend(facts.into_iter().filter(|w| w.readers.segment).filter_map(
+            |w| match w.fact {
+                Fact::Record(r) => Some(*r),
+                Fact::Flow(_) => None,
+            },
+        ));
     }
 
     /// The capture is over, and all facts were shown.
@@ -260,18 +315,8 @@ impl ShardJudge {
 #[derive(Debug)]
 enum SegmentFact {
     Arp(Arp),
-    Icmp(Box<IcmpMessage>),
+    Icmp(IcmpMessage),
     Record(Box<RecordFact>),
-}
-
-impl SegmentFact {
-    fn key(&self) -> (Timestamp, u64, i64) {
-        match self {
-            Self::Arp(a) => (a.ts, a.packet, 0),
-            Self::Icmp(m) => (m.ts, m.packet, 0),
-            Self::Record(r) => (r.known, r.packet, r.flow_id.0),
-        }
-    }
 }
 
 /// The detectors of the whole capture.
@@ -279,12 +324,12 @@ impl SegmentFact {
 pub(super) struct SegmentJudge {
     running: Vec<Running>,
     icmp: bool,
-    waiting: Vec<SegmentFact>,
+    waiting: Vec<(Key, SegmentFact)>,
 }
 
 impl SegmentJudge {
     pub(super) fn new(config: &Config) -> Self {
-        let running = Running::all(Scope::Segment, config);
+        let running = Running::all(Scope::Segment, &Arc::new(config.clone()));
         let icmp = running.iter().any(|r| r.meta.icmp);
         Self { running, icmp, waiting: Vec::new() }
     }
@@ -294,38 +339,41 @@ impl SegmentJudge {
         if self.running.is_empty() {
             return;
         }
-        self.waiting.extend(arps.iter().copied().map(SegmentFact::Arp));
+        self.waiting.extend(arps.iter().map(|a| ((a.ts, a.packet, 0), SegmentFact::Arp(*a))));
         if self.icmp {
-            self.waiting.extend(icmps.iter().map(|m| SegmentFact::Icmp(Box::new(*m))));
+            self.waiting.extend(icmps.iter().map(|m| ((m.ts, m.packet, 0), SegmentFact::Icmp(*m))));
         }
     }
 
     /// Records that the shards have let go.
     pub(super) fn records(&mut self, records: &mut Vec<RecordFact>) {
-        self.waiting.extend(records.drain(..).map(|r| SegmentFact::Record(Box::new(r))));
+        let fact = |r: RecordFact| ((r.known, r.packet, r.flow_id.0), SegmentFact::Record(Box::new(r)));
+        self.waiting.extend(records.drain(..).map(fact));
     }
 
     /// Show the detectors what was known by `until`.
     pub(super) fn advance(&mut self, until: Timestamp) {
-        self.waiting.sort_by_key(SegmentFact::key);
-        let due = self.waiting.partition_point(|f| f.key().0 <= until);
+        self.waiting.sort_by_key(|(key, _)| *key);
+        let due = self.waiting.partition_point(|(key, _)| key.0 <= until);
         let crowded = self.waiting.len().saturating_sub(MAX_WAITING_SEGMENT / 2);
         let due = if self.waiting.len() > MAX_WAITING_SEGMENT { due.max(crowded) } else { due };
-        let facts: Vec<SegmentFact> = self.waiting.drain(..due).collect();
-        for r in &mut self.running {
-            let began = Instant::now();
-            for fact in &facts {
-                match fact {
-                    SegmentFact::Arp(a) => r.detector.arp(a, &mut r.findings),
-                    SegmentFact::Icmp(m) if r.meta.icmp => r.detector.icmp(m, &mut r.findings),
-                    SegmentFact::Record(record) if r.reads(record.record.table()) => {
-                        r.detector.record(record, &mut r.findings);
+        for facts in self.waiting.get(..due).unwrap_or_default().chunks(PORTION) {
+            for r in &mut self.running {
+                let began = Instant::now();
+                for (_, fact) in facts {
+                    match fact {
+                        SegmentFact::Arp(a) => r.detector.arp(a, &mut r.findings),
+                        SegmentFact::Icmp(m) if r.meta.icmp => r.detector.icmp(m, &mut r.findings),
+                        SegmentFact::Record(record) if r.reads(record.record.table()) => {
+                            r.detector.record(record, &mut r.findings);
+                        }
+                        SegmentFact::Icmp(_) | SegmentFact::Record(_) => {}
                     }
-                    SegmentFact::Icmp(_) | SegmentFact::Record(_) => {}
                 }
+                r.spent += began.elapsed();
             }
-            r.spent += began.elapsed();
         }
+        self.waiting.drain(..due);
     }
 
     /// The capture is over, and all facts were shown.

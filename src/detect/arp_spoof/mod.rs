@@ -26,6 +26,7 @@ pub static META: Meta = Meta {
              takes the gateway's address is the cheat; without such signs it is a conflict of addresses.",
     kinds: &[&kind::ARP_SPOOF, &kind::ADDRESS_CONFLICT],
     scope: Scope::Segment,
+    flows: false,
     tables: &[&DHCP],
     icmp: false,
     thresholds: &[

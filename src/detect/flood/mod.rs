@@ -44,6 +44,7 @@ pub static META: Meta = Meta {
     method: "The busiest ten seconds of a target are compared with floors: half-open connections of one service, TCP packets that belong to no connection, unanswered datagrams of no known protocol, ICMP messages. Spread over many ports from few senders it is a scan.",
     kinds: &[&kind::SYN_FLOOD, &kind::TCP_FLOOD, &kind::UDP_FLOOD, &kind::ICMP_FLOOD],
     scope: Scope::Target,
+    flows: true,
     tables: &[],
     icmp: false,
     thresholds: &[
@@ -126,9 +127,22 @@ impl Limits {
     }
 }
 
+/// What is counted of one flow.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    src: Ip,
+    port: u16,
+    packets: u64,
+    first: Timestamp,
+    last: Timestamp,
+    flow: FlowId,
+}
+
 /// What comes to a target of one kind.
 #[derive(Debug, Default)]
 struct Tally {
+    /// The only flow so far, when it is one packet: a scan leaves thousands of such targets, which shall allocate nothing.
+    only: Option<Event>,
     rate: Rate,
     /// The busiest window and second so far.
     peak: u64,
@@ -154,29 +168,49 @@ impl Tally {
     /// A flow of `packets` of it.
     fn add(&mut self, f: &FlowFact, packets: u64) {
         let (first, last) = (f.first_ts, f.last_ts);
-        if packets == 1 {
-            self.rate.add(first, 1, SECONDS)
-        } else {
-            self.rate.spread(first, last, packets, SECONDS)
-        }
+        let event = Event { src: f.src(), port: f.tuple.dst_port, packets, first, last, flow: f.id };
         self.packets += packets;
         self.flows += 1;
         self.bytes += f.orig.ip_bytes;
-        self.sources.insert(&f.src(), EXACT);
-        self.ports.insert(&f.tuple.dst_port, EXACT);
-        self.busiest.add(&f.src(), packets);
-        self.busiest_port.add(&f.tuple.dst_port, packets);
         self.first = Some(self.first.map_or(first, |t| t.min(first)));
         self.last = self.last.max(last);
         self.outbound = f.src_internal && !f.dst_internal;
         self.direction = f.direction;
+        if self.flows == 1 && packets == 1 {
+            self.only = Some(event);
+        } else {
+            self.unfold();
+            self.sort_in(&event);
+        }
+    }
+
+    /// Sort in what was held back.
+    fn unfold(&mut self) {
+        if let Some(only) = self.only.take() {
+            self.sort_in(&only);
+        }
+    }
+
+    fn sort_in(&mut self, d: &Event) {
+        if d.packets == 1 {
+            self.rate.add(d.first, 1, SECONDS)
+        } else {
+            self.rate.spread(d.first, d.last, d.packets, SECONDS)
+        }
+        self.sources.insert(&d.src, EXACT);
+        self.ports.insert(&d.port, EXACT);
+        self.busiest.add(&d.src, d.packets);
+        self.busiest_port.add(&d.port, d.packets);
         if self.pending.len() < FIRST || self.told {
-            self.pending.push((first, f.id));
+            self.pending.push((d.first, d.flow));
         }
     }
 
     /// Look at the rate when that may show something new: seldom, since it walks a minute of seconds.
     fn peaks(&mut self, window: i64, least: u64) -> u64 {
+        if self.packets >= least {
+            self.unfold();
+        }
         if self.packets >= least && (self.peak == 0 || self.is_looked_at()) {
             self.peak = self.peak.max(self.rate.peak(window));
             self.peak_1s = self.peak_1s.max(self.rate.peak(1));

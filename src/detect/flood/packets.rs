@@ -46,9 +46,8 @@ const FLAGS: u8 = 0x3f;
 
 /// The sort and name of TCP packets that belong to no connection.
 fn bare(f: &FlowFact) -> Option<(Sort, &'static str)> {
-    let history = f.history.as_str();
-    let answered = history.contains(['h', 'a', 'd', 'f']) || f.resp.bytes > 0;
-    if history.starts_with('^') || answered || f.orig.packets == 0 || f.orig.packets > 3 {
+    let answered = f.history.any("hadf") || f.resp.bytes > 0;
+    if f.history.begins('^') || answered || f.orig.packets == 0 || f.orig.packets > 3 {
         return None;
     }
     Some(match f.orig.tcp_flags & FLAGS {
@@ -71,7 +70,7 @@ fn sort(f: &FlowFact) -> Option<(Sort, &'static str)> {
     match f.tuple.protocol {
         ip_protocol::TCP => bare(f),
         ip_protocol::UDP => {
-            let turned = f.history.as_str().starts_with('^');
+            let turned = f.history.begins('^');
             let alone = f.resp.packets * 10 <= f.orig.packets && f.spoken().is_none();
             (alone && !turned && !dst.is_multicast()).then_some((Sort::Datagrams, "udp"))
         }

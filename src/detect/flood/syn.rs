@@ -31,13 +31,13 @@ pub(super) struct Syns {
 
 /// Did the client let the handshake go? `None` for what is neither: joined late, or one half of the route.
 fn is_half_open(f: &FlowFact) -> Option<bool> {
-    let history = f.history.as_str();
-    if !history.starts_with('S') {
+    let went_on = f.history.any("ADF");
+    if !f.history.begins('S') {
         return None;
     }
     match f.conn_state {
-        _ if f.established() && history.contains(['A', 'D', 'F']) => Some(false),
-        "S0" | "REJ" | "S1" | "RSTO" | "RSTR" | "RSTOS0" if !history.contains(['A', 'D', 'F']) => Some(true),
+        _ if f.established() && went_on => Some(false),
+        "S0" | "REJ" | "S1" | "RSTO" | "RSTR" | "RSTOS0" if !went_on => Some(true),
         _ => None,
     }
 }

@@ -48,6 +48,7 @@ pub static META: Meta = Meta {
     method: "Failed logins are counted per pair of hosts and service, by the answers where they are readable and by their sizes where not. Many of them with hardly a success are guessing; few each at many accounts are spraying; a login that works afterwards is reported on its own.",
     kinds: &[&BRUTE_FORCE, &PASSWORD_SPRAY, &LOGIN_AFTER_GUESSING],
     scope: Scope::Source,
+    flows: true,
     tables: &[&credentials::CREDENTIALS, &ssh::TABLE],
     icmp: false,
     thresholds: &[

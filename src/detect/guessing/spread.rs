@@ -26,6 +26,7 @@ pub static META: Meta = Meta {
     method: "Per service, hosts that failed to log in within the window and never succeeded are counted, those that failed often enough to be reported alone left out. Enough of them with one account, or a multiple of it with any, are one attack.",
     kinds: &[&BRUTE_FORCE],
     scope: Scope::Target,
+    flows: false,
     tables: &[&credentials::CREDENTIALS, &ssh::TABLE],
     icmp: false,
     thresholds: &[

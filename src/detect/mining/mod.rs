@@ -42,6 +42,7 @@ pub static META: Meta = Meta {
     method: "Messages of a mining protocol prove it. Without them, the name of a pool that was connected to (SNI, Host, certificate or DNS answer) or a listed address is needed; a pool's port and the even trickle of small packets strengthen it. Peers of a coin's own network and names that were only looked up are told as information.",
     kinds: &[&CRYPTO_MINING, &CRYPTO_P2P, &POOL_LOOKUP],
     scope: Scope::Source,
+    flows: true,
     tables: &[&stratum::TABLE, &dns::record::TABLE, &tls::TLS],
     icmp: false,
     thresholds: &[

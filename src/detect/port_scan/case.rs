@@ -1,7 +1,7 @@
 //! What is told of a scan, and how does it grow?
 //!
-//! Sums of one scan: targets, ports and their answers, speed, the tool. The finding is written anew for the first attempts and then
-//! once in 64, so that a scan of millions costs little; the last word is said at the end.
+//! Sums of one scan: targets, ports and their answers, speed, the tool. The finding is written anew for the first attempts, then
+//! once in 16 and once in 64, so that a scan of millions costs little; the last word is said at the end.
 
 use super::probe::Technique;
 use super::source::{Seen, Setting, Verdict};
@@ -29,8 +29,9 @@ const LISTED: usize = 100;
 /// Targets whose attempts are counted, to name the most hit one.
 const RANKED: usize = 16;
 
-/// Attempts between two writings of a finding.
+/// Attempts between two writings of a finding, and of its beginning, whose first ones are written one by one.
 const BATCH: usize = 64;
+const BEGINNING: (u64, u64, usize) = (16, 256, 16);
 
 /// How far a scan reaches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -177,7 +178,9 @@ impl Case {
 
     /// Is it time to write the finding?
     pub(super) fn is_due(&self) -> bool {
-        self.attempts <= BATCH as u64 || self.pending.len() >= BATCH
+        let (one_by_one, beginning, batch) = BEGINNING;
+        self.attempts <= one_by_one
+            || self.pending.len() >= if self.attempts <= beginning { batch } else { BATCH }
     }
 
     fn technique(&self) -> Technique {

@@ -8,6 +8,7 @@
 //! only).
 
 mod case;
+mod lately;
 mod probe;
 mod source;
 
@@ -41,6 +42,7 @@ pub static META: Meta = Meta {
     method: "Attempts that were refused, not answered or dropped half-way are counted by host: different ports of one target, different targets of one port, both, and first contacts in a random walk. First packets that no stack sends (no flags, FIN, XMAS, SYN+FIN) count by themselves. Ratio to what worked keeps busy clients out.",
     kinds: &[&kind::PORT_SCAN_VERTICAL, &kind::PORT_SCAN_HORIZONTAL, &kind::PORT_SCAN_BLOCK, &kind::PORT_SCAN_SLOW],
     scope: Scope::Source,
+    flows: true,
     tables: &[],
     icmp: false,
     thresholds: &[
@@ -131,6 +133,8 @@ struct Limits {
     inbound_hosts: usize,
     /// Attempts remembered of one host.
     kept: usize,
+    /// Can a single attempt never make a scan? With thresholds of one it can.
+    never_by_one: bool,
 }
 
 impl Limits {
@@ -176,6 +180,17 @@ impl Limits {
                 .max(2 * block_pairs)
                 .max(p.count("random_pairs"))
                 .clamp(128, 8_192),
+            never_by_one: [
+                "ports",
+                "ip_protocols",
+                "block_pairs",
+                "random_pairs",
+                "walk_failures",
+                "inbound_failures",
+            ]
+            .iter()
+            .all(|name| p.count(name) >= 2)
+                && p.count("stealth_points") > 2,
         }
     }
 
@@ -220,6 +235,12 @@ impl Detector for PortScan {
             if probe.counts() { Some(self.sources.at(&src, ts)) } else { self.sources.get_mut(&src) };
         let Some(source) = source else { return };
         let seen = Seen::of(f, probe);
+        if self.limits.never_by_one && source.hold(ts, seen, Setting::of(f))
+            || !seen.probe.counts() && source.is_idle()
+        {
+            return;
+        }
+        source.unfold(&self.limits);
         let taken = source.follow(ts, f, &seen);
         let verdict = source.see(ts, f, seen, taken, &self.limits);
         if let Some(verdict) = verdict {

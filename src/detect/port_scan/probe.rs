@@ -157,15 +157,14 @@ const ACK: u8 = 16;
 const FIN_PSH_URG: u8 = 0x29;
 
 fn tcp(f: &FlowFact) -> Option<(Technique, Outcome, bool)> {
-    let history = f.history.as_str();
     let (flags, silent) = (f.orig.tcp_flags & 0x3f, f.orig.bytes == 0);
-    let first = history.chars().find(char::is_ascii_uppercase);
-    if history.starts_with('^') {
+    let history = f.history;
+    if history.begins('^') {
         return None;
     }
-    if history.starts_with('S') {
+    if history.begins('S') {
         // With a FIN in the first packet the letter would be `Q`.
-        let spoke = history.contains(['A', 'D', 'F']);
+        let spoke = history.any("ADF");
         return match f.conn_state {
             _ if f.icmp_closed() => Some((Technique::Syn, Outcome::Closed, false)),
             // One half of the route: nobody acknowledges what was not answered.
@@ -181,7 +180,8 @@ fn tcp(f: &FlowFact) -> Option<(Technique, Outcome, bool)> {
     if f.orig.packets == 0 || f.orig.packets > 3 || !silent || f.resp.bytes > 0 {
         return None;
     }
-    let refused = history.contains('r');
+    let refused = history.has('r');
+    let first = history.as_str().chars().find(char::is_ascii_uppercase);
     let technique = match (first, flags) {
         (None, 0) => Technique::Null,
         (Some('F'), FIN) => Technique::Fin,
@@ -191,7 +191,7 @@ fn tcp(f: &FlowFact) -> Option<(Technique, Outcome, bool)> {
         (Some('Q' | 'I' | 'S' | 'F'), f) if f & SYN != 0 && f & FIN != 0 && f & RST == 0 => Technique::SynFin,
         _ => return None,
     };
-    let answered_otherwise = history.contains(['h', 'a', 'd', 'f']);
+    let answered_otherwise = history.any("hadf");
     if answered_otherwise {
         return (technique == Technique::SynFin).then_some((technique, Outcome::Open, true));
     }
@@ -205,7 +205,7 @@ fn tcp(f: &FlowFact) -> Option<(Technique, Outcome, bool)> {
 
 fn udp(f: &FlowFact) -> Option<Outcome> {
     let dst = f.dst();
-    if f.history.as_str().starts_with('^') || dst.is_multicast() || is_broadcast(dst) {
+    if f.history.begins('^') || dst.is_multicast() || is_broadcast(dst) {
         return None;
     }
     if f.resp.packets > 0 {

@@ -1,19 +1,18 @@
-//! What did one host try lately, and does it make a scan?
+//! What did one host try, and what is told of it?
 //!
-//! The last attempts of a host, in the order of their times, judged by windows: many ports of one target, one port of many, many of many.
-//! Beside them a walk over first contacts (Jung, Paxson, Berger, Balakrishnan 2004) that sees what is spread over hours.
+//! The last attempts of a host, in the order of their times, which `lately` judges. Beside them a walk over first contacts (Jung, Paxson, Berger, Balakrishnan 2004) that sees what is spread over hours.
 
 use super::case::{Case, Reach};
 use super::probe::{Probe, Technique};
 use super::{Limits, SENSITIVE};
 use crate::detect::window::{Recent, fixed_hash};
-use crate::detect::{Findings, FlowFact, Outcome};
+use crate::detect::{Findings, FlowFact};
 use crate::model::addr::Ip;
 use crate::model::flow::ip_protocol;
 use crate::model::ids::FlowId;
 use crate::model::syn::SynShape;
 use crate::model::time::Timestamp;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
 /// Scans of one reach that are told of one host; what is more is a block scan. Each takes up to 16 KB.
 const MAX_CASES: usize = 18;
@@ -27,10 +26,6 @@ const SAMPLED: u32 = 16;
 
 /// Flows kept of a walk, to show where it began.
 const WALKED: usize = 20;
-
-/// High UDP ports of servers that are sought because they amplify or break: SQL Server's browser, L2TP, SSDP, STUN, WS-Discovery,
-/// SIP, mDNS, CoAP, memcached, video recorders.
-const UDP_SERVERS: &[u16] = &[1_434, 1_701, 1_900, 3_478, 3_702, 5_060, 5_353, 5_683, 11_211, 37_810];
 
 /// One attempt, as it is remembered.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +46,18 @@ impl Seen {
         Self { dst: f.dst(), port, protocol, flow: f.id, probe }
     }
 
-    fn is_sensitive(&self) -> bool {
+    /// Is it a contact that the walk is about?
+    fn is_contact(&self) -> bool {
+        let technique = self.probe.technique;
+        self.protocol == ip_protocol::TCP && technique.stealth() == 0 && !technique.may_be_stray()
+    }
+
+    /// Would it be a failed step of a walk that it begins?
+    fn is_step(&self) -> bool {
+        self.is_contact() && self.probe.outcome.is_failure() && (self.port < 1_024 || self.is_sensitive())
+    }
+
+    pub(super) fn is_sensitive(&self) -> bool {
         self.protocol == ip_protocol::TCP && SENSITIVE.contains(&self.port)
     }
 }
@@ -98,17 +104,15 @@ pub(super) struct Walk {
 /// What is known of one host.
 #[derive(Debug, Default)]
 pub(super) struct Source {
-    recent: Recent<Seen>,
+    /// Its first attempt, while it is the only one and not sorted in: made-up senders leave millions of those, which must cost little.
+    only: Option<(Timestamp, Seen, Setting)>,
+    /// Was there a first one?
+    begun: bool,
+    pub(super) recent: Recent<Seen>,
     pub(super) walk: Walk,
     pub(super) cases: Vec<Case>,
     /// Attempts that belonged to scans that are told.
     taken: u32,
-}
-
-/// The densest stretch: different ports, and the sensitive ones among them.
-struct Densest {
-    distinct: usize,
-    sensitive: usize,
 }
 
 impl Walk {
@@ -121,8 +125,33 @@ impl Walk {
 impl Source {
     /// What is worth keeping: scans told, then attempts.
     pub(super) fn suspicion(&self) -> u64 {
+        if let Some((_, seen, _)) = &self.only {
+            return 1 + 4 * u64::from(seen.is_step());
+        }
         let cases: usize = self.cases.iter().map(Case::weight).sum();
         (cases * 1_000 + self.recent.len() + 4 * self.walk.failures) as u64
+    }
+
+    /// Keep the first attempt for later; false when it is not the first.
+    pub(super) fn hold(&mut self, ts: Timestamp, seen: Seen, setting: Setting) -> bool {
+        let first = !std::mem::replace(&mut self.begun, true);
+        if first {
+            self.only = Some((ts, seen, setting));
+        }
+        first
+    }
+
+    /// Would this attempt, which does not count by itself, change anything beside the one that is held?
+    pub(super) fn is_idle(&self) -> bool {
+        self.only.is_some_and(|(_, seen, _)| !seen.is_step())
+    }
+
+    /// Sort in the attempt that was held.
+    pub(super) fn unfold(&mut self, limits: &Limits) {
+        if let Some((ts, seen, setting)) = self.only.take() {
+            self.step(ts, setting, seen, limits);
+            self.recent.push(ts, seen, limits.horizon(), limits.kept);
+        }
     }
 
     /// An attempt. True when it belongs to a scan that is told already.
@@ -160,7 +189,7 @@ impl Source {
                 return None;
             }
         } else {
-            self.step(ts, f, seen, limits);
+            self.step(ts, Setting::of(f), seen, limits);
         }
         // The same once more says nothing new: a retry, or a flood.
         let same = |(then, s): &&(Timestamp, Seen)| {
@@ -226,154 +255,9 @@ impl Source {
         self.cases.push(case);
     }
 
-    fn vertical(&self, ts: Timestamp, seen: &Seen, limits: &Limits) -> Option<Verdict> {
-        let window = limits.window;
-        let near: Vec<(Timestamp, Seen)> = self
-            .recent
-            .between(ts.plus(-window), ts.plus(window))
-            .filter(|(_, s)| s.dst == seen.dst && s.protocol == seen.protocol)
-            .copied()
-            .collect();
-        if near.len() < limits.least_vertical() {
-            return None;
-        }
-        let ratio = failure_ratio(&near);
-        let (slow, fast) = (densest(&near, window), densest(&near, limits.fast_window));
-        let stealth = stealth(&near);
-        let protocols = seen.probe.technique == Technique::IpProtocol;
-        let (n, quick, sensitive) = (slow.distinct, fast.distinct, slow.sensitive);
-        let mut reasons = Vec::new();
-        let mut mild = None;
-        if protocols {
-            if n < limits.protocols {
-                return None;
-            }
-            reasons.push(("ip_protocols", n as f64, limits.protocols as f64, 0.8));
-        } else {
-            if stealth >= limits.stealth {
-                reasons.push(("stealth_points", stealth as f64, limits.stealth as f64, 0.75));
-            }
-            if n >= limits.ports && ratio >= limits.ratio {
-                reasons.push(("failed_ports", n as f64, limits.ports as f64, 0.75));
-            } else if quick >= limits.fast_ports && ratio >= limits.fast_ratio {
-                reasons.push(("failed_ports", quick as f64, limits.fast_ports as f64, 0.65));
-            }
-            let enough = sensitive >= limits.sensitive_ports && ratio >= limits.ratio;
-            if reasons.is_empty() {
-                if !enough {
-                    return None;
-                }
-                mild = Some("few_ports");
-            }
-            if enough {
-                reasons.push(("sensitive_ports", sensitive as f64, limits.sensitive_ports as f64, 0.55));
-            }
-            reasons.push(("failure_ratio", ratio, limits.ratio, 0.3));
-        }
-        Some(Verdict { reach: Reach::Vertical(seen.dst, seen.protocol), reasons, mild })
-    }
-
-    fn horizontal(&self, ts: Timestamp, f: &FlowFact, seen: &Seen, limits: &Limits) -> Option<Verdict> {
-        if seen.probe.technique == Technique::IpProtocol {
-            return None;
-        }
-        let udp = seen.protocol == ip_protocol::UDP;
-        // Resolvers and clocks ask all over the world, and a capture of one half shows no answer.
-        if udp && f.direction == "outbound" && matches!(seen.port, 53 | 123) {
-            return None;
-        }
-        let (mut tried, mut open, mut elsewhere) = (HashSet::new(), HashSet::new(), HashSet::new());
-        let mut odd = 0;
-        for (_, s) in self.recent.between(ts.plus(-limits.wide_window), ts.plus(limits.wide_window)) {
-            // Without a RST it may as well be what is left of an old connection.
-            let stray = s.probe.technique.may_be_stray() && s.probe.outcome != Outcome::Closed;
-            if s.port == seen.port && s.protocol == seen.protocol && !stray {
-                if s.probe.counts() {
-                    tried.insert(s.dst)
-                } else {
-                    open.insert(s.dst)
-                };
-                odd += s.probe.technique.stealth();
-            } else if udp && s.protocol == seen.protocol && s.port >= 1_024 {
-                elsewhere.insert(s.dst);
-            }
-        }
-        let n = tried.len();
-        let ratio = n as f64 / (n + open.len()).max(1) as f64;
-        let least = if seen.is_sensitive() && f.dst_internal { limits.sensitive_hosts } else { limits.hosts };
-        let mut mild = None;
-        let mut reasons = Vec::new();
-        // Peers listen on ports of their own; some share the usual one.
-        let peers = udp && seen.port >= 1_024 && f.direction != "inbound";
-        if peers && elsewhere.len() * 2 >= n {
-            return None;
-        }
-        if odd >= limits.stealth && n >= limits.stealth && n < least {
-            reasons.push(("stealth_hosts", n as f64, limits.stealth as f64, 0.75));
-        } else if n < least {
-            return None;
-        } else if ratio >= limits.ratio {
-            mild = (peers && !UDP_SERVERS.contains(&seen.port)).then_some("may_be_peers");
-            reasons.push(("failed_hosts", n as f64, least as f64, 0.75));
-        } else if udp && ratio >= limits.fanout_ratio && f.service.is_none() {
-            // Enough do answer: an unknown network of peers, or a scan of many open ports.
-            mild = Some("many_answered");
-            reasons.push(("silent_hosts", n as f64, least as f64, 0.5));
-        } else {
-            return None;
-        }
-        reasons.push((
-            "failure_ratio",
-            ratio,
-            if mild.is_some() { limits.fanout_ratio } else { limits.ratio },
-            0.3,
-        ));
-        Some(Verdict { reach: Reach::Horizontal(seen.port, seen.protocol), reasons, mild })
-    }
-
-    fn block(&self, ts: Timestamp, limits: &Limits) -> Option<Verdict> {
-        if self.recent.len() < limits.block_pairs {
-            return None;
-        }
-        let near = self.recent.between(ts.plus(-limits.window), ts);
-        let near: HashSet<(Ip, u16)> = near
-            .filter(|(_, s)| s.protocol == ip_protocol::TCP && s.probe.counts())
-            .map(|(_, s)| (s.dst, s.port))
-            .collect();
-        let hosts: HashSet<Ip> = near.iter().map(|(ip, _)| *ip).collect();
-        let ports: HashSet<u16> = near.iter().map(|(_, port)| *port).collect();
-        let several = hosts.len() >= limits.block_hosts && ports.len() >= limits.block_ports;
-        if several && near.len() >= limits.random_pairs && near.len() * 10 >= self.recent.len() * 9 {
-            let reasons = vec![("failed_pairs_at_once", near.len() as f64, limits.random_pairs as f64, 0.8)];
-            return Some(Verdict { reach: Reach::Block, reasons, mild: None });
-        }
-        let mut ports: HashMap<Ip, HashSet<(u8, u16)>> = HashMap::new();
-        let mut open = 0usize;
-        for (_, s) in self.recent.between(ts.plus(-limits.block_window), ts.plus(limits.block_window)) {
-            if s.probe.counts() {
-                ports.entry(s.dst).or_default().insert((s.protocol, s.port));
-            } else {
-                open += 1;
-            }
-        }
-        let pairs: usize = ports.values().map(HashSet::len).sum();
-        let hosts = ports.values().filter(|p| p.len() >= limits.block_ports).count();
-        let ratio = pairs as f64 / (pairs + open).max(1) as f64;
-        if pairs < limits.block_pairs || hosts < limits.block_hosts || ratio < limits.ratio {
-            return None;
-        }
-        let reasons = vec![
-            ("failed_pairs", pairs as f64, limits.block_pairs as f64, 0.7),
-            ("hosts_with_many_ports", hosts as f64, limits.block_hosts as f64, 0.5),
-            ("failure_ratio", ratio, limits.ratio, 0.3),
-        ];
-        Some(Verdict { reach: Reach::Block, reasons, mild: None })
-    }
-
     /// One step of the walk: the first contact of a host and port. TCP only, as in the paper: silence means nothing without a handshake.
-    fn step(&mut self, ts: Timestamp, f: &FlowFact, seen: Seen, limits: &Limits) {
-        let technique = seen.probe.technique;
-        if seen.protocol != ip_protocol::TCP || technique.stealth() > 0 || technique.may_be_stray() {
+    fn step(&mut self, ts: Timestamp, setting: Setting, seen: Seen, limits: &Limits) {
+        if !seen.is_contact() {
             return;
         }
         let walk = &mut self.walk;
@@ -410,7 +294,7 @@ impl Source {
         walk.flows.push(ts, seen, i64::MAX, WALKED);
         walk.first = Some(walk.first.map_or(ts, |first| first.min(ts)));
         walk.last = walk.last.max(ts);
-        walk.setting = Setting::of(f);
+        walk.setting = setting;
     }
 
     /// Does the walk end at a scanner? While it may still become another scan, only at the end of the capture (`over`).
@@ -448,52 +332,4 @@ impl Source {
         }
         Some(Verdict { reach: Reach::Slow, reasons, mild: None })
     }
-}
-
-/// Most different ports that failed in any stretch of `window`, in what is near.
-fn densest(near: &[(Timestamp, Seen)], window: i64) -> Densest {
-    let mut counts: HashMap<u16, u32> = HashMap::new();
-    let mut best = Densest { distinct: 0, sensitive: 0 };
-    let (mut from, mut sensitive) = (0usize, 0usize);
-    for (ts, seen) in near.iter().filter(|(_, s)| s.probe.counts()) {
-        let n = counts.entry(seen.port).or_default();
-        *n += 1;
-        sensitive += usize::from(*n == 1 && seen.is_sensitive());
-        while let Some((_, gone)) = near.get(from).filter(|(t, _)| ts.since(*t) > window) {
-            from += 1;
-            if gone.probe.counts()
-                && let Some(n) = counts.get_mut(&gone.port)
-            {
-                *n -= 1;
-                if *n == 0 {
-                    counts.remove(&gone.port);
-                    sensitive -= usize::from(gone.is_sensitive());
-                }
-            }
-        }
-        best.distinct = best.distinct.max(counts.len());
-        best.sensitive = best.sensitive.max(sensitive);
-    }
-    best
-}
-
-/// Part of the different ports that failed.
-fn failure_ratio(near: &[(Timestamp, Seen)]) -> f64 {
-    let failed: HashSet<u16> = near.iter().filter(|(_, s)| s.probe.counts()).map(|(_, s)| s.port).collect();
-    let fine: HashSet<u16> = near
-        .iter()
-        .filter(|(_, s)| s.probe.outcome == Outcome::Open && !s.probe.half_open)
-        .map(|(_, s)| s.port)
-        .collect();
-    failed.len() as f64 / (failed.len() + fine.difference(&failed).count()).max(1) as f64
-}
-
-/// How odd the first packets were, over different ports.
-fn stealth(near: &[(Timestamp, Seen)]) -> usize {
-    let mut ports: HashMap<u16, usize> = HashMap::new();
-    for (_, s) in near {
-        let worst = ports.entry(s.port).or_default();
-        *worst = (*worst).max(s.probe.technique.stealth());
-    }
-    ports.values().sum()
 }

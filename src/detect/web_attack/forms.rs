@@ -8,6 +8,8 @@
 mod tests;
 
 use super::text::around;
+use crate::detect::needles::Needles;
+use std::sync::LazyLock;
 
 /// Families of attacks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -199,6 +201,18 @@ const WITH_ARGUMENT: &[&str] = &[
 /// Those that are also names of fields: `fields=name|id` is a list.
 const IN_LISTS: &[&str] = &["id", "ls", "dir", "ps", "pwd"];
 
+/// Commands of shells that say all by themselves, with their weights.
+const COMMANDS: &[(&str, f64)] =
+    &[("/dev/tcp/", 0.8), ("${ifs}", 0.8), ("cmd.exe /c", 0.6), ("cmd.exe?/c", 0.8), ("powershell -e", 0.6)];
+
+/// Every fixed piece, to see at once that a text holds none, as nearly all do. The same for files.
+static PIECES: LazyLock<Needles> = LazyLock::new(|| {
+    let exploits = EXPLOITS.iter().filter_map(|(parts, _)| parts.first().copied());
+    let weighted = [SQL, WRAPPERS, COMMANDS].into_iter().flatten().map(|(piece, _)| *piece);
+    Needles::new(exploits.chain(weighted).chain(["/bin/sh"]), false)
+});
+static FILES: LazyLock<Needles> = LazyLock::new(|| Needles::new(SECRETS.iter().copied(), false));
+
 /// All forms in a text. `raw` is the same in lower case before decoding.
 pub(super) fn inspect(raw: &str, text: &str, place: Place, out: &mut Vec<Seen>) {
     let mut see = |class, form, weight: f64, at: usize| {
@@ -206,18 +220,20 @@ pub(super) fn inspect(raw: &str, text: &str, place: Place, out: &mut Vec<Seen>) 
         let weight = if place == Place::Body { weight * 0.85 } else { weight };
         out.push(Seen { class, form, weight, shown: around(text, at).to_owned() });
     };
-    for (parts, name) in EXPLOITS {
+    let pieces = PIECES.may_be_in(text);
+    for (parts, name) in EXPLOITS.iter().filter(|_| pieces) {
         let at = parts.first().and_then(|p| text.find(p));
         if let Some(at) = at.filter(|_| parts.iter().all(|p| text.contains(p))) {
             see(Class::Exploit, name, 0.85, at);
         }
     }
-    if text.contains("/bin/sh")
+    if pieces
+        && text.contains("/bin/sh")
         && (raw.contains("/.%2e/") || raw.contains("/%2e%2e/") || raw.contains("%%32%65"))
     {
         see(Class::Exploit, "Apache, CVE-2021-41773", 0.9, 0);
     }
-    for (needle, weight) in SQL {
+    for (needle, weight) in SQL.iter().filter(|_| pieces) {
         if let Some(at) = text.find(needle).filter(|at| starts_word(text, *at, needle)) {
             see(Class::Sql, needle, *weight, at);
         }
@@ -230,7 +246,7 @@ pub(super) fn inspect(raw: &str, text: &str, place: Place, out: &mut Vec<Seen>) 
         see(Class::Sql, "a quote and a comment that ends the statement", 0.55, text.find('\'').unwrap_or(0));
     }
     climbs(raw, text, place, &mut see);
-    for (needle, weight) in WRAPPERS {
+    for (needle, weight) in WRAPPERS.iter().filter(|_| pieces) {
         if let Some(at) = text.find(needle) {
             see(Class::Inclusion, needle, *weight, at);
         }
@@ -238,15 +254,9 @@ pub(super) fn inspect(raw: &str, text: &str, place: Place, out: &mut Vec<Seen>) 
     if let Some((at, weight)) = command(text) {
         see(Class::Command, "a command behind a separator", weight, at);
     }
-    for (needle, weight) in [
-        ("/dev/tcp/", 0.8),
-        ("${ifs}", 0.8),
-        ("cmd.exe /c", 0.6),
-        ("cmd.exe?/c", 0.8),
-        ("powershell -e", 0.6),
-    ] {
+    for (needle, weight) in COMMANDS.iter().filter(|_| pieces) {
         if let Some(at) = text.find(needle) {
-            see(Class::Command, needle, weight, at);
+            see(Class::Command, needle, *weight, at);
         }
     }
     script(text, place, &mut see);
@@ -260,9 +270,16 @@ fn starts_word(text: &str, at: usize, needle: &str) -> bool {
 
 fn climbs(raw: &str, text: &str, place: Place, see: &mut impl FnMut(Class, &'static str, f64, usize)) {
     let first = text.find("../").or_else(|| text.find("..\\"));
+    let secret = if FILES.may_be_in(text) {
+        SECRETS.iter().find_map(|s| text.find(s).map(|at| (*s, at)))
+    } else {
+        None
+    };
+    if first.is_none() && secret.is_none() {
+        return;
+    }
     let count = text.matches("../").count() + text.matches("..\\").count();
     let hidden = HIDDEN_CLIMBS.iter().any(|h| raw.contains(h));
-    let secret = SECRETS.iter().find_map(|s| text.find(s).map(|at| (*s, at)));
     match (secret, first) {
         (Some((name, at)), Some(_)) => see(Class::Traversal, name, 0.85, at),
         (Some((name, at)), None)
@@ -282,6 +299,9 @@ fn climbs(raw: &str, text: &str, place: Place, see: &mut impl FnMut(Class, &'sta
 
 /// `or 1=1`, `' and 'a'='a`: a comparison of two constants behind `or` or `and`. Its place and weight.
 fn tautology(text: &str) -> Option<(usize, f64)> {
+    if !text.contains(['=', '<', '>']) && !text.contains("like ") {
+        return None;
+    }
     for word in ["or", "and", "||", "&&"] {
         for (at, _) in text.match_indices(word) {
             let before = text.get(..at).unwrap_or("");
@@ -331,6 +351,9 @@ fn follows_a_word(text: &str, at: usize) -> bool {
 
 /// A shell's command behind `;`, `|`, `&&`, a backtick or `$(`. Its place and weight.
 fn command(text: &str) -> Option<(usize, f64)> {
+    if !text.contains([';', '|', '&', '`', '$', '\n']) {
+        return None;
+    }
     for separator in [";", "|", "&&", "`", "$(", "\n"] {
         for (at, _) in text.match_indices(separator) {
             let after = text.get(at + separator.len()..).unwrap_or("").trim_start_matches([' ', '|', '&']);
@@ -389,6 +412,9 @@ const EVENTS: &[&str] = &[
 ];
 
 fn script(text: &str, place: Place, see: &mut impl FnMut(Class, &'static str, f64, usize)) {
+    if !text.contains('<') && !text.contains("javascript:") {
+        return;
+    }
     let acts = [
         "alert(",
         "prompt(",

@@ -9,6 +9,7 @@ mod forms;
 mod tests;
 mod text;
 
+use super::needles::Needles;
 use super::suspicious_user_agent::attack_tool;
 use super::window::{Keyed, Recent};
 use super::{Detector, Findings, Meta, Params, RecordFact, Scope, Threshold};
@@ -21,6 +22,7 @@ use crate::protocol::http1::{HTTP, HttpTransaction};
 use forms::{Class, Place, Seen, inspect};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
+use std::sync::LazyLock;
 use text::{jndi, plain};
 
 /// What it says of itself.
@@ -31,6 +33,7 @@ pub static META: Meta = Meta {
              and file inclusion; counts missing pages asked for, and knows attack tools by their name. Shapes combine; several requests strengthen.",
     kinds: &[&kind::WEB_ATTACK, &kind::EXPLOIT_ATTEMPT],
     scope: Scope::Source,
+    flows: false,
     tables: &[&HTTP],
     icmp: false,
     thresholds: &[
@@ -269,12 +272,12 @@ fn is_dull(target: &str) -> bool {
             b,
             b'\'' | b'"' | b'<' | b'>' | b'(' | b'$' | b';' | b'|' | b'%' | b'+' | b'`' | b'{' | b'\\'
         )
-    }) && !target.contains("..")
-        && !target.contains("://")
-        && !target.contains("etc/")
-        && !target.contains(".exe")
-        && !POINTERS.iter().any(|p| target.contains(p))
+    }) && !TELLING.may_be_in(target)
 }
+
+/// What makes a target worth a look, besides odd characters.
+static TELLING: LazyLock<Needles> =
+    LazyLock::new(|| Needles::new(["..", "://", "etc/", ".exe"].iter().chain(POINTERS).copied(), false));
 
 /// Pieces of exploits that need no odd character.
 const POINTERS: &[&str] = &[

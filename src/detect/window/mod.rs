@@ -3,10 +3,13 @@
 //! Counting that detectors share. Everything here takes facts that come late (a flow is told when it ends), has a cap, and counts what the
 //! cap took. Results never depend on hash order.
 
+mod distinct;
+
+pub use self::distinct::{Distinct, fixed_hash};
 use crate::model::time::{NANOS_PER_SEC, Timestamp};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 
 /// State per key, with a cap: when it is full, the quarter that is least suspicious (then least recent) is given up and counted.
 #[derive(Debug)]
@@ -77,11 +80,15 @@ impl<K: Hash + Eq + Ord + Clone, V: Default> Keyed<K, V> {
     }
 
     fn shrink(&mut self) {
-        let mut ranked: Vec<(u64, Timestamp, K)> =
-            self.map.iter().map(|(k, h)| ((self.suspicion)(&h.value), h.last, k.clone())).collect();
-        ranked.sort_unstable();
         let give_up = (self.cap / 4).max(1);
-        for (_, _, key) in ranked.into_iter().take(give_up) {
+        let mut ranked: Vec<(u64, Timestamp, &K)> =
+            self.map.iter().map(|(k, h)| ((self.suspicion)(&h.value), h.last, k)).collect();
+        if give_up < ranked.len() {
+            ranked.select_nth_unstable(give_up);
+            ranked.truncate(give_up);
+        }
+        let gone: Vec<K> = ranked.into_iter().map(|(_, _, key)| key.clone()).collect();
+        for key in gone {
             self.map.remove(&key);
             self.evicted += 1;
         }
@@ -104,14 +111,24 @@ impl<T> Default for Recent<T> {
 impl<T> Recent<T> {
     /// Keep `item`; what is `horizon` nanoseconds older than the newest goes, and the oldest beyond `cap` items.
     pub fn push(&mut self, ts: Timestamp, item: T, horizon: i64, cap: usize) {
-        let at = self.items.partition_point(|(t, _)| *t <= ts);
-        self.items.insert(at, (ts, item));
+        self.push_with(ts, item, horizon, cap, drop);
+    }
+
+    /// The same; `gone` gets what leaves.
+    pub fn push_with(&mut self, ts: Timestamp, item: T, horizon: i64, cap: usize, mut gone: impl FnMut(T)) {
+        // Mostly it is the newest.
+        if self.items.back().is_none_or(|(t, _)| *t <= ts) {
+            self.items.push_back((ts, item));
+        } else {
+            let at = self.items.partition_point(|(t, _)| *t <= ts);
+            self.items.insert(at, (ts, item));
+        }
         let newest = self.items.back().map_or(ts, |(t, _)| *t);
-        while self.items.front().is_some_and(|(t, _)| newest.since(*t) > horizon) {
-            self.items.pop_front();
+        while let Some((_, old)) = self.items.pop_front_if(|(t, _)| newest.since(*t) > horizon) {
+            gone(old);
         }
         while self.items.len() > cap {
-            self.items.pop_front();
+            self.items.pop_front().into_iter().for_each(|(_, old)| gone(old));
             self.dropped += 1;
         }
     }
@@ -265,78 +282,6 @@ impl Rate {
     }
 }
 
-/// Registers of the sketch: 2^10, so an estimate is off by some 3 % (1.04 / sqrt(1024), Flajolet et al. 2007).
-const REGISTERS: usize = 1 << 10;
-
-/// How many different things: exact up to a cap, a HyperLogLog of 1 KiB past it.
-#[derive(Clone, Debug)]
-pub enum Distinct<T> {
-    /// Few.
-    Exact(HashSet<T>),
-    /// Many.
-    Sketch(Box<[u8; REGISTERS]>),
-}
-
-impl<T> Default for Distinct<T> {
-    fn default() -> Self {
-        Self::Exact(HashSet::new())
-    }
-}
-
-impl<T: Hash + Eq + Ord + Clone> Distinct<T> {
-    /// Count `item`; exact while there are at most `cap`. True when it is new (past the cap: when the sketch changed).
-    pub fn insert(&mut self, item: &T, cap: usize) -> bool {
-        match self {
-            Self::Exact(set) if set.len() < cap || set.contains(item) => match set.contains(item) {
-                true => false,
-                false => set.insert(item.clone()),
-            },
-            Self::Exact(set) => {
-                let mut registers = Box::new([0u8; REGISTERS]);
-                // Registers are maxima: the order does not show.
-                #[allow(clippy::iter_over_hash_type)]
-                for old in set.iter() {
-                    note(&mut registers, old);
-                }
-                let new = note(&mut registers, item);
-                *self = Self::Sketch(registers);
-                new
-            }
-            Self::Sketch(registers) => note(registers, item),
-        }
-    }
-
-    /// How many, past the cap an estimate.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Exact(set) => set.len(),
-            Self::Sketch(registers) => estimate(registers),
-        }
-    }
-
-    /// None?
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Is the number exact?
-    pub fn is_exact(&self) -> bool {
-        matches!(self, Self::Exact(_))
-    }
-
-    /// The lowest ones, as far as they are known exactly.
-    pub fn sorted(&self) -> Vec<T> {
-        match self {
-            Self::Exact(set) => {
-                let mut all: Vec<T> = set.iter().cloned().collect();
-                all.sort_unstable();
-                all
-            }
-            Self::Sketch(_) => Vec::new(),
-        }
-    }
-}
-
 /// Places of [`Busiest`]: what makes up more than a ninth is found.
 const PLACES: usize = 8;
 
@@ -373,52 +318,6 @@ impl<T: Eq + Ord + Clone> Busiest<T> {
     pub fn first(&self) -> Option<(&T, u64)> {
         self.places.iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).map(|(i, c)| (i, *c))
     }
-}
-
-/// A fixed hash: the same on every machine and in every run.
-pub fn fixed_hash(item: &impl Hash) -> u64 {
-    struct Fnv(u64);
-    impl Hasher for Fnv {
-        fn finish(&self) -> u64 {
-            // FNV's low bits mix well, its high ones do not: a finalizer spreads them.
-            let mut h = self.0;
-            h ^= h >> 33;
-            h = h.wrapping_mul(0xff51_afd7_ed55_8ccd);
-            h ^= h >> 33;
-            h = h.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-            h ^ (h >> 33)
-        }
-        fn write(&mut self, bytes: &[u8]) {
-            for b in bytes {
-                self.0 = (self.0 ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3);
-            }
-        }
-    }
-    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-    item.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn note(registers: &mut [u8; REGISTERS], item: &impl Hash) -> bool {
-    let hash = fixed_hash(item);
-    let rank = (hash >> 10).trailing_zeros().min(53) as u8 + 1;
-    match registers.get_mut(hash as usize % REGISTERS) {
-        Some(r) if *r < rank => {
-            *r = rank;
-            true
-        }
-        _ => false,
-    }
-}
-
-fn estimate(registers: &[u8; REGISTERS]) -> usize {
-    let m = REGISTERS as f64;
-    // 2^-r by its exponent alone: this is asked often.
-    let sum: f64 = registers.iter().map(|r| f64::from_bits((1_023 - u64::from(*r)) << 52)).sum();
-    let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
-    let empty = registers.iter().filter(|r| **r == 0).count();
-    let corrected = if raw <= 2.5 * m && empty > 0 { m * (m / empty as f64).ln() } else { raw };
-    corrected.round() as usize
 }
 
 #[cfg(test)]
