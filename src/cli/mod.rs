@@ -17,15 +17,23 @@ mod hosts;
 mod ingest;
 mod init;
 mod intel;
+#[cfg(feature = "live")]
+mod interfaces;
 mod interrupt;
+mod log;
 mod man;
+#[cfg(feature = "live")]
+mod monitor;
 mod output;
 mod page;
 mod paths;
 mod plan;
 mod progress;
 mod query;
+mod running;
 mod schema;
+mod status;
+mod stop;
 mod summary;
 
 use exit::Exit;
@@ -42,6 +50,7 @@ use std::process::ExitCode;
 const AFTER_HELP: &str = "\
 Begin with:
   secnetmon ingest capture.pcapng        read a capture
+  sudo secnetmon monitor -i eth0         watch a network that you are authorised to monitor
   secnetmon anomalies                    what was found, most urgent first
   secnetmon query top_talkers            ask a saved question (query --list shows all)
   secnetmon query -e 'FROM flows'        ask anything in SQL (schema shows tables and columns)
@@ -78,6 +87,12 @@ struct Global {
 enum Command {
     Init(init::Args),
     Ingest(ingest::Args),
+    #[cfg(feature = "live")]
+    Monitor(monitor::Args),
+    Status(status::Args),
+    Stop(stop::Args),
+    #[cfg(feature = "live")]
+    Interfaces(interfaces::Args),
     Query(query::Args),
     Flows(flows::Args),
     Hosts(hosts::Args),
@@ -101,7 +116,10 @@ struct Context {
 
 impl Context {
     fn new(global: Global) -> Result<Self> {
-        let env = Env::of_process();
+        Self::with(global, Env::of_process())
+    }
+
+    fn with(global: Global, env: Env) -> Result<Self> {
         let file = global.config.clone().or_else(|| paths::config_to_read(&env));
         let (settings, warnings) =
             config::load(file.as_deref(), &env, &global.set).map_err(|e| exit::usage(e.to_string()))?;
@@ -155,6 +173,12 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Man(args) => man::run(&args, Cli::command()),
         Command::Init(args) => init::run(&args, global),
         Command::Ingest(args) => ingest::run(&args, &Context::new(global)?),
+        #[cfg(feature = "live")]
+        Command::Monitor(args) => monitor::run(&args, global),
+        Command::Status(args) => status::run(&args, &Context::new(global)?),
+        Command::Stop(args) => stop::run(&args, &Context::new(global)?),
+        #[cfg(feature = "live")]
+        Command::Interfaces(args) => interfaces::run(&args),
         Command::Query(args) => query::run(&args, &Context::new(global)?),
         Command::Flows(args) => flows::run(&args, &Context::new(global)?),
         Command::Hosts(args) => hosts::run(&args, &Context::new(global)?),

@@ -4,12 +4,14 @@
 //! line. A reader that has seen enough (`| head`) is no error.
 
 use super::env::Env;
+use super::log::Log;
 use crate::model::text::printable;
 use crate::report::render::{Format, Style, renderer};
 use crate::store::ResultSet;
 use anyhow::Result;
 use clap::ValueEnum;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::OnceLock;
 
 /// Columns assumed when the terminal does not tell.
 const DEFAULT_WIDTH: usize = 80;
@@ -90,10 +92,27 @@ pub(super) fn print(text: &str) -> Result<()> {
 
 /// Say something to the person at the terminal: one line on stderr. Nobody listening is no error.
 pub(super) fn say(message: &str) {
-    let mut err = io::stderr().lock();
     for line in message.lines() {
-        let _ = writeln!(err, "{}", printable(line.as_bytes(), line.len()));
+        let line = printable(line.as_bytes(), line.len());
+        match LOG.get() {
+            Some(log) => log.write(&line),
+            None => drop(writeln!(io::stderr().lock(), "{line}")),
+        }
     }
+}
+
+/// Where words go when nobody sits at a terminal.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// From now on words go to `log`. Only the first call counts.
+pub(super) fn say_into(log: Log) -> Option<&'static Log> {
+    LOG.set(log).ok()?;
+    LOG.get()
+}
+
+/// Is there a log? Then nobody reads stdout.
+pub(super) fn logged() -> Option<&'static Log> {
+    LOG.get()
 }
 
 /// A sentence that begins with the program's name: errors and warnings.

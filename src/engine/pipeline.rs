@@ -27,7 +27,8 @@ use crate::protocol::dispatch::Dispatcher;
 use crate::topology::{Inference, Subnets};
 use rayon::prelude::*;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 /// Batches that may wait between reader and engine: one being filled ahead of the one in hand.
 const QUEUED_BATCHES: usize = 2;
@@ -35,6 +36,9 @@ const QUEUED_BATCHES: usize = 2;
 const FLOWS_PER_ROUND: usize = 2_048;
 /// How often a stream writes what it knows of hosts, nanoseconds: often enough to be asked, seldom enough that the parts of a day stay few.
 const HOSTS_EVERY: i64 = 60_000_000_000;
+
+/// How often a stream tells the sink how far it is: a kill loses as much of its account, and nobody reads it more often.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// What can go wrong besides the input, which never fails a run.
 #[derive(Debug, thiserror::Error)]
@@ -97,16 +101,27 @@ pub fn run<S: Sink>(
     outcome
 }
 
+/// What the reader tells the engine: what the source gave and, with some ticks, its account so far.
+struct Heard {
+    polled: Polled,
+    ledger: Option<SourceLedger>,
+}
+
 /// The reader thread: polls until the end, or until nobody listens.
-fn read(mut source: Box<dyn Source>, to_engine: &std::sync::mpsc::SyncSender<Polled>) -> SourceLedger {
+fn read(mut source: Box<dyn Source>, to_engine: &SyncSender<Heard>) -> SourceLedger {
+    let mut told = Instant::now();
     loop {
-        match source.poll() {
-            Polled::End => break,
-            polled => {
-                if to_engine.send(polled).is_err() {
-                    break;
-                }
-            }
+        let polled = source.poll();
+        if matches!(polled, Polled::End) {
+            break;
+        }
+        let due = matches!(polled, Polled::Tick(_)) && told.elapsed() >= PROGRESS_EVERY;
+        let ledger = due.then(|| source.ledger());
+        if due {
+            told = Instant::now();
+        }
+        if to_engine.send(Heard { polled, ledger }).is_err() {
+            break;
         }
     }
     source.ledger()
@@ -128,6 +143,8 @@ struct Engine {
     streaming: bool,
     /// When a stream last wrote its hosts, packet time.
     hosts_written: Option<Timestamp>,
+    /// Which part of its packets a stream lost so far.
+    lost: f64,
     weirds: Vec<Weird>,
     weird_rows: RowBuffers,
     weird_log: WeirdLog,
@@ -147,7 +164,7 @@ impl Engine {
             })
             .collect();
         let sensor = start.sensor.as_str().into();
-        let inference = Inference::new(&config.topology, Vec::new());
+        let inference = Inference::new(&config.topology);
         Self {
             decoder: Arc::new(Decoder::new(&config.decode)),
             front: Front::new(inference, Defragmenter::new(&config.decode)),
@@ -160,6 +177,7 @@ impl Engine {
             ours: None,
             streaming: start.streaming,
             hosts_written: None,
+            lost: 0.0,
             weirds: Vec::new(),
             weird_rows: RowBuffers::new(start.capture_id),
             weird_log: WeirdLog::default(),
@@ -173,13 +191,14 @@ impl Engine {
     /// Everything the reader sends. The next batch is decoded while the one before it runs through the shards.
     fn consume<S: Sink>(
         &mut self,
-        from_reader: Receiver<Polled>,
+        from_reader: Receiver<Heard>,
         sink: &mut S,
     ) -> Result<(), EngineError<S::Error>> {
         let mut ready: Option<Prepared> = None;
         loop {
             // With work in hand never wait for more: a live packet must not wait for the one after it.
-            let polled = if ready.is_some() { from_reader.try_recv().ok() } else { from_reader.recv().ok() };
+            let heard = if ready.is_some() { from_reader.try_recv().ok() } else { from_reader.recv().ok() };
+            let (polled, ledger) = heard.map(|h| (h.polled, h.ledger)).unzip();
             let next = match polled {
                 Some(Polled::Packets(batch)) => Some(batch),
                 Some(Polled::Tick(now)) => {
@@ -187,6 +206,10 @@ impl Engine {
                         self.through(prepared, sink)?;
                     }
                     self.tick(now, sink)?;
+                    if let Some(ledger) = ledger.flatten().filter(|_| self.streaming) {
+                        self.lost = self.loss(&ledger);
+                        sink.progress(&self.summary(ledger))?;
+                    }
                     continue;
                 }
                 Some(Polled::End) | None if ready.is_none() => return Ok(()),
@@ -363,7 +386,7 @@ impl Engine {
     /// Give full buffers (or all) to the sink, shard by shard in order.
     fn hand_on<S: Sink>(&mut self, all: bool, sink: &mut S) -> Result<(), EngineError<S::Error>> {
         if self.streaming {
-            self.hand_on_findings(0.0, sink)?;
+            self.hand_on_findings(self.lost, sink)?;
         }
         let mut rows_sent = 0;
         for host in &mut self.hosts {

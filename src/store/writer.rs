@@ -33,6 +33,9 @@ const STREAM_COMMIT: Duration = Duration::from_secs(1);
 /// Rows after which a stream commits without waiting.
 const STREAM_COMMIT_ROWS: u64 = 16_384;
 
+/// A stream's detections in SQL are asked after so much packet time, nanoseconds, and at its end. They look at the whole stream each time.
+const DETECT_EVERY: i64 = 3_600_000_000_000;
+
 /// Captures with fewer rows are left to DuckDB's log: a folder of small files need not write the file for each.
 const CHECKPOINT_ROWS: u64 = 50_000;
 
@@ -40,10 +43,12 @@ enum Command {
     Begin(CaptureStart, SyncSender<Result<CaptureNo, StoreError>>),
     Rows(Rows, usize),
     Anomalies(Vec<Anomaly>),
+    Progress(Box<CaptureSummary>),
     Commit(Box<CaptureSummary>, SyncSender<Result<Stored, StoreError>>),
     Abandon(SyncSender<Result<(), StoreError>>),
     Detect(Vec<Detection>),
     Outcomes(SyncSender<Result<Vec<Outcome>, StoreError>>),
+    TellOutcomes(Sender<Outcome>),
 }
 
 /// The engine's sink: rows go to DuckDB on a thread of its own. A capture that is neither committed nor abandoned when
@@ -86,6 +91,11 @@ impl Writer {
         self.ask(Command::Outcomes)
     }
 
+    /// From now on what they say goes there as soon as it is known, instead of waiting for [`Self::outcomes`].
+    pub fn tell_outcomes(&mut self, to: Sender<Outcome>) -> Result<(), StoreError> {
+        self.send(Command::TellOutcomes(to))
+    }
+
     fn send(&self, command: Command) -> Result<(), StoreError> {
         self.commands.as_ref().and_then(|c| c.send(command).ok()).ok_or(ENDED)
     }
@@ -119,6 +129,10 @@ impl Sink for Writer {
     fn anomalies(&mut self, found: Vec<Anomaly>) -> Result<(), StoreError> {
         // Few and small beside rows: they pass the bound.
         self.send(Command::Anomalies(found))
+    }
+
+    fn progress(&mut self, summary: &CaptureSummary) -> Result<(), StoreError> {
+        self.send(Command::Progress(Box::new(summary.clone())))
     }
 
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
@@ -163,6 +177,11 @@ fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &S
                     shared.with(|s| s.error = s.error.take().or(Some(e)));
                 }
             }
+            Ok(Command::Progress(summary)) => {
+                if let Err(e) = session.progress(&summary) {
+                    shared.with(|s| s.error = s.error.take().or(Some(e)));
+                }
+            }
             Ok(Command::Commit(summary, answer)) => {
                 let told = shared.with(|s| s.error.take());
                 let result = match told {
@@ -179,6 +198,7 @@ fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &S
             Ok(Command::Outcomes(answer)) => {
                 let _ = answer.send(Ok(std::mem::take(&mut session.outcomes)));
             }
+            Ok(Command::TellOutcomes(to)) => session.listener = Some(to),
             Err(RecvTimeoutError::Timeout) => {
                 if let Err(e) = session.commit_stream() {
                     shared.with(|s| s.error = s.error.take().or(Some(e)));
@@ -203,6 +223,8 @@ struct Open {
     /// Streams: rows since the last commit, and when that was.
     uncommitted: u64,
     committed: Instant,
+    /// Streams: up to which packet time the detections in SQL were asked.
+    detected: Option<Timestamp>,
 }
 
 struct Session<'db> {
@@ -214,6 +236,8 @@ struct Session<'db> {
     /// Asked over every capture once it is committed, and what they said.
     detections: Vec<Detection>,
     outcomes: Vec<Outcome>,
+    /// Who hears of outcomes as they come.
+    listener: Option<Sender<Outcome>>,
     /// What an ended process left due was done.
     caught_up: bool,
 }
@@ -243,6 +267,7 @@ impl<'db> Session<'db> {
             tables: BTreeMap::new(),
             detections: Vec::new(),
             outcomes: Vec::new(),
+            listener: None,
             caught_up: false,
         }
     }
@@ -269,6 +294,7 @@ impl<'db> Session<'db> {
                     failed: false,
                     uncommitted: 0,
                     committed: Instant::now(),
+                    detected: None,
                 });
                 Ok(no)
             }
@@ -446,10 +472,40 @@ impl<'db> Session<'db> {
         if self.detections.is_empty() {
             return;
         }
-        match detections::run_all(self.db, &self.detections, id, &Period::default(), true) {
-            Ok(mut outcomes) => self.outcomes.append(&mut outcomes),
-            Err(e) => self.outcomes.push(Outcome::failed(e.to_string())),
+        let outcomes = detections::run_all(self.db, &self.detections, id, &Period::default(), true)
+            .unwrap_or_else(|e| vec![Outcome::failed(e.to_string())]);
+        match &self.listener {
+            // Nobody listening any more is no error.
+            Some(to) => outcomes.into_iter().for_each(|o| drop(to.send(o))),
+            None => self.outcomes.extend(outcomes),
         }
+    }
+
+    /// A stream tells how far it is: its row in the ledger follows, and the detections in SQL are asked on their own rhythm.
+    fn progress(&mut self, summary: &CaptureSummary) -> Result<(), StoreError> {
+        let Some(o) = self.open.as_mut().filter(|o| o.start.streaming && !o.failed) else { return Ok(()) };
+        let id = o.start.capture_id;
+        let done = capture::update_live(self.db, &o.start, o.no, o.began, summary);
+        o.failed |= done.is_err();
+        done?;
+        o.uncommitted += 1;
+        let (Some(first), Some(last)) = (summary.first_ts, summary.last_ts) else { return Ok(()) };
+        if last.since(*o.detected.get_or_insert(first)) < DETECT_EVERY {
+            return Ok(());
+        }
+        o.detected = Some(last);
+        // They are asked outside of any transaction: an error of theirs must not cost rows.
+        let done = self.flush_all().and_then(|()| self.sql("COMMIT"));
+        if done.is_ok() {
+            self.detect(id);
+        }
+        let done = done.and_then(|()| self.sql("BEGIN"));
+        if let Some(o) = &mut self.open {
+            o.failed |= done.is_err();
+            o.uncommitted = 0;
+            o.committed = Instant::now();
+        }
+        done
     }
 
     /// Ask them over captures that an ended process had committed and not asked about yet.
