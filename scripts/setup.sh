@@ -32,10 +32,17 @@ for purpose in "${@:-build}"; do
         test)
             need capinfos tshark
             need python3 python3
+            need ip iproute2
+            need tcpdump tcpdump
+            need tcpreplay tcpreplay
             ;;
         bench)
             need nfpcapd nfdump
             need argus argus-server
+            need racount argus-client
+            need ip iproute2
+            need tcpdump tcpdump
+            need tcpreplay tcpreplay
             need python3 python3
             ;;
         samples)

@@ -334,8 +334,10 @@ mod tests {
 
     #[test]
     fn the_user_has_the_last_word() {
-        let config =
-            Config { local_nets: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()] };
+        let config = Config {
+            local_nets: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+            ..Config::default()
+        };
         let found = Inference::new(&config).freeze();
         assert!(found.contains(ip("203.0.113.255")) && found.contains(ip("2001:db8:ffff::1")));
         assert!(!found.contains(ip("10.0.0.1")) && !found.contains(ip("203.0.114.0")));

@@ -276,8 +276,10 @@ impl Capturing {
 
 fn stamp(packet: &Packet<'_>) -> Timestamp {
     let ts = packet.header.ts;
-    let fraction = ts.tv_usec as i64;
-    Timestamp::from_secs_nanos(ts.tv_sec as i64, if NANOS { fraction } else { fraction * 1_000 })
+    // Not everywhere of the same width.
+    #[allow(clippy::useless_conversion)]
+    let (secs, fraction) = (i64::from(ts.tv_sec), i64::from(ts.tv_usec));
+    Timestamp::from_secs_nanos(secs, if NANOS { fraction } else { fraction * 1_000 })
 }
 
 /// Wait until the device has something, at most [`WAIT`].

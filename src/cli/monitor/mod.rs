@@ -250,7 +250,8 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
         engine::run(Box::new(live), &start, &mut sink, &config, threads, &stats)
     };
     drop(writer);
-    screen.end();
+    // Held until everything is stored: `stop` waits for it.
+    let _running = screen.end();
     let outcome = result.map_err(|e| match e {
         EngineError::Sink(e) => anyhow!("{e}; what was stored before stays"),
         e => anyhow!("{e}"),

@@ -38,7 +38,7 @@ const LOSSES: Duration = Duration::from_secs(60);
 pub(super) struct Screen {
     found: SyncSender<Anomaly>,
     unsaid: Arc<AtomicU64>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Claim>,
 }
 
 struct Speaker {
@@ -116,16 +116,16 @@ impl Screen {
         }
     }
 
-    /// Say what is left to say, and end.
-    pub(super) fn end(self) {
+    /// Say what is left to say, and end. What comes back says that this monitor runs, as long as it lives.
+    pub(super) fn end(self) -> Option<Claim> {
         drop(self.found);
         // A thread that failed has nothing more to say.
-        let _ = self.thread.join();
+        self.thread.join().ok()
     }
 }
 
 impl Speaker {
-    fn run(mut self, found: &Receiver<Anomaly>) {
+    fn run(mut self, found: &Receiver<Anomaly>) -> Claim {
         self.write_report();
         loop {
             let over = match found.recv_timeout(REDRAW) {
@@ -165,6 +165,7 @@ impl Speaker {
             ));
         }
         self.wipe();
+        self.claim
     }
 
     /// Tell a finding, if it is news.
