@@ -40,6 +40,9 @@ const HOSTS_EVERY: i64 = 60_000_000_000;
 /// How often a stream tells the sink how far it is: a kill loses as much of its account, and nobody reads it more often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
+/// Packets may be handled this much later than the tick of their time, nanoseconds: a flow shown once too often does no harm.
+const OPEN_SLACK: i64 = 2_000_000_000;
+
 /// What can go wrong besides the input, which never fails a run.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError<E: std::error::Error + 'static> {
@@ -143,6 +146,9 @@ struct Engine {
     streaming: bool,
     /// When a stream last wrote its hosts, packet time.
     hosts_written: Option<Timestamp>,
+    /// Nanoseconds after which a stream shows flows that go on (0: never), and up to which packet time it has.
+    open_after: i64,
+    opened: Option<Timestamp>,
     /// Which part of its packets a stream lost so far.
     lost: f64,
     weirds: Vec<Weird>,
@@ -177,6 +183,8 @@ impl Engine {
             ours: None,
             streaming: start.streaming,
             hosts_written: None,
+            open_after: crate::model::time::secs(config.flow.open_after),
+            opened: None,
             lost: 0.0,
             weirds: Vec::new(),
             weird_rows: RowBuffers::new(start.capture_id),
@@ -268,8 +276,26 @@ impl Engine {
         self.front.clock.tick(now);
         self.settle(false);
         self.write_hosts_of_stream(sink)?;
-        self.fan_out(watermark(self.front.clock.now()), &|s| s.tick(now));
+        let open = self.open_due();
+        self.fan_out(watermark(self.front.clock.now()), &|s| {
+            s.tick(now);
+            if let Some((began, active)) = open {
+                s.still_open(began, active);
+            }
+        });
         self.hand_on(true, sink)
+    }
+
+    /// Is it time to show flows that go on? Until when they must have begun, and after when been active.
+    fn open_due(&mut self) -> Option<(Timestamp, Timestamp)> {
+        let now = self.front.clock.now().filter(|_| self.streaming && self.open_after > 0)?;
+        let last = *self.opened.get_or_insert(now);
+        if now.since(last) < self.open_after {
+            return None;
+        }
+        // What was active since the last time, packets that came a little late included.
+        self.opened = Some(now);
+        Some((now.plus(-self.open_after), last.plus(-OPEN_SLACK)))
     }
 
     /// The capture is over: flows still open are written in portions, then what the buffers hold.

@@ -7,9 +7,11 @@
 
 use super::connect::write_error;
 use super::detections::{self, Detection, Outcome, Period};
+use super::going_on::{self, GoingOn};
 use super::queue::{Closing, ENDED, Shared};
 use super::{StoreError, anomalies, batch, capture};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
+use crate::engine::tables::FLOWS;
 use crate::model::anomaly::Anomaly;
 use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::rows::Rows;
@@ -223,6 +225,8 @@ struct Open {
     /// Streams: rows since the last commit, and when that was.
     uncommitted: u64,
     committed: Instant,
+    /// Streams: flows that were shown and go on.
+    going_on: GoingOn,
     /// Streams: up to which packet time the detections in SQL were asked.
     detected: Option<Timestamp>,
 }
@@ -294,6 +298,7 @@ impl<'db> Session<'db> {
                     failed: false,
                     uncommitted: 0,
                     committed: Instant::now(),
+                    going_on: GoingOn::default(),
                     detected: None,
                 });
                 Ok(no)
@@ -358,7 +363,17 @@ impl<'db> Session<'db> {
             self.tables.insert(table.name, appending);
         }
         let Some(t) = self.tables.get_mut(table.name) else { return Ok(()) };
-        let batch = batch::record_batch(rows, Arc::clone(&t.schema))?;
+        let mut batch = batch::record_batch(rows, Arc::clone(&t.schema))?;
+        if let Some(o) = self.open.as_mut().filter(|o| o.start.streaming && table.name == FLOWS.name) {
+            let (fresh, stale) = o.going_on.supersede(batch)?;
+            batch = fresh;
+            if !stale.is_empty() {
+                // What is to be replaced may still be on its way.
+                t.flush()?;
+                going_on::delete(self.db, o.start.capture_id, &stale)?;
+            }
+        }
+        let n = batch.num_rows().min(n);
         t.appender.append_record_batch(batch).map_err(write_error)?;
         t.unflushed += n;
         let mut unflushed: usize = self.tables.values().map(|t| t.unflushed).sum();

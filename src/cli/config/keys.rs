@@ -112,6 +112,10 @@ const FIXED: &[Key] = &[
         "flow.other_timeout",
         "Seconds after which a silent flow of any other protocol ends; SCTP has flow.connection_timeout.",
     ),
+    key(
+        "flow.open_after",
+        "Seconds after which a stream shows a flow that still goes on, and shows it anew; 0 = when it ends.",
+    ),
     key("flow.vlan_in_key", "Do equal addresses and ports in different VLANs make different flows?"),
     key(
         "flow.pending_bytes_per_side",
