@@ -9,6 +9,7 @@ mod front;
 mod host;
 mod inventory;
 mod judge;
+mod lanes;
 pub mod memory;
 mod names;
 pub mod pipeline;

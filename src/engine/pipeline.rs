@@ -7,8 +7,8 @@
 
 use super::front::{Front, Prepared, Slice};
 use super::host::{HostShard, RowBuffers};
-use super::inventory::Sighting;
-use super::judge::{Fact, SegmentJudge, watermark};
+use super::judge::{SegmentJudge, watermark};
+use super::lanes::{Lanes, fan_out};
 use super::shard::Shard;
 use super::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use super::stats::Stats;
@@ -18,7 +18,6 @@ use crate::capture::{Polled, Source};
 use crate::decode::{Decoder, Defragmenter, pair_hash};
 use crate::flow::FlowTable;
 use crate::model::addr::Ip;
-use crate::model::event::Event;
 use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::ledger::{SourceLedger, Stop};
 use crate::model::time::Timestamp;
@@ -478,66 +477,5 @@ impl Engine {
         }
         caps.retain(|(_, n)| *n > 0);
         caps
-    }
-}
-
-/// Run every flow shard, carry its events over to the host shards, run those. Each step is parallel; the order in which a host shard
-/// gets its events is that of the shards, never that of the threads.
-fn fan_out(
-    shards: &mut [Shard],
-    hosts: &mut [HostShard],
-    lanes: &mut Lanes,
-    ours: Option<&Subnets>,
-    until: Timestamp,
-    work: &(dyn Fn(&mut Shard) + Sync),
-) {
-    shards.par_iter_mut().with_max_len(1).for_each(work);
-    for (s, shard) in shards.iter_mut().enumerate() {
-        cross(&mut shard.by_host, &mut lanes.events, s);
-    }
-    hosts
-        .par_iter_mut()
-        .zip(lanes.events.par_iter_mut())
-        .with_max_len(1)
-        .for_each(|(host, lane)| host.run(lane, ours, until));
-    for (s, host) in hosts.iter_mut().enumerate() {
-        cross(&mut host.abroad, &mut lanes.sightings, s);
-        cross(&mut host.judge.to_target, &mut lanes.facts, s);
-    }
-    hosts
-        .par_iter_mut()
-        .zip(lanes.sightings.par_iter_mut().zip(lanes.facts.par_iter_mut()))
-        .with_max_len(1)
-        .for_each(|(host, (sightings, facts))| {
-            host.meet(sightings);
-            host.judge.meet(facts);
-        });
-}
-
-/// What is on its way from one shard to another: `[to][from]`.
-struct Lanes {
-    /// From flow shards to host shards.
-    events: Vec<Vec<Vec<Event>>>,
-    /// From the shard of one end of a flow to that of the other.
-    sightings: Vec<Vec<Vec<Sighting>>>,
-    /// From the shard of an originator to that of the responder.
-    facts: Vec<Vec<Vec<Fact>>>,
-}
-
-impl Lanes {
-    fn new() -> Self {
-        fn square<T>() -> Vec<Vec<Vec<T>>> {
-            (0..SHARDS).map(|_| (0..SHARDS).map(|_| Vec::new()).collect()).collect()
-        }
-        Self { events: square(), sightings: square(), facts: square() }
-    }
-}
-
-/// Exchange the lists that shard `from` has filled, one a target, with the emptied ones of the lanes.
-fn cross<T>(filled: &mut [Vec<T>], lanes: &mut [Vec<Vec<T>>], from: usize) {
-    for (list, lane) in filled.iter_mut().zip(lanes) {
-        if let Some(slot) = lane.get_mut(from) {
-            std::mem::swap(list, slot);
-        }
     }
 }

@@ -5,15 +5,18 @@
 //! Rows are flushed and checked every [`FLUSH_ROWS`]: unflushed rows lie outside DuckDB's memory limit, and an appender
 //! that is dropped swallows its errors. Refuses to guess after an error: the capture can then only be abandoned.
 
+mod asking;
+mod stream;
+
 use super::connect::write_error;
-use super::detections::{self, Detection, Outcome, Period};
-use super::going_on::{self, GoingOn};
+use super::detections::{self, Detection, Outcome};
+use super::going_on::GoingOn;
 use super::queue::{Closing, ENDED, Shared};
 use super::{StoreError, anomalies, batch, capture};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::engine::tables::FLOWS;
 use crate::model::anomaly::Anomaly;
-use crate::model::ids::{CaptureId, CaptureNo};
+use crate::model::ids::CaptureNo;
 use crate::model::rows::Rows;
 use crate::model::schema::Table;
 use crate::model::time::Timestamp;
@@ -23,20 +26,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Rows of all tables together between two flushes. Measured: a million flows in one transaction stay near 200 MB
 /// resident so, what waits in the queue included. Counted over all tables, because each holds its unflushed rows.
 const FLUSH_ROWS: usize = 16_384;
 
-/// A stream's rows are visible at most this much later.
-const STREAM_COMMIT: Duration = Duration::from_secs(1);
-
 /// Rows after which a stream commits without waiting.
 const STREAM_COMMIT_ROWS: u64 = 16_384;
-
-/// A stream's detections in SQL are asked after so much packet time, nanoseconds, and at its end. They look at the whole stream each time.
-const DETECT_EVERY: i64 = 3_600_000_000_000;
 
 /// Captures with fewer rows are left to DuckDB's log: a folder of small files need not write the file for each.
 const CHECKPOINT_ROWS: u64 = 50_000;
@@ -365,13 +362,7 @@ impl<'db> Session<'db> {
         let Some(t) = self.tables.get_mut(table.name) else { return Ok(()) };
         let mut batch = batch::record_batch(rows, Arc::clone(&t.schema))?;
         if let Some(o) = self.open.as_mut().filter(|o| o.start.streaming && table.name == FLOWS.name) {
-            let (fresh, stale) = o.going_on.supersede(batch)?;
-            batch = fresh;
-            if !stale.is_empty() {
-                // What is to be replaced may still be on its way.
-                t.flush()?;
-                going_on::delete(self.db, o.start.capture_id, &stale)?;
-            }
+            batch = stream::superseding(self.db, o, t, batch)?;
         }
         let n = batch.num_rows().min(n);
         t.appender.append_record_batch(batch).map_err(write_error)?;
@@ -395,23 +386,6 @@ impl<'db> Session<'db> {
 
     fn flush_all(&mut self) -> Result<(), StoreError> {
         self.tables.values_mut().try_for_each(Appending::flush)
-    }
-
-    /// How long a stream may wait until its rows are committed; `None`: nothing waits.
-    fn commit_in(&self) -> Option<Duration> {
-        let o = self.open.as_ref()?;
-        (o.start.streaming && o.uncommitted > 0 && !o.failed)
-            .then(|| STREAM_COMMIT.saturating_sub(o.committed.elapsed()))
-    }
-
-    fn commit_stream(&mut self) -> Result<(), StoreError> {
-        let done = self.flush_all().and_then(|()| self.sql("COMMIT; BEGIN"));
-        if let Some(o) = &mut self.open {
-            o.failed |= done.is_err();
-            o.uncommitted = 0;
-            o.committed = Instant::now();
-        }
-        done
     }
 
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
@@ -480,57 +454,6 @@ impl<'db> Session<'db> {
         }
         self.sql("COMMIT")?;
         Ok(Stored::Committed)
-    }
-
-    /// Ask the detections over a capture that is committed. It is in, whatever they say: an error of theirs is told and stays theirs.
-    fn detect(&mut self, id: CaptureId) {
-        if self.detections.is_empty() {
-            return;
-        }
-        let outcomes = detections::run_all(self.db, &self.detections, id, &Period::default(), true)
-            .unwrap_or_else(|e| vec![Outcome::failed(e.to_string())]);
-        match &self.listener {
-            // Nobody listening any more is no error.
-            Some(to) => outcomes.into_iter().for_each(|o| drop(to.send(o))),
-            None => self.outcomes.extend(outcomes),
-        }
-    }
-
-    /// A stream tells how far it is: its row in the ledger follows, and the detections in SQL are asked on their own rhythm.
-    fn progress(&mut self, summary: &CaptureSummary) -> Result<(), StoreError> {
-        let Some(o) = self.open.as_mut().filter(|o| o.start.streaming && !o.failed) else { return Ok(()) };
-        let id = o.start.capture_id;
-        let done = capture::update_live(self.db, &o.start, o.no, o.began, summary);
-        o.failed |= done.is_err();
-        done?;
-        o.uncommitted += 1;
-        let (Some(first), Some(last)) = (summary.first_ts, summary.last_ts) else { return Ok(()) };
-        if last.since(*o.detected.get_or_insert(first)) < DETECT_EVERY {
-            return Ok(());
-        }
-        o.detected = Some(last);
-        // They are asked outside of any transaction: an error of theirs must not cost rows.
-        let done = self.flush_all().and_then(|()| self.sql("COMMIT"));
-        if done.is_ok() {
-            self.detect(id);
-        }
-        let done = done.and_then(|()| self.sql("BEGIN"));
-        if let Some(o) = &mut self.open {
-            o.failed |= done.is_err();
-            o.uncommitted = 0;
-            o.committed = Instant::now();
-        }
-        done
-    }
-
-    /// Ask them over captures that an ended process had committed and not asked about yet.
-    fn catch_up(&mut self) -> Result<(), StoreError> {
-        if !std::mem::replace(&mut self.caught_up, true) && !self.detections.is_empty() {
-            for id in detections::left_due(self.db)? {
-                self.detect(id);
-            }
-        }
-        Ok(())
     }
 
     /// DuckDB's threads: one while rows arrive, as a second would only wait busily and take time from the engine; all
