@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/secnetmon/target
 PREFIX ?= /usr/local
 BIN := $(CARGO_TARGET_DIR)/release/secnetmon
 
-.PHONY: build demo test bench protocol-report records-report detect-report install uninstall fmt lint samples clean help
+.PHONY: build demo test bench bench-live protocol-report records-report detect-report install uninstall fmt lint samples clean help
 .DEFAULT_GOAL := build
 
 build: ## build the program (the first time 6 to 7 minutes on two cores)
@@ -28,6 +28,10 @@ test: ## run every test; those that need a tool that is missing say so and are s
 bench: build ## measure ingest beside nfpcapd and argus on one file (makes up to 1 GiB of load in ~/.cache once)
 	@scripts/setup.sh bench
 	@scripts/bench.py "$(BIN)"
+
+bench-live: build ## up to which rate is nothing lost live, beside tcpdump and argus (root; 10 minutes and more)
+	@scripts/setup.sh bench
+	@scripts/bench-live.py "$(BIN)"
 
 # Where the measures and captures lie that are kept beside the project.
 CHECK ?= ../shared/check

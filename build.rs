@@ -1,8 +1,9 @@
 //! Where does the program find DuckDB's shared library when it runs?
 //!
-//! With `DUCKDB_LIB_DIR` the program links against a library outside the system's folders. Two run-time
-//! search paths go into it: the place where `make install` puts the library, relative to the program, and
-//! then that folder. The relative one stands first, so that an installed program never looks into somebody's
+//! With `DUCKDB_LIB_DIR` the program links against a library outside the system's folders. Run-time
+//! search paths go into it: the place where `make install` puts the library, relative to the program; the same under
+//! the usual prefixes, because the loader ignores relative ones in a program with capabilities (setcap); and
+//! then that folder. It stands last, so that an installed program never looks into somebody's
 //! cache. Without the variable, or with `bundled`, nothing is added.
 #![allow(clippy::disallowed_methods)] // a build script is told everything through its environment
 
@@ -23,5 +24,10 @@ fn main() {
         _ => return,
     };
     println!("cargo:rustc-link-arg=-Wl,-rpath,{beside}");
+    if beside.starts_with("$ORIGIN") {
+        for prefix in ["/usr/local", "/usr"] {
+            println!("cargo:rustc-link-arg=-Wl,-rpath,{prefix}/lib/secnetmon");
+        }
+    }
     println!("cargo:rustc-link-arg=-Wl,-rpath,{dir}");
 }

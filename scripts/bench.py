@@ -156,4 +156,5 @@ def nfpcapd_uses_w():
     return any(line.lstrip().startswith('-w ') for line in text.splitlines())
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -11,10 +11,11 @@ to=${DESTDIR:-}$prefix
 man=$to/share/man/man1
 bash=$to/share/bash-completion/completions/secnetmon
 zsh=$to/share/zsh/site-functions/_secnetmon
+unit=$to/lib/systemd/system/secnetmon.service
 fish=$to/share/fish/vendor_completions.d/secnetmon.fish
 
 if [ "$1" = --remove ]; then
-    rm -f "$to/bin/secnetmon" "$bash" "$zsh" "$fish" "$man"/secnetmon.1 "$man"/secnetmon-*.1
+    rm -f "$to/bin/secnetmon" "$unit" "$bash" "$zsh" "$fish" "$man"/secnetmon.1 "$man"/secnetmon-*.1
     rm -rf "$to/lib/secnetmon" "$to/share/doc/secnetmon"
     echo "Removed secnetmon from $to. Databases and configuration were left alone."
     exit 0
@@ -28,6 +29,11 @@ if dir=$("$here/scripts/duckdb.sh" 2>/dev/null); then
         [ ! -f "$dir/$library" ] || install -D -m 0644 "$dir/$library" "$to/lib/secnetmon/$library"
     done
 fi
+
+# Started by nobody until an administrator enables it.
+mkdir -p "$(dirname "$unit")"
+sed "s|@PREFIX@|$prefix|" "$here/packaging/secnetmon.service" >"$unit"
+chmod 0644 "$unit"
 
 mkdir -p "$man" "$(dirname "$bash")" "$(dirname "$zsh")" "$(dirname "$fish")"
 "$binary" man --out "$man" 2>/dev/null

@@ -33,10 +33,17 @@ for purpose in "${@:-build}"; do
             need capinfos tshark
             need chromium chromium
             need python3 python3
+            need ip iproute2
+            need tcpdump tcpdump
+            need tcpreplay tcpreplay
             ;;
         bench)
             need nfpcapd nfdump
             need argus argus-server
+            need racount argus-client
+            need ip iproute2
+            need tcpdump tcpdump
+            need tcpreplay tcpreplay
             need python3 python3
             ;;
         samples)

@@ -34,6 +34,9 @@ const NETWORK_MEMBERS: usize = 3;
 pub struct Config {
     /// Networks that are ours; when given, exactly these are.
     pub local_nets: Vec<IpNetwork>,
+    /// Networks of the devices that are captured from; no setting.
+    #[serde(skip)]
+    pub interface_nets: Vec<IpNetwork>,
 }
 
 /// Ranges that are nobody else's, used when nothing better is known.
@@ -145,8 +148,9 @@ struct Seen {
 }
 
 impl Inference {
-    /// Begin a capture. `interface` lists the networks of the capturing device, if there is one.
-    pub fn new(config: &Config, interface: Vec<IpNetwork>) -> Self {
+    /// Begin a capture.
+    pub fn new(config: &Config) -> Self {
+        let interface = config.interface_nets.clone();
         Self { configured: config.local_nets.clone(), interface, ..Self::default() }
     }
 
@@ -288,7 +292,7 @@ mod tests {
     }
 
     fn inference(pairs: &[(u8, &str, u8, &str)]) -> Inference {
-        let mut all = Inference::new(&Config::default(), Vec::new());
+        let mut all = Inference::new(&Config::default());
         for (i, (from, src, to, dst)) in pairs.iter().enumerate() {
             let d = Decoded {
                 packet: i as u64 + 1,
@@ -330,9 +334,11 @@ mod tests {
 
     #[test]
     fn the_user_has_the_last_word() {
-        let config =
-            Config { local_nets: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()] };
-        let found = Inference::new(&config, Vec::new()).freeze();
+        let config = Config {
+            local_nets: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+            ..Config::default()
+        };
+        let found = Inference::new(&config).freeze();
         assert!(found.contains(ip("203.0.113.255")) && found.contains(ip("2001:db8:ffff::1")));
         assert!(!found.contains(ip("10.0.0.1")) && !found.contains(ip("203.0.114.0")));
     }
@@ -345,7 +351,7 @@ mod tests {
 
     #[test]
     fn late_packets_do_not_count() {
-        let mut all = Inference::new(&Config::default(), Vec::new());
+        let mut all = Inference::new(&Config::default());
         all.packet(&Decoded {
             packet: 1,
             src: ip("10.0.0.1"),

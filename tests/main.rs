@@ -5,6 +5,7 @@
 //! `cli` bad input and exit codes; `determinism` threads and containers; `hostile` cut, flipped and lying bytes;
 //! `analyze` statistics against plain SQL; `follow` what was said; `export` for other tools; `report` what is handed on;
 //! `findings` from a finding to what to do; `faults` kill -9, full disk, read-only folder; `corpus` packet counts against capinfos.
+//! `live` devices in network namespaces.
 //! A test that needs a tool or a privilege that is missing says so on stderr and returns.
 #![cfg(feature = "store")]
 #![allow(
@@ -31,6 +32,7 @@ mod findings;
 mod follow;
 mod golden;
 mod hostile;
+mod live;
 mod queries;
 mod report;
 mod sql_detections;

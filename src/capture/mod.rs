@@ -14,6 +14,8 @@ pub mod folder;
 mod follow;
 pub mod identity;
 mod input;
+#[cfg(feature = "live")]
+pub mod live;
 mod merged;
 mod pcap;
 mod pcapng;

@@ -40,6 +40,16 @@ impl Env {
         self.path(name).filter(|p| p.is_absolute())
     }
 
+    /// The environment as the owner of `home` would have it: base folders that are somebody else's are left out.
+    #[must_use]
+    pub(super) fn at_home(mut self, home: &std::path::Path) -> Self {
+        if self.path("HOME").as_deref() != Some(home) {
+            self.0.retain(|name, _| !name.to_string_lossy().starts_with("XDG_"));
+            self.0.insert("HOME".into(), home.as_os_str().to_owned());
+        }
+        self
+    }
+
     /// Names and values of all our variables, sorted.
     pub(super) fn ours(&self) -> impl Iterator<Item = (String, String)> {
         self.0

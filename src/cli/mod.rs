@@ -20,8 +20,13 @@ mod hosts;
 mod ingest;
 mod init;
 mod intel;
+#[cfg(feature = "live")]
+mod interfaces;
 mod interrupt;
+mod log;
 mod man;
+#[cfg(feature = "live")]
+mod monitor;
 mod output;
 mod page;
 mod pager;
@@ -30,7 +35,10 @@ mod plan;
 mod progress;
 mod query;
 mod report;
+mod running;
 mod schema;
+mod status;
+mod stop;
 mod summary;
 
 use exit::Exit;
@@ -47,6 +55,7 @@ use std::process::ExitCode;
 const AFTER_HELP: &str = "\
 Begin with:
   secnetmon ingest capture.pcapng        read a capture
+  sudo secnetmon monitor -i eth0         watch a network that you are authorised to monitor
   secnetmon anomalies                    what was found, most urgent first
   secnetmon report -o report.html        all of it on one page, to read or to hand on
   secnetmon query top_talkers            ask a saved question (query --list shows all)
@@ -87,6 +96,12 @@ struct Global {
 enum Command {
     Init(init::Args),
     Ingest(ingest::Args),
+    #[cfg(feature = "live")]
+    Monitor(monitor::Args),
+    Status(status::Args),
+    Stop(stop::Args),
+    #[cfg(feature = "live")]
+    Interfaces(interfaces::Args),
     Query(query::Args),
     Analyze(analyze::Args),
     Report(report::Args),
@@ -129,7 +144,10 @@ struct Context {
 
 impl Context {
     fn new(global: Global) -> Result<Self> {
-        let env = Env::of_process();
+        Self::with(global, Env::of_process())
+    }
+
+    fn with(global: Global, env: Env) -> Result<Self> {
         let file = global.config.clone().or_else(|| paths::config_to_read(&env));
         let (settings, warnings) =
             config::load(file.as_deref(), &env, &global.set).map_err(|e| exit::usage(e.to_string()))?;
@@ -188,6 +206,12 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Man(args) => man::run(&args, Cli::command()),
         Command::Init(args) => init::run(&args, global),
         Command::Ingest(args) => ingest::run(&args, &Context::new(global)?),
+        #[cfg(feature = "live")]
+        Command::Monitor(args) => monitor::run(&args, global),
+        Command::Status(args) => status::run(&args, &Context::new(global)?),
+        Command::Stop(args) => stop::run(&args, &Context::new(global)?),
+        #[cfg(feature = "live")]
+        Command::Interfaces(args) => interfaces::run(&args),
         Command::Query(args) => query::run(&args, &Context::new(global)?),
         Command::Analyze(args) => analyze::run(&args, &Context::new(global)?),
         Command::Report(args) => report::run(&args, &Context::new(global)?),

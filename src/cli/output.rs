@@ -4,6 +4,7 @@
 //! line. A reader that has seen enough (`| head`) is no error.
 
 use super::env::Env;
+use super::log::Log;
 use crate::model::text::printable;
 pub(super) use crate::report::figures::{grouped, plural, size};
 use crate::report::render::{Format, Style, renderer};
@@ -131,10 +132,27 @@ pub(super) fn say(message: &str) {
         held.push(message.to_owned());
         return;
     }
-    let mut err = io::stderr().lock();
     for line in message.lines() {
-        let _ = writeln!(err, "{}", printable(line.as_bytes(), line.len()));
+        let line = printable(line.as_bytes(), line.len());
+        match LOG.get() {
+            Some(log) => log.write(&line),
+            None => drop(writeln!(io::stderr().lock(), "{line}")),
+        }
     }
+}
+
+/// Where words go when nobody sits at a terminal.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// From now on words go to `log`. Only the first call counts.
+pub(super) fn say_into(log: Log) -> Option<&'static Log> {
+    LOG.set(log).ok()?;
+    LOG.get()
+}
+
+/// Is there a log? Then nobody reads stdout.
+pub(super) fn logged() -> Option<&'static Log> {
+    LOG.get()
 }
 
 /// A sentence that begins with the program's name: errors and warnings.

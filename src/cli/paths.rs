@@ -13,6 +13,8 @@ const DATABASE: &str = "secnetmon.duckdb";
 const CONFIG: &str = "secnetmon.toml";
 /// Data of a system service.
 const SYSTEM_DATA: &str = "/var/lib/secnetmon";
+/// What a monitor of a system service says of itself.
+const SYSTEM_STATE: &str = "/run/secnetmon";
 /// Configuration of a system service.
 const SYSTEM_CONFIG: &str = "/etc/secnetmon";
 
@@ -22,14 +24,17 @@ fn home(env: &Env) -> Option<PathBuf> {
 
 /// The database without `--db`: `SECNETMON_DB`, else the data folder of the service manager, of the user, of the system.
 pub(super) fn database(env: &Env) -> PathBuf {
-    env.path("SECNETMON_DB").unwrap_or_else(|| {
-        // systemd sets it for units with StateDirectory=.
-        env.absolute("STATE_DIRECTORY")
-            .or_else(|| env.absolute("XDG_DATA_HOME").map(|d| d.join(FOLDER)))
-            .or_else(|| home(env).map(|h| h.join(".local/share").join(FOLDER)))
-            .unwrap_or_else(|| PathBuf::from(SYSTEM_DATA))
-            .join(DATABASE)
-    })
+    env.path("SECNETMON_DB").unwrap_or_else(|| usual_database(env))
+}
+
+/// The database that nobody named.
+pub(super) fn usual_database(env: &Env) -> PathBuf {
+    // systemd sets it for units with StateDirectory=.
+    env.absolute("STATE_DIRECTORY")
+        .or_else(|| env.absolute("XDG_DATA_HOME").map(|d| d.join(FOLDER)))
+        .or_else(|| home(env).map(|h| h.join(".local/share").join(FOLDER)))
+        .unwrap_or_else(|| PathBuf::from(SYSTEM_DATA))
+        .join(DATABASE)
 }
 
 /// The database to read without `--db`: the user's, else the system service's when only that one is there.
@@ -37,6 +42,20 @@ pub(super) fn database_to_read(env: &Env) -> PathBuf {
     let own = database(env);
     let system = Path::new(SYSTEM_DATA).join(DATABASE);
     if env.path("SECNETMON_DB").is_none() && !own.exists() && system.exists() { system } else { own }
+}
+
+/// Where a monitor leaves its log, its process number and how it is doing: the folder of the service manager, else the user's.
+pub(super) fn state(env: &Env) -> PathBuf {
+    // systemd sets them for units with LogsDirectory= and RuntimeDirectory=.
+    env.absolute("RUNTIME_DIRECTORY")
+        .or_else(|| env.absolute("XDG_STATE_HOME").map(|d| d.join(FOLDER)))
+        .or_else(|| home(env).map(|h| h.join(".local/state").join(FOLDER)))
+        .unwrap_or_else(|| PathBuf::from(SYSTEM_STATE))
+}
+
+/// Where the monitor of the system's service leaves them.
+pub(super) fn system_state() -> &'static Path {
+    Path::new(SYSTEM_STATE)
 }
 
 /// Where `init` writes the configuration.

@@ -86,6 +86,16 @@ impl RowBuffers {
     }
 }
 
+/// A flow whose row was written.
+struct Written {
+    flow: FlowRecord,
+    hostname: Option<Arc<str>>,
+    source: Option<&'static str>,
+    src_internal: bool,
+    dst_internal: bool,
+    direction: &'static str,
+}
+
 /// One shard of hosts.
 #[derive(Debug)]
 pub(super) struct HostShard {
@@ -140,6 +150,7 @@ impl HostShard {
         for event in events.drain(..) {
             match event.body {
                 Body::Flow(flow) => self.flow(event.known, *flow, ours),
+                Body::Open(flow) => drop(self.write_flow(*flow, ours)),
                 Body::Weird(weird) => self.weirds.push(weird),
                 Body::Record { flow_id, tuple, record } => {
                     if let Some(dns) = record.as_type::<DnsRecord>() {
@@ -241,7 +252,8 @@ impl HostShard {
         }
     }
 
-    fn flow(&mut self, known: Timestamp, mut flow: FlowRecord, ours: &Subnets) {
+    /// The row of a flow, and what was found for it: the flow, its name, where that comes from, whose addresses, the direction.
+    fn write_flow(&mut self, mut flow: FlowRecord, ours: &Subnets) -> Written {
         let tuple = flow.tuple;
         let said: Option<Arc<str>> = flow.hostname.take().map(Arc::from);
         let (hostname, source) = match said {
@@ -261,15 +273,22 @@ impl HostShard {
             src_internal: ours.contains(tuple.src),
             dst_internal: ours.contains(tuple.dst),
         };
-        self.flows += 1;
         if let Some(rows) = self.rows.of(&FLOWS) {
             write_flow(&mut rows.row(), self.capture, &flow, &context);
         }
-        let (src_internal, dst_internal) = (context.src_internal, context.dst_internal);
+        let (src_internal, dst_internal, direction) =
+            (context.src_internal, context.dst_internal, context.direction);
+        Written { flow, hostname, source, src_internal, dst_internal, direction }
+    }
+
+    fn flow(&mut self, known: Timestamp, flow: FlowRecord, ours: &Subnets) {
+        self.flows += 1;
+        let Written { flow, hostname, source, src_internal, dst_internal, direction } =
+            self.write_flow(flow, ours);
         if self.judge.wants_flows() {
             let mut fact = FlowFact::new(known, &flow);
             (fact.src_internal, fact.dst_internal) = (src_internal, dst_internal);
-            (fact.direction, fact.hostname_source) = (context.direction, source);
+            (fact.direction, fact.hostname_source) = (direction, source);
             fact.hostname.clone_from(&hostname);
             self.judge.note(Fact::Flow(Box::new(fact)));
         }

@@ -11,6 +11,7 @@ mod gather;
 mod host;
 mod inventory;
 mod judge;
+mod lanes;
 pub mod memory;
 mod names;
 pub mod pipeline;

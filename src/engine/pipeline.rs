@@ -8,8 +8,8 @@
 use super::front::{Front, Prepared, Slice};
 use super::gather::Gather;
 use super::host::{HostShard, RowBuffers};
-use super::inventory::Sighting;
-use super::judge::{Fact, SegmentJudge, watermark};
+use super::judge::{SegmentJudge, watermark};
+use super::lanes::{Lanes, fan_out};
 use super::shard::Shard;
 use super::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use super::stats::Stats;
@@ -19,7 +19,6 @@ use crate::capture::{Polled, Source};
 use crate::decode::{Decoder, Defragmenter, pair_hash};
 use crate::flow::FlowTable;
 use crate::model::addr::Ip;
-use crate::model::event::Event;
 use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::ledger::{SourceLedger, Stop};
 use crate::model::time::Timestamp;
@@ -28,7 +27,8 @@ use crate::protocol::dispatch::Dispatcher;
 use crate::topology::{Inference, Subnets};
 use rayon::prelude::*;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 /// Batches that may wait between reader and engine: one being filled ahead of the one in hand.
 const QUEUED_BATCHES: usize = 2;
@@ -36,6 +36,12 @@ const QUEUED_BATCHES: usize = 2;
 const FLOWS_PER_ROUND: usize = 2_048;
 /// How often a stream writes what it knows of hosts, nanoseconds: often enough to be asked, seldom enough that the parts of a day stay few.
 const HOSTS_EVERY: i64 = 60_000_000_000;
+
+/// How often a stream tells the sink how far it is: a kill loses as much of its account, and nobody reads it more often.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// Packets may be handled this much later than the tick of their time, nanoseconds: a flow shown once too often does no harm.
+const OPEN_SLACK: i64 = 2_000_000_000;
 
 /// What can go wrong besides the input, which never fails a run.
 #[derive(Debug, thiserror::Error)]
@@ -98,16 +104,27 @@ pub fn run<S: Sink>(
     outcome
 }
 
+/// What the reader tells the engine: what the source gave and, with some ticks, its account so far.
+struct Heard {
+    polled: Polled,
+    ledger: Option<SourceLedger>,
+}
+
 /// The reader thread: polls until the end, or until nobody listens.
-fn read(mut source: Box<dyn Source>, to_engine: &std::sync::mpsc::SyncSender<Polled>) -> SourceLedger {
+fn read(mut source: Box<dyn Source>, to_engine: &SyncSender<Heard>) -> SourceLedger {
+    let mut told = Instant::now();
     loop {
-        match source.poll() {
-            Polled::End => break,
-            polled => {
-                if to_engine.send(polled).is_err() {
-                    break;
-                }
-            }
+        let polled = source.poll();
+        if matches!(polled, Polled::End) {
+            break;
+        }
+        let due = matches!(polled, Polled::Tick(_)) && told.elapsed() >= PROGRESS_EVERY;
+        let ledger = due.then(|| source.ledger());
+        if due {
+            told = Instant::now();
+        }
+        if to_engine.send(Heard { polled, ledger }).is_err() {
+            break;
         }
     }
     source.ledger()
@@ -129,6 +146,11 @@ struct Engine {
     streaming: bool,
     /// When a stream last wrote its hosts, packet time.
     hosts_written: Option<Timestamp>,
+    /// Nanoseconds after which a stream shows flows that go on (0: never), and up to which packet time it has.
+    open_after: i64,
+    opened: Option<Timestamp>,
+    /// Which part of its packets a stream lost so far.
+    lost: f64,
     weirds: Vec<Weird>,
     weird_rows: RowBuffers,
     weird_log: WeirdLog,
@@ -149,7 +171,7 @@ impl Engine {
             })
             .collect();
         let sensor = start.sensor.as_str().into();
-        let inference = Inference::new(&config.topology, Vec::new());
+        let inference = Inference::new(&config.topology);
         Self {
             decoder: Arc::new(Decoder::new(&config.decode)),
             front: Front::new(inference, Defragmenter::new(&config.decode)),
@@ -162,6 +184,9 @@ impl Engine {
             ours: None,
             streaming: start.streaming,
             hosts_written: None,
+            open_after: crate::model::time::secs(config.flow.open_after),
+            opened: None,
+            lost: 0.0,
             weirds: Vec::new(),
             weird_rows: RowBuffers::new(start.capture_id),
             weird_log: WeirdLog::default(),
@@ -176,13 +201,14 @@ impl Engine {
     /// Everything the reader sends. The next batch is decoded while the one before it runs through the shards.
     fn consume<S: Sink>(
         &mut self,
-        from_reader: Receiver<Polled>,
+        from_reader: Receiver<Heard>,
         sink: &mut S,
     ) -> Result<(), EngineError<S::Error>> {
         let mut ready: Option<Prepared> = None;
         loop {
             // With work in hand never wait for more: a live packet must not wait for the one after it.
-            let polled = if ready.is_some() { from_reader.try_recv().ok() } else { from_reader.recv().ok() };
+            let heard = if ready.is_some() { from_reader.try_recv().ok() } else { from_reader.recv().ok() };
+            let (polled, ledger) = heard.map(|h| (h.polled, h.ledger)).unzip();
             let next = match polled {
                 Some(Polled::Packets(batch)) => Some(batch),
                 Some(Polled::Tick(now)) => {
@@ -190,6 +216,10 @@ impl Engine {
                         self.through(prepared, sink)?;
                     }
                     self.tick(now, sink)?;
+                    if let Some(ledger) = ledger.flatten().filter(|_| self.streaming) {
+                        self.lost = self.loss(&ledger);
+                        sink.progress(&self.summary(ledger))?;
+                    }
                     continue;
                 }
                 Some(Polled::End) | None if ready.is_none() => return Ok(()),
@@ -248,8 +278,26 @@ impl Engine {
         self.front.clock.tick(now);
         self.settle(false);
         self.write_hosts_of_stream(sink)?;
-        self.fan_out(watermark(self.front.clock.now()), &|s| s.tick(now));
+        let open = self.open_due();
+        self.fan_out(watermark(self.front.clock.now()), &|s| {
+            s.tick(now);
+            if let Some((began, active)) = open {
+                s.still_open(began, active);
+            }
+        });
         self.hand_on(true, sink)
+    }
+
+    /// Is it time to show flows that go on? Until when they must have begun, and after when been active.
+    fn open_due(&mut self) -> Option<(Timestamp, Timestamp)> {
+        let now = self.front.clock.now().filter(|_| self.streaming && self.open_after > 0)?;
+        let last = *self.opened.get_or_insert(now);
+        if now.since(last) < self.open_after {
+            return None;
+        }
+        // What was active since the last time, packets that came a little late included.
+        self.opened = Some(now);
+        Some((now.plus(-self.open_after), last.plus(-OPEN_SLACK)))
     }
 
     /// The capture is over: flows still open are written in portions, then what the buffers hold.
@@ -366,7 +414,7 @@ impl Engine {
     /// Gather what the shards have, in their order, and give full batches (or all) to the sink.
     fn hand_on<S: Sink>(&mut self, all: bool, sink: &mut S) -> Result<(), EngineError<S::Error>> {
         if self.streaming {
-            self.hand_on_findings(0.0, sink)?;
+            self.hand_on_findings(self.lost, sink)?;
         }
         for host in &mut self.hosts {
             self.weirds.append(&mut host.weirds);
@@ -429,71 +477,5 @@ impl Engine {
         }
         caps.retain(|(_, n)| *n > 0);
         caps
-    }
-}
-
-/// Run every flow shard, carry its events over to the host shards, run those. Each step is parallel; the order in which a host shard
-/// gets its events is that of the shards, never that of the threads.
-fn fan_out(
-    shards: &mut [Shard],
-    hosts: &mut [HostShard],
-    lanes: &mut Lanes,
-    ours: Option<&Subnets>,
-    until: Timestamp,
-    work: &(dyn Fn(&mut Shard) + Sync),
-) {
-    shards.par_iter_mut().with_max_len(1).for_each(work);
-    for (s, shard) in shards.iter_mut().enumerate() {
-        cross(&mut shard.by_host, &mut lanes.events, s);
-    }
-    hosts
-        .par_iter_mut()
-        .zip(lanes.events.par_iter_mut())
-        .with_max_len(1)
-        .for_each(|(host, lane)| host.run(lane, ours, until));
-    for (s, host) in hosts.iter_mut().enumerate() {
-        cross(&mut host.abroad, &mut lanes.sightings, s);
-        cross(&mut host.judge.to_target, &mut lanes.facts, s);
-    }
-    hosts
-        .par_iter_mut()
-        .zip(lanes.sightings.par_iter_mut().zip(lanes.facts.par_iter_mut()))
-        .with_max_len(1)
-        .for_each(|(host, (sightings, facts))| {
-            host.meet(sightings);
-            host.judge.meet(facts);
-        });
-}
-
-/// What is on its way from one shard to another: `[to][from]`.
-struct Lanes {
-    /// From flow shards to host shards.
-    events: Vec<Vec<Vec<Event>>>,
-    /// From the shard of one end of a flow to that of the other.
-    sightings: Vec<Vec<Vec<Sighting>>>,
-    /// From the shard of an originator to that of the responder.
-    facts: Vec<Vec<Vec<Fact>>>,
-}
-
-impl Lanes {
-    fn new() -> Self {
-        fn square<T>() -> Vec<Vec<Vec<T>>> {
-            (0..SHARDS).map(|_| (0..SHARDS).map(|_| Vec::new()).collect()).collect()
-        }
-        Self { events: square(), sightings: square(), facts: square() }
-    }
-}
-
-/// Room that an emptied lane keeps. There are 256 of them: at their largest, which a burst towards one host decides, they would
-/// hold tens of MB for good.
-const LANE_ROOM: usize = 32;
-
-/// Exchange the lists that shard `from` has filled, one a target, with the emptied ones of the lanes.
-fn cross<T>(filled: &mut [Vec<T>], lanes: &mut [Vec<Vec<T>>], from: usize) {
-    for (list, lane) in filled.iter_mut().zip(lanes) {
-        if let Some(slot) = lane.get_mut(from) {
-            std::mem::swap(list, slot);
-            list.shrink_to(LANE_ROOM);
-        }
     }
 }

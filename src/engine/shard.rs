@@ -41,6 +41,12 @@ impl Shard {
         self.regroup();
     }
 
+    /// Flows that began until `began`, were active after `active` and go on.
+    pub(super) fn still_open(&mut self, began: Timestamp, active: Timestamp) {
+        self.table.still_open(began, active, &mut self.events);
+        self.regroup();
+    }
+
     /// At the end: at most `limit` flows; true while more are left.
     pub(super) fn finish(&mut self, limit: usize) -> bool {
         let more = self.table.finish(limit, &mut self.events);

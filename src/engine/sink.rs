@@ -81,6 +81,11 @@ pub trait Sink: Send {
     /// Findings: new ones, or ones that grew and replace what was handed on under their id.
     fn anomalies(&mut self, found: Vec<Anomaly>) -> Result<(), Self::Error>;
 
+    /// How far a stream is, now and then: what its account would be if it ended here. Whoever shows streams while they run keeps it.
+    fn progress(&mut self, _summary: &CaptureSummary) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// The capture is complete: keep it.
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, Self::Error>;
 

@@ -249,3 +249,35 @@ fn rows_of_a_capture() {
         }
     }
 }
+
+#[test]
+fn a_stream_shows_flows_that_go_on_and_their_last_row_is_the_same() {
+    use crate::capture::replay::Replay;
+    let (a, b) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+    let mut source = Replay::new(1);
+    for n in 0..10 {
+        // A packet and a tick every twenty seconds; a flow that ended at once beside it.
+        let at = Timestamp(n * 20 * SEC);
+        source = source.packet(at, LinkType::ETHERNET, &udp(a, b, (5_000, 6_000), b"still here")).tick(at);
+        if n == 1 {
+            source = source.packet(at, LinkType::ETHERNET, &udp(a, b, (5_001, 6_000), b"once"));
+        }
+    }
+    let stream = CaptureStart { streaming: true, ..start() };
+    let mut config = Config::default();
+    config.topology.local_nets = vec!["10.0.0.0/8".parse().unwrap()];
+    let mut sink = Memory::default();
+    let stats = Stats::new();
+    let (summary, _) = run(Box::new(source), &stream, &mut sink, &config, 1, &stats).unwrap();
+    let rows: Vec<String> = sink
+        .select("flows", &["src_port", "src_packets", "end_reason"])
+        .iter()
+        .map(|r| r.iter().map(|c| c.clone().unwrap_or_default()).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        rows,
+        ["5000 4 open", "5001 1 idle", "5000 7 open", "5000 10 open", "5000 10 capture_end"],
+        "shown after a minute, and each minute"
+    );
+    assert_eq!((summary.flows, stats.flows()), (2, 2), "counted once");
+}

@@ -23,6 +23,8 @@ pub struct Config {
     pub icmp_timeout: u64,
     /// Seconds after which a silent flow of any other protocol ends (SCTP keeps `connection_timeout`).
     pub other_timeout: u64,
+    /// Seconds after which a stream writes a flow that has not ended, and again as long as it goes on; its last row replaces them. 0: never.
+    pub open_after: u64,
     /// Do equal addresses and ports in different VLANs make different flows?
     pub vlan_in_key: bool,
     /// Out-of-order bytes kept per direction of one flow; beyond it the gap before them is given up. The largest
@@ -41,6 +43,7 @@ impl Default for Config {
             udp_timeout: 60,
             icmp_timeout: 60,
             other_timeout: 60,
+            open_after: 60,
             vlan_in_key: false,
             pending_bytes_per_side: 256 << 10,
             pending_pieces_per_side: 256,

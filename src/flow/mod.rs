@@ -99,6 +99,11 @@ pub trait Application {
     fn gap(&mut self, flow: &FlowView, state: &mut Self::State, side: Side, at: At, missing: u64)
     -> Interest;
 
+    /// What it knows of a flow that goes on.
+    fn so_far(&self, _flow: &FlowView, _state: Option<&Self::State>) -> AppSummary {
+        AppSummary::default()
+    }
+
     /// The flow ended; pending requests are written without answers. `state` is `None` when no payload came.
     fn end(&mut self, flow: &FlowView, state: Option<Self::State>, at: At) -> AppSummary;
 }

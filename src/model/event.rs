@@ -30,6 +30,8 @@ pub struct Event {
 pub enum Body {
     /// A flow ended.
     Flow(Box<FlowRecord>),
+    /// A flow that goes on, as it is now (streams).
+    Open(Box<FlowRecord>),
     /// An application record.
     Record {
         /// The flow that carried it.

@@ -195,6 +195,24 @@ pub(super) fn insert_finished(
     hosts::conclude(db, start.capture_id, &start.sensor)
 }
 
+/// Bring the ledger row of a stream up to date.
+pub(super) fn update_live(
+    db: &Connection,
+    start: &CaptureStart,
+    no: CaptureNo,
+    began: Timestamp,
+    s: &CaptureSummary,
+) -> Result<(), StoreError> {
+    let fixed = ["capture_id", "capture_no", "status", "content_hash", "started_at", "finished_at"];
+    let sets: Vec<String> = capture_row(start, no, began, None, s)
+        .into_iter()
+        .filter(|(column, _)| !fixed.contains(column))
+        .map(|(column, value)| format!("{} = {value}", ident(column)))
+        .collect();
+    let sql = format!("UPDATE captures SET {} WHERE capture_id = {}", sets.join(", "), start.capture_id.0);
+    db.execute_batch(&sql).map_err(write_error)
+}
+
 type Row = Vec<(&'static str, String)>;
 
 fn insert(table: &str, row: &Row) -> String {
@@ -313,8 +331,8 @@ pub(super) fn mark_interrupted(db: &Connection) -> Result<(), StoreError> {
         let sql = format!(
             "BEGIN; UPDATE captures SET status = 'interrupted', stop_reason = 'the process that wrote it was ended', \
              finished_at = {now}, flows = (SELECT count(*) FROM flows WHERE capture_id = {id}), \
-             first_ts = (SELECT min(first_ts) FROM flows WHERE capture_id = {id}), \
-             last_ts = (SELECT max(last_ts) FROM flows WHERE capture_id = {id}) WHERE capture_id = {id};",
+             first_ts = coalesce(first_ts, (SELECT min(first_ts) FROM flows WHERE capture_id = {id})), \
+             last_ts = greatest(last_ts, (SELECT max(last_ts) FROM flows WHERE capture_id = {id})) WHERE capture_id = {id};",
             now = time(Some(now())),
         );
         let sensor: String = db

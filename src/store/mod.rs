@@ -13,6 +13,7 @@ mod detections;
 mod error;
 mod files;
 mod functions;
+mod going_on;
 mod guard;
 mod hosts;
 mod indicators;

@@ -5,31 +5,34 @@
 //! Rows wait until a table has many, and go in as one flushed piece: unflushed rows lie outside DuckDB's memory limit, and an appender
 //! that is dropped swallows its errors. Refuses to guess after an error: the capture can then only be abandoned.
 
+mod asking;
+mod stream;
+
 use super::connect::write_error;
-use super::detections::{self, Detection, Outcome, Period};
+use super::detections::{self, Detection, Outcome};
+use super::going_on::GoingOn;
 use super::queue::{Closing, ENDED, Shared};
 use super::{StoreError, anomalies, batch, capture};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
+use crate::engine::tables::FLOWS;
 use crate::model::anomaly::Anomaly;
-use crate::model::ids::{CaptureId, CaptureNo};
+use crate::model::ids::CaptureNo;
 use crate::model::rows::Rows;
 use crate::model::schema::Table;
 use crate::model::time::Timestamp;
+use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::datatypes::SchemaRef;
 use duckdb::{Appender, Connection};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Bytes of a capture's rows that wait here, over all tables. Past them the table with most goes to DuckDB, in one piece. Most tables of most
 /// captures fit until the commit: DuckDB keeps a buffer of many KB for each column that has one row, and writes those of fifty tables to a
 /// temporary file and reads them back when they are beyond its memory limit.
 const MAX_HELD_BYTES: usize = 24 << 20;
-
-/// A stream's rows are visible at most this much later.
-const STREAM_COMMIT: Duration = Duration::from_secs(1);
 
 /// Rows after which a stream commits without waiting.
 const STREAM_COMMIT_ROWS: u64 = 16_384;
@@ -41,10 +44,12 @@ enum Command {
     Begin(CaptureStart, SyncSender<Result<CaptureNo, StoreError>>),
     Rows(Rows, usize),
     Anomalies(Vec<Anomaly>),
+    Progress(Box<CaptureSummary>),
     Commit(Box<CaptureSummary>, SyncSender<Result<Stored, StoreError>>),
     Abandon(SyncSender<Result<(), StoreError>>),
     Detect(Vec<Detection>),
     Outcomes(SyncSender<Result<Vec<Outcome>, StoreError>>),
+    TellOutcomes(Sender<Outcome>),
 }
 
 /// The engine's sink: rows go to DuckDB on a thread of its own. A capture that is neither committed nor abandoned when
@@ -87,6 +92,11 @@ impl Writer {
         self.ask(Command::Outcomes)
     }
 
+    /// From now on what they say goes there as soon as it is known, instead of waiting for [`Self::outcomes`].
+    pub fn tell_outcomes(&mut self, to: Sender<Outcome>) -> Result<(), StoreError> {
+        self.send(Command::TellOutcomes(to))
+    }
+
     fn send(&self, command: Command) -> Result<(), StoreError> {
         self.commands.as_ref().and_then(|c| c.send(command).ok()).ok_or(ENDED)
     }
@@ -120,6 +130,10 @@ impl Sink for Writer {
     fn anomalies(&mut self, found: Vec<Anomaly>) -> Result<(), StoreError> {
         // Few and small beside rows: they pass the bound.
         self.send(Command::Anomalies(found))
+    }
+
+    fn progress(&mut self, summary: &CaptureSummary) -> Result<(), StoreError> {
+        self.send(Command::Progress(Box::new(summary.clone())))
     }
 
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
@@ -164,6 +178,11 @@ fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &S
                     shared.with(|s| s.error = s.error.take().or(Some(e)));
                 }
             }
+            Ok(Command::Progress(summary)) => {
+                if let Err(e) = session.progress(&summary) {
+                    shared.with(|s| s.error = s.error.take().or(Some(e)));
+                }
+            }
             Ok(Command::Commit(summary, answer)) => {
                 let told = shared.with(|s| s.error.take());
                 let result = match told {
@@ -180,6 +199,7 @@ fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &S
             Ok(Command::Outcomes(answer)) => {
                 let _ = answer.send(Ok(std::mem::take(&mut session.outcomes)));
             }
+            Ok(Command::TellOutcomes(to)) => session.listener = Some(to),
             Err(RecvTimeoutError::Timeout) => {
                 if let Err(e) = session.commit_stream() {
                     shared.with(|s| s.error = s.error.take().or(Some(e)));
@@ -204,6 +224,10 @@ struct Open {
     /// Streams: rows since the last commit, and when that was.
     uncommitted: u64,
     committed: Instant,
+    /// Streams: flows that were shown and go on.
+    going_on: GoingOn,
+    /// Streams: up to which packet time the detections in SQL were asked.
+    detected: Option<Timestamp>,
 }
 
 struct Session<'db> {
@@ -215,6 +239,8 @@ struct Session<'db> {
     /// Asked over every capture once it is committed, and what they said.
     detections: Vec<Detection>,
     outcomes: Vec<Outcome>,
+    /// Who hears of outcomes as they come.
+    listener: Option<Sender<Outcome>>,
     /// What an ended process left due was done.
     caught_up: bool,
 }
@@ -222,7 +248,7 @@ struct Session<'db> {
 struct Appending<'db> {
     appender: Appender<'db>,
     schema: SchemaRef,
-    held: Vec<Rows>,
+    held: Vec<RecordBatch>,
     bytes: usize,
 }
 
@@ -233,8 +259,7 @@ impl Appending<'_> {
             return Ok(());
         }
         self.bytes = 0;
-        for rows in self.held.drain(..) {
-            let batch = batch::record_batch(rows, Arc::clone(&self.schema))?;
+        for batch in self.held.drain(..) {
             self.appender.append_record_batch(batch).map_err(write_error)?;
         }
         self.appender.flush().map_err(write_error)
@@ -250,6 +275,7 @@ impl<'db> Session<'db> {
             tables: BTreeMap::new(),
             detections: Vec::new(),
             outcomes: Vec::new(),
+            listener: None,
             caught_up: false,
         }
     }
@@ -276,6 +302,8 @@ impl<'db> Session<'db> {
                     failed: false,
                     uncommitted: 0,
                     committed: Instant::now(),
+                    going_on: GoingOn::default(),
+                    detected: None,
                 });
                 Ok(no)
             }
@@ -339,8 +367,13 @@ impl<'db> Session<'db> {
             self.tables.insert(table.name, appending);
         }
         let Some(t) = self.tables.get_mut(table.name) else { return Ok(()) };
-        t.bytes += rows.bytes();
-        t.held.push(rows);
+        let bytes = rows.bytes();
+        let mut batch = batch::record_batch(rows, Arc::clone(&t.schema))?;
+        if let Some(o) = self.open.as_mut().filter(|o| o.start.streaming && table.name == FLOWS.name) {
+            batch = stream::superseding(self.db, o, t, batch)?;
+        }
+        t.bytes += bytes;
+        t.held.push(batch);
         let mut held: usize = self.tables.values().map(|t| t.bytes).sum();
         while held > MAX_HELD_BYTES {
             let Some(most) = self.tables.values_mut().max_by_key(|t| t.bytes) else { break };
@@ -359,23 +392,6 @@ impl<'db> Session<'db> {
 
     fn flush_all(&mut self) -> Result<(), StoreError> {
         self.tables.values_mut().try_for_each(Appending::flush)
-    }
-
-    /// How long a stream may wait until its rows are committed; `None`: nothing waits.
-    fn commit_in(&self) -> Option<Duration> {
-        let o = self.open.as_ref()?;
-        (o.start.streaming && o.uncommitted > 0 && !o.failed)
-            .then(|| STREAM_COMMIT.saturating_sub(o.committed.elapsed()))
-    }
-
-    fn commit_stream(&mut self) -> Result<(), StoreError> {
-        let done = self.flush_all().and_then(|()| self.sql("COMMIT; BEGIN"));
-        if let Some(o) = &mut self.open {
-            o.failed |= done.is_err();
-            o.uncommitted = 0;
-            o.committed = Instant::now();
-        }
-        done
     }
 
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
@@ -444,27 +460,6 @@ impl<'db> Session<'db> {
         }
         self.sql("COMMIT")?;
         Ok(Stored::Committed)
-    }
-
-    /// Ask the detections over a capture that is committed. It is in, whatever they say: an error of theirs is told and stays theirs.
-    fn detect(&mut self, id: CaptureId) {
-        if self.detections.is_empty() {
-            return;
-        }
-        match detections::run_all(self.db, &self.detections, id, &Period::default(), true) {
-            Ok(mut outcomes) => self.outcomes.append(&mut outcomes),
-            Err(e) => self.outcomes.push(Outcome::failed(e.to_string())),
-        }
-    }
-
-    /// Ask them over captures that an ended process had committed and not asked about yet.
-    fn catch_up(&mut self) -> Result<(), StoreError> {
-        if !std::mem::replace(&mut self.caught_up, true) && !self.detections.is_empty() {
-            for id in detections::left_due(self.db)? {
-                self.detect(id);
-            }
-        }
-        Ok(())
     }
 
     /// DuckDB's threads: one while rows arrive, as a second would only wait busily and take time from the engine; all

@@ -23,6 +23,7 @@ const fn key(key: &'static str, meaning: &'static str) -> Key {
 /// The sections in the order of the file.
 pub(in crate::cli) const SECTIONS: &[(&str, &str)] = &[
     ("ingest", "Reading captures."),
+    ("monitor", "Watching devices."),
     ("query", "Asking the database."),
     ("store", "The database."),
     ("topology", "Which addresses are ours."),
@@ -55,6 +56,16 @@ const FIXED: &[Key] = &[
         "Name of the place where captures are recorded; only captures of one named sensor are joined.",
     ),
     key("ingest.threads", "Worker threads; 0 = one a core. The rows do not depend on it."),
+    key("monitor.interfaces", "Devices to watch when the command line names none."),
+    key("monitor.filter", "Capture only packets that match this filter (pcap-filter(7)); empty = all."),
+    key("monitor.snaplen", "Bytes captured of a packet at most."),
+    key(
+        "monitor.buffer_mib",
+        "MiB of the kernel's buffer for each device; what does not fit is dropped and counted.",
+    ),
+    key("monitor.promiscuous", "Capture packets for other machines, too?"),
+    key("monitor.user", "User to become when started as root; empty = who called sudo."),
+    key("monitor.log_mib", "MiB after which a daemon's log begins anew; five old ones are kept."),
     key("query.time_limit_s", "Seconds after which a query is stopped; 0 = never."),
     key("query.max_rows", "Rows after which a result is cut, with a warning; 0 = all."),
     key("store.memory_limit_mib", "MiB that the database may use as cache while captures are read."),
@@ -100,6 +111,10 @@ const FIXED: &[Key] = &[
     key(
         "flow.other_timeout",
         "Seconds after which a silent flow of any other protocol ends; SCTP has flow.connection_timeout.",
+    ),
+    key(
+        "flow.open_after",
+        "Seconds after which a stream shows a flow that still goes on, and shows it anew; 0 = when it ends.",
     ),
     key("flow.vlan_in_key", "Do equal addresses and ports in different VLANs make different flows?"),
     key(

@@ -20,6 +20,8 @@ use std::time::Duration;
 pub(in crate::cli) struct Settings {
     /// Of `ingest`.
     pub(in crate::cli) ingest: Ingest,
+    /// Of `monitor`.
+    pub(in crate::cli) monitor: Monitor,
     /// Of queries.
     pub(in crate::cli) query: Query,
     /// Of the database.
@@ -36,6 +38,40 @@ pub(in crate::cli) struct Ingest {
     pub(in crate::cli) sensor: String,
     /// Worker threads, 0 = one a core.
     pub(in crate::cli) threads: usize,
+}
+
+/// Section `monitor`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::cli) struct Monitor {
+    /// Names of devices.
+    pub(in crate::cli) interfaces: Vec<String>,
+    /// A filter of libpcap; empty = none.
+    pub(in crate::cli) filter: String,
+    /// Bytes of a packet.
+    pub(in crate::cli) snaplen: u32,
+    /// MiB of the kernel's ring, a device.
+    pub(in crate::cli) buffer_mib: u32,
+    /// Also packets for others?
+    pub(in crate::cli) promiscuous: bool,
+    /// Whom to become; empty = who called sudo.
+    pub(in crate::cli) user: String,
+    /// MiB of a log.
+    pub(in crate::cli) log_mib: u64,
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            filter: String::new(),
+            snaplen: 262_144,
+            buffer_mib: 64,
+            promiscuous: true,
+            user: String::new(),
+            log_mib: 10,
+        }
+    }
 }
 
 /// Section `query`.
@@ -135,6 +171,7 @@ fn defaults() -> toml::Table {
         }
     }
     all.insert("ingest".into(), table(&Ingest::default()).into());
+    all.insert("monitor".into(), table(&Monitor::default()).into());
     all.insert("query".into(), table(&Query::default()).into());
     all.insert("store".into(), table(&Database::default()).into());
     all
@@ -145,6 +182,7 @@ fn settle(mut all: toml::Table) -> Result<Settings, toml::de::Error> {
     let mut section = |name: &str| all.remove(name).unwrap_or_else(|| toml::Table::new().into());
     Ok(Settings {
         ingest: section("ingest").try_into()?,
+        monitor: section("monitor").try_into()?,
         query: section("query").try_into()?,
         store: section("store").try_into()?,
         engine: all.try_into()?,

@@ -158,6 +158,33 @@ impl<A: Application> FlowTable<A> {
         }
     }
 
+    /// Tell of the flows that began until `began` and were active after `active`, in the order of their first packets. They go on.
+    pub fn still_open(&self, began: Timestamp, active: Timestamp, out: &mut Vec<Event>) {
+        for i in self.living().into_iter().rev() {
+            let Some(slot) = self.slots.get(i as usize) else { continue };
+            let over = slot.class == Class::Closed || self.timed_out(i, self.now).is_some();
+            if over || slot.first_ts > began || slot.last_ts <= active {
+                continue;
+            }
+            let view = self.view(slot);
+            let state = match &slot.state {
+                State::Young(_) => None,
+                State::Datagrams(f) => f.app.as_deref(),
+                State::Tcp(c) => c.app.as_deref(),
+            };
+            let link = self.links.get(slot.link).cloned().unwrap_or_default();
+            let syn = self.shapes.get(slot.shape()).copied();
+            let row = record(slot, &view, link, self.app.so_far(&view, state), EndReason::Open);
+            out.push(Event {
+                ts: self.now,
+                known: self.now,
+                packet: slot.last().0,
+                host: view.tuple.src,
+                body: Body::Open(Box::new(FlowRecord { syn, ..row })),
+            });
+        }
+    }
+
     /// The capture ended: write at most `limit` flows, in the order of their first packets. True while more are left.
     pub fn finish(&mut self, limit: usize, out: &mut Vec<Event>) -> bool {
         let mut left = self.ending.take().unwrap_or_else(|| self.living());

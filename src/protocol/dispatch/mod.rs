@@ -442,23 +442,33 @@ impl Application for Dispatcher {
         })
     }
 
+    fn so_far(&self, flow: &FlowView, state: Option<&State>) -> AppSummary {
+        state.map_or_else(|| by_number(flow), |state| summary(&state.marks))
+    }
+
     fn end(&mut self, flow: &FlowView, state: Option<State>, at: At) -> AppSummary {
-        let Some(mut state) = state else {
-            // Other protocols than TCP and UDP have no ports and no parser: their number is all the service there is.
-            let service = super::names::by_number(flow.tuple.protocol);
-            return AppSummary { service, source: service.map(|_| ServiceSource::Content), hostname: None };
-        };
+        let Some(mut state) = state else { return by_number(flow) };
         self.advance(flow, &mut state, at, |this, marks, phase| {
             let phase = this.ended(flow, marks, phase, at);
             this.tell_unknown(flow, marks, at);
             phase
         });
-        let Marks { service, hint, hostname, .. } = state.marks;
-        let source = match (service, hint) {
-            (Some(_), _) => Some(ServiceSource::Content),
-            (None, Some(_)) => Some(ServiceSource::Port),
-            (None, None) => None,
-        };
-        AppSummary { service: service.or(hint), source, hostname }
+        summary(&state.marks)
     }
+}
+
+/// Other protocols than TCP and UDP have no ports and no parser: their number is all the service there is.
+fn by_number(flow: &FlowView) -> AppSummary {
+    let service = super::names::by_number(flow.tuple.protocol);
+    AppSummary { service, source: service.map(|_| ServiceSource::Content), hostname: None }
+}
+
+fn summary(marks: &Marks) -> AppSummary {
+    let Marks { service, hint, hostname, .. } = marks;
+    let source = match (service, hint) {
+        (Some(_), _) => Some(ServiceSource::Content),
+        (None, Some(_)) => Some(ServiceSource::Port),
+        (None, None) => None,
+    };
+    AppSummary { service: service.or(*hint), source, hostname: hostname.clone() }
 }

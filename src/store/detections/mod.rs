@@ -281,12 +281,15 @@ pub(super) fn due(db: &Connection, capture: CaptureId, all: &[Detection]) -> Res
     .map_err(write_error)
 }
 
-/// The captures over which something is due, oldest first.
+/// The captures over which something is due, oldest first: committed and not asked about yet, or streams whose process ended before it
+/// could ask at their end.
 pub(super) fn left_due(db: &Connection) -> Result<Vec<CaptureId>, StoreError> {
     let read = || -> duckdb::Result<Vec<CaptureId>> {
         let mut stmt = db.prepare(
             "SELECT c.capture_id FROM captures c WHERE c.status <> 'live' AND c.capture_id IN \
-             (SELECT capture_id FROM detector_runs WHERE duration_s IS NULL) ORDER BY c.capture_no",
+             (SELECT capture_id FROM detector_runs WHERE duration_s IS NULL) \
+             OR (c.status = 'interrupted' AND c.content_hash IS NULL AND c.first_ts IS NOT NULL AND NOT EXISTS \
+             (FROM detector_runs r WHERE r.capture_id = c.capture_id AND r.started_at >= c.finished_at)) ORDER BY c.capture_no",
         )?;
         let ids = stmt.query_map([], |r| r.get(0).map(CaptureId))?;
         ids.collect()
