@@ -20,6 +20,7 @@ mod intel;
 #[cfg(feature = "live")]
 mod interfaces;
 mod interrupt;
+#[cfg_attr(not(feature = "live"), allow(dead_code))]
 mod log;
 mod man;
 #[cfg(feature = "live")]
@@ -30,6 +31,7 @@ mod paths;
 mod plan;
 mod progress;
 mod query;
+#[cfg_attr(not(feature = "live"), allow(dead_code))]
 mod running;
 mod schema;
 mod status;
