@@ -23,6 +23,7 @@ mod intel;
 #[cfg(feature = "live")]
 mod interfaces;
 mod interrupt;
+#[cfg_attr(not(feature = "live"), allow(dead_code))]
 mod log;
 mod man;
 #[cfg(feature = "live")]
@@ -35,6 +36,7 @@ mod plan;
 mod progress;
 mod query;
 mod report;
+#[cfg_attr(not(feature = "live"), allow(dead_code))]
 mod running;
 mod schema;
 mod status;

@@ -145,12 +145,14 @@ pub(super) fn say(message: &str) {
 static LOG: OnceLock<Log> = OnceLock::new();
 
 /// From now on words go to `log`. Only the first call counts.
+#[cfg_attr(not(feature = "live"), allow(dead_code))]
 pub(super) fn say_into(log: Log) -> Option<&'static Log> {
     LOG.set(log).ok()?;
     LOG.get()
 }
 
 /// Is there a log? Then nobody reads stdout.
+#[cfg_attr(not(feature = "live"), allow(dead_code))]
 pub(super) fn logged() -> Option<&'static Log> {
     LOG.get()
 }
