@@ -71,11 +71,15 @@ calls AS NOT MATERIALIZED (
     AND f.first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
     AND f.dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)),
 -- Requests for the same path inside connections that stay open are calls, too.
-often AS (
-  SELECT capture_id, flow_id, ts, uri, coalesce(request_body_len, 0) + length(uri) AS bytes, 'GET ' || split_part(uri, '?', 1) AS path
+asked_often AS (
+  SELECT coalesce(host, '') AS host, split_part(uri, '?', 1) AS path
   FROM http
   WHERE capture_id IN (FROM scope) AND ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND uri IS NOT NULL
-  QUALIFY count(*) OVER (PARTITION BY host, split_part(uri, '?', 1)) >= $min_requests::BIGINT),
+  GROUP BY ALL HAVING count(*) >= $min_requests::BIGINT),
+often AS (
+  SELECT h.capture_id, h.flow_id, h.ts, coalesce(h.request_body_len, 0) + length(h.uri) AS bytes, 'GET ' || a.path AS path
+  FROM http h JOIN asked_often a ON a.host = coalesce(h.host, '') AND a.path = split_part(h.uri, '?', 1)
+  WHERE h.capture_id IN (FROM scope) AND h.ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND h.uri IS NOT NULL),
 requests AS (
   SELECT f.src_ip, f.dst_ip, f.dst_port, f.flow_id, f.capture_id, epoch_ns(o.ts) AS t, o.bytes, o.path
   FROM often o JOIN flows f ON f.capture_id = o.capture_id AND f.flow_id = o.flow_id),
@@ -159,6 +163,12 @@ found AS (
 evidence AS (
   SELECT e.src_ip, e.dst_ip, e.about, list(DISTINCT e.flow_id ORDER BY e.flow_id)[:25] AS flow_ids
   FROM events e SEMI JOIN found USING (src_ip, about) GROUP BY ALL),
+-- Requests without a Host, as programs make them that speak HTTP by hand.
+hostless AS (
+  SELECT e.src_ip, e.dst_ip, e.about, count(*) AS n
+  FROM (SELECT src_ip, dst_ip, about, unnest(flow_ids) AS flow_id FROM evidence) e JOIN http h ON h.flow_id = e.flow_id
+  WHERE h.capture_id IN (FROM scope) AND h.method IS NOT NULL AND h.host IS NULL
+  GROUP BY ALL),
 -- How many of the local hosts know the place.
 known AS (
   SELECT dst_ip, count(DISTINCT src_ip) AS hosts FROM flows
@@ -192,6 +202,7 @@ SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1])
               THEN {'name': 'common_hosts_share', 'value': k.hosts / l.hosts, 'threshold': $common_share::DOUBLE, 'weight': -0.15} END,
          CASE WHEN f.direction <> 'internal' AND a.ip IS NULL AND EXISTS (FROM dns WHERE capture_id IN (FROM scope))
               THEN {'name': 'no_dns_before', 'value': 1.0, 'threshold': 0.0, 'weight': 0.1} END,
+         CASE WHEN h.n > 0 THEN {'name': 'requests_without_host', 'value': h.n::DOUBLE, 'threshold': 1.0, 'weight': 0.1} END,
          CASE WHEN f.times[-1] - f.times[1] < $brief_s::DOUBLE * 1e9
               THEN {'name': 'seen_briefly_s', 'value': round((f.times[-1] - f.times[1]) / 1e9, 1), 'threshold': $brief_s::DOUBLE, 'weight': 0.0} END,
          CASE WHEN p.domain IS NOT NULL THEN {'name': 'known_to_poll', 'value': 1.0, 'threshold': 0.0, 'weight': 0.0} END
@@ -202,5 +213,6 @@ SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1])
                 'hosts': k.hosts, 'counted': CASE WHEN f.about LIKE 'GET %' THEN 'requests' ELSE 'connections' END, 'path': CASE WHEN f.about LIKE 'GET %' THEN substr(f.about, 5) END})::VARCHAR AS details
 FROM found f CROSS JOIN local l LEFT JOIN known k ON k.dst_ip = f.dst_ip LEFT JOIN asked a ON a.ip = f.dst_ip
 LEFT JOIN polls p ON p.domain = f.domain
+LEFT JOIN hostless h ON h.src_ip = f.src_ip AND h.dst_ip = f.dst_ip AND h.about = f.about
 LEFT JOIN evidence e ON e.src_ip = f.src_ip AND e.dst_ip = f.dst_ip AND e.about = f.about
 ORDER BY f.score DESC, f.n DESC, f.src_ip, f.dst_ip;

@@ -1,5 +1,5 @@
 -- name: dns_rebinding
--- question: Which outside names answer with an inside address after they answered with an outside one?
+-- question: Which outside names answer with an inside address, after an outside one or from a resolver outside?
 -- why: A web page may talk to its own name only. When that name suddenly means 192.168.1.1, the page talks to the router from inside.
 -- kind: dns_rebinding
 -- horizon: 24 h
@@ -19,11 +19,11 @@
 --   dst_ip The inside address.
 --   about The name.
 --   count Answers with an inside address.
---   severity medium when the client then spoke to it, else low.
+--   severity medium when it led outside before and the client then spoke to it, else low.
 --   title A sentence.
 --   reasons Both kinds of answers and the TTL.
 WITH answers AS (
-  SELECT client_ip, query, ts, min_ttl, unnest(answer_ips) AS ip, capture_id = $capture::BIGINT AS current
+  SELECT client_ip, query, ts, min_ttl, flow_id, unnest(answer_ips) AS ip, capture_id = $capture::BIGINT AS current
   FROM dns
   WHERE capture_id IN (SELECT unnest($captures::BIGINT[])) AND ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
     AND service = 'dns' AND domain IS NOT NULL AND len(answer_ips) > 0 AND min_ttl <= $max_ttl::BIGINT),
@@ -34,15 +34,23 @@ classed AS (
   FROM answers),
 sums AS (
   SELECT client_ip, query, count(*) FILTER (inside) AS n, count(*) FILTER (outside) AS m, min(ts) AS first_ts, max(ts) AS last_ts, min(min_ttl) AS ttl,
-         arg_min(ip, (ts, ip)) FILTER (inside) AS dst_ip, min(ts) FILTER (outside) AS began, max(ts) FILTER (inside) AS turned, bool_or(current) AS current
-  FROM classed GROUP BY ALL
-  HAVING count(*) FILTER (inside) > 0 AND count(*) FILTER (outside) > 0)
+         arg_min(ip, (ts, ip)) FILTER (inside) AS dst_ip, min(flow_id) FILTER (inside) AS flow_id, min(ts) FILTER (outside) AS began,
+         max(ts) FILTER (inside) AS turned, bool_or(current) AS current
+  FROM classed GROUP BY client_ip, query
+  HAVING count(*) FILTER (inside) > 0 AND bool_or(current)),
+-- Names of one's own are answered with inside addresses by a resolver inside; one outside has no business to know any.
+asked AS (
+  SELECT s.*, f.dst_internal,
+         EXISTS (FROM flows f WHERE f.capture_id IN (SELECT unnest($captures::BIGINT[])) AND f.src_ip = s.client_ip AND f.dst_ip = s.dst_ip
+                   AND f.first_ts >= coalesce(s.began, s.first_ts)) AS spoke
+  FROM sums s LEFT JOIN flows f ON f.flow_id = s.flow_id AND f.capture_id IN (SELECT unnest($captures::BIGINT[])))
 SELECT first_ts, last_ts, client_ip AS src_ip, dst_ip, query AS about, n AS count,
-       CASE WHEN spoke THEN 'medium' ELSE 'low' END AS severity,
-       concat(query, ' led ', client_ip, ' outside first and then to ', dst_ip, ' inside') AS title,
-       [{'name': 'inside_answers', 'value': n::DOUBLE, 'threshold': 1.0, 'weight': 0.6},
-        {'name': 'ttl_s', 'value': ttl::DOUBLE, 'threshold': $max_ttl::DOUBLE, 'weight': CASE WHEN ttl <= 10 THEN 0.3 ELSE 0.1 END}] AS reasons
-FROM (SELECT s.*, EXISTS (FROM flows f WHERE f.capture_id IN (SELECT unnest($captures::BIGINT[])) AND f.src_ip = s.client_ip AND f.dst_ip = s.dst_ip
-                            AND f.first_ts >= s.began) AS spoke
-      FROM sums s WHERE current AND began < turned)
+       CASE WHEN m > 0 AND spoke THEN 'medium' ELSE 'low' END AS severity,
+       concat(query, CASE WHEN m > 0 THEN ' led ' || client_ip || ' outside first and then to ' ELSE ', a name that a resolver outside knows, led ' || client_ip || ' to ' END,
+              dst_ip, ' inside') AS title,
+       list_filter([{'name': 'inside_answers', 'value': n::DOUBLE, 'threshold': 1.0, 'weight': 0.6},
+        {'name': 'ttl_s', 'value': ttl::DOUBLE, 'threshold': $max_ttl::DOUBLE, 'weight': CASE WHEN ttl <= 10 THEN 0.3 ELSE 0.1 END},
+        CASE WHEN m = 0 THEN {'name': 'never_outside', 'value': 1.0, 'threshold': 0.0, 'weight': -0.1} END], lambda r: r IS NOT NULL) AS reasons
+FROM asked
+WHERE m > 0 AND began < turned OR m = 0 AND spoke AND NOT dst_internal
 ORDER BY n DESC, query, client_ip;

@@ -62,6 +62,12 @@ windows AS (
   FROM formed GROUP BY ALL),
 peaks AS (
   SELECT client_ip, zone, max(n) AS peak, max(long_names) FILTER (n >= $min_questions::BIGINT) AS peak_names FROM windows GROUP BY ALL),
+-- Most zones have few names: the dear sums are made for the others only.
+zones AS (
+  SELECT client_ip, zone
+  FROM formed
+  GROUP BY client_ip, zone
+  HAVING max(length(part)) >= 12 AND count(*) >= $min_names::BIGINT AND count(DISTINCT query) >= $min_names::BIGINT OR count(form) > 0),
 sums AS (
   SELECT client_ip, zone, count(*) AS n, count(DISTINCT query) AS names, min(ts) AS first_ts, max(ts) AS last_ts, arg_min(server_ip, (ts, server_ip)) AS dst_ip,
          avg(length(part)) AS mean_length, max(length(part)) AS max_length,
@@ -70,9 +76,8 @@ sums AS (
          sum(length(part)) AS bytes_up, sum(coalesce(answer_bytes, 0)) AS bytes_down, string_agg(packed, '' ORDER BY ts, packed) AS text,
          arg_max(query, (length(query), query)) AS example, list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids,
          bool_or(capture_id = $capture::BIGINT) AS current
-  FROM formed
-  GROUP BY client_ip, zone
-  HAVING count(DISTINCT query) >= $min_names::BIGINT AND max(length(part)) >= 12 OR count(*) FILTER (form IS NOT NULL) > 0),
+  FROM formed SEMI JOIN zones USING (client_ip, zone)
+  GROUP BY client_ip, zone),
 -- Letters of the first names: entropy needs no more.
 weighed AS (
   SELECT s.*, p.peak, coalesce(p.peak_names, 0) AS peak_names, names / n AS once,

@@ -88,7 +88,9 @@ met AS (
   SELECT h.*, f.src_ip, f.dst_ip, f.dst_port, f.protocol, f.answered, f.src_internal, f.dst_internal, f.last_ts
   FROM hits h JOIN f USING (flow_id)),
 grouped AS (
-  SELECT kind, value, from_bad, did, src_ip, CASE WHEN from_bad THEN mode(dst_ip) ELSE min(dst_ip) END AS dst_ip,
+  SELECT kind, value, from_bad, did, src_ip,
+         -- The one visited most; of equals the lowest.
+         list_sort(list_transform(map_entries(histogram(dst_ip)), lambda e: {'n': -(e.value::BIGINT), 'ip': e.key}))[1].ip AS dst_ip,
          CASE WHEN count(DISTINCT dst_port) = 1 THEN min(dst_port) END AS dst_port, count(DISTINCT dst_ip) AS targets,
          min(ts) AS first_ts, max(greatest(ts, last_ts)) AS last_ts, count(*) AS n, bool_or(answered) AS answered,
          bool_or(src_internal) AS src_internal, bool_or(dst_internal) AS dst_internal,

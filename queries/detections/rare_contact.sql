@@ -77,7 +77,7 @@ dynamic AS (
           'dynu.com', 'freeddns.org', 'mooo.com', 'chickenkiller.com', 'dyndns.org', 'dynalias.com', 'dynamicdns.org.uk', 'dynamic-dns.net',
           'changeip.com', '3utilities.com', 'bounceme.net', 'gotdns.ch', 'publicvm.com', 'linkpc.net', 'webredirect.org', 'kozow.com',
           'ngrok.io', 'portmap.io', 'portmap.host'] AS names),
-odd AS (
+odd AS MATERIALIZED (
   SELECT p.*, h.hosts, list_filter([
            CASE WHEN list_has_any(d.names, [regexp_extract(p.domain, '[^.]+\.[^.]+$'), regexp_extract(p.domain, '[^.]+\.[^.]+\.[^.]+$')]) THEN {'name': 'dynamic_dns_name', 'value': 1.0, 'threshold': 0.0, 'weight': 0.5} END,
            CASE WHEN p.known = 0 AND s.n IS NULL THEN {'name': 'unknown_protocol', 'value': p.n::DOUBLE, 'threshold': 1.0, 'weight': 0.3} END,
@@ -104,14 +104,14 @@ odd AS (
   LEFT JOIN before b ON b.dst_ip = p.dst_ip LEFT JOIN secure s ON s.dst_ip = p.dst_ip LEFT JOIN hidden u ON u.dst_ip = p.dst_ip LEFT JOIN plain q ON q.dst_ip = p.dst_ip
   LEFT JOIN looked_up l ON l.ip = p.dst_ip CROSS JOIN dynamic d),
 weighed AS (
-  SELECT *, 1 - list_product(list_transform(reasons, lambda r: 1 - r.weight::DOUBLE)) AS oddness FROM odd WHERE len(reasons) > 0),
+  SELECT *, 1 - list_product(list_transform(reasons, lambda r: 1 - r.weight::DOUBLE)) AS oddness FROM odd WHERE len(reasons) > 0 AND oddness >= 0.5),
 ranked AS (
   SELECT *, row_number() OVER (PARTITION BY src_ip ORDER BY oddness DESC, n DESC, dst_ip) AS place,
-         count(*) FILTER (oddness >= 0.5) OVER (PARTITION BY src_ip) AS odd_places
+         count(*) OVER (PARTITION BY src_ip) AS odd_places
   FROM weighed),
 evidence AS (
   SELECT src_ip, dst_ip, list(flow_id ORDER BY flow_id)[:25] AS flow_ids
-  FROM flows SEMI JOIN (FROM ranked WHERE place <= $top::BIGINT AND oddness >= 0.5) USING (src_ip, dst_ip)
+  FROM flows SEMI JOIN (FROM ranked WHERE place <= $top::BIGINT) USING (src_ip, dst_ip)
   WHERE capture_id = $capture::BIGINT
   GROUP BY src_ip, dst_ip)
 SELECT r.first_ts, r.last_ts, r.src_ip, r.dst_ip, r.dst_port, r.protocol, n AS count,
@@ -122,5 +122,5 @@ SELECT r.first_ts, r.last_ts, r.src_ip, r.dst_ip, r.dst_port, r.protocol, n AS c
        flow_ids,
        to_json({'bytes_out': bytes_out, 'bytes_in': bytes_in, 'name': hostname, 'service': service, 'longest_s': round(longest, 1), 'local_hosts': hosts})::VARCHAR AS details
 FROM ranked r JOIN evidence e ON e.src_ip = r.src_ip AND e.dst_ip = r.dst_ip
-WHERE place <= $top::BIGINT AND oddness >= 0.5
+WHERE place <= $top::BIGINT
 ORDER BY oddness DESC, r.src_ip, r.dst_ip;

@@ -119,7 +119,7 @@ sample_dns_rebinding() {
     on client dig +tries=1 rebind.example.net A >/dev/null
     on client curl -4 -s --max-time 2 -o /dev/null http://rebind.example.net/ || true
     watched
-    expect dns_rebinding 10.20.0.10 203.0.113.53 "rebind.example.net, a name of the outside, is 10.20.0.20"
+    expect dns_rebinding 10.20.0.10 10.20.0.20 "rebind.example.net, a name of the outside, is 10.20.0.20"
     origin "DNS rebinding: an outside name with an inside address" <<'TEXT'
 dig and curl on 10.20.0.10 ask the outside resolver 203.0.113.53 for rebind.example.net and get 10.20.0.20, an address of the
 site. Nothing listens there.

@@ -296,6 +296,8 @@ sample_twosides() {
     $web -4 http://www.example.com/
     on client ping -q -c 2 -i 0.2 203.0.113.50 >/dev/null
     stop_recording
+    # dumpcap notes hardware, kernel and its own version.
+    python3 "$here/scripts/anonymous-pcapng.py" "$plain"
     gzip -9 -n -c "$plain" >"$out"
     origin "Both sides of a router in one pcapng, gzip-compressed" <<'TEXT'
 dumpcap records the router's two interfaces into one pcapng (two interface blocks, interface statistics at the end), then gzip. Every packet that is

@@ -58,6 +58,9 @@ pub static META: Meta = Meta {
 
 /// Answers remembered in a shard, 300 bytes each: 16 shards take 20 MB.
 const MAX_ANSWERS: usize = 4_096;
+/// An answer so soon after its question, nanoseconds (50 ms), came before any resolver asks again (the quickest waits 300 ms): questions that
+/// were seen more than once by then are copies on their way through the wire.
+const SOON: i64 = 50_000_000;
 /// Addresses remembered of an answer: more are rotated ones, which share some.
 const MAX_ADDRESSES: usize = 16;
 /// Pairs of server and private address remembered.
@@ -69,6 +72,8 @@ const MAX_DOMAINS: usize = 32;
 struct Answered {
     ts: Timestamp,
     known: bool,
+    /// Time of its question, where only copies of that were seen before it.
+    copied: Option<Timestamp>,
     rcode: u16,
     addresses: Vec<Ip>,
 }
@@ -155,8 +160,11 @@ impl Detector for DnsSpoof {
         }
         let first = self.answered.at(&(record.flow_id, d.trans_id, qtype, name.clone()), record.known);
         let late = record.known.since(first.ts) > self.within;
-        if !first.known || d.attempts > 0 || late {
-            *first = Answered { ts: record.known, known: true, rcode: reply.rcode, addresses };
+        let asked_again = d.attempts > 0 && first.copied != Some(record.ts);
+        if !first.known || asked_again || late {
+            let soon = d.attempts > 0 && reply.rtt.is_some_and(|rtt| rtt <= SOON);
+            let copied = soon.then_some(record.ts);
+            *first = Answered { ts: record.known, known: true, copied, rcode: reply.rcode, addresses };
             return;
         }
         let other_code = first.rcode != reply.rcode;
@@ -252,6 +260,25 @@ mod tests {
         let [a] = &found[..] else { panic!("{found:?}") };
         assert_eq!((a.kind.name, a.count, a.dst), ("dns_spoof", 3, Some(inside(5))));
         assert!(a.title.contains("10.0.0.66 and 203.0.113.1, and 2 more"), "{}", a.title);
+    }
+
+    #[test]
+    fn a_question_that_passes_twice_is_one() {
+        // An attacker in the path passes the question on, so it is seen twice; both answers belong to it.
+        let both = |rtt: i64| {
+            let mut first = answer(0.0, 1, "bank.example", &[outside(1)], 2);
+            let mut second = answer(0.0, 1, "bank.example", &[inside(66)], 2);
+            for (r, late) in [(&mut first, 0), (&mut second, 20_000_000)] {
+                let Some(d) = (&mut *r.record as &mut dyn std::any::Any).downcast_mut::<DnsRecord>() else {
+                    panic!()
+                };
+                d.reply.as_mut().unwrap().rtt = Some(rtt);
+                r.known = r.ts.plus(rtt + late);
+            }
+            Bench::new(&META).records([first, second]).kinds()
+        };
+        assert_eq!(both(3_000_000), ["dns_spoof"]);
+        assert!(both(900_000_000).is_empty(), "asked again after a while, and each question answered");
     }
 
     #[test]

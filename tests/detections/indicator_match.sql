@@ -34,3 +34,6 @@ INSERT INTO dns BY NAME SELECT * EXCLUDE i FROM some_questions(1);
 INSERT INTO indicators(list, kind, value) VALUES ('l', 'certificate', 'abab'), ('l', 'ja3', 'abab');
 INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
 INSERT INTO files(capture_id, flow_id, ts, source, sender, sha256) VALUES (1, 1, sec(0), 'http', 'dst', 'abab');
+-- fires: a listed address that comes to two hosts equally often
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'address', '198.51.100.7');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE ('198.51.100.7' AS src_ip, CASE WHEN i % 2 = 0 THEN '10.0.0.9' ELSE '10.0.0.5' END AS dst_ip) FROM some_flows(4);
