@@ -12,6 +12,7 @@ mod detections;
 mod detectors;
 mod env;
 mod exit;
+mod extract;
 mod flows;
 mod hosts;
 mod ingest;
@@ -80,6 +81,7 @@ enum Command {
     Ingest(ingest::Args),
     Query(query::Args),
     Flows(flows::Args),
+    Extract(extract::Args),
     Hosts(hosts::Args),
     Anomalies(anomalies::Args),
     Detectors(detectors::Args),
@@ -156,6 +158,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Init(args) => init::run(&args, global),
         Command::Ingest(args) => ingest::run(&args, &Context::new(global)?),
         Command::Query(args) => query::run(&args, &Context::new(global)?),
+        Command::Extract(args) => extract::run(&args, &Context::new(global)?),
         Command::Flows(args) => flows::run(&args, &Context::new(global)?),
         Command::Hosts(args) => hosts::run(&args, &Context::new(global)?),
         Command::Anomalies(args) => anomalies::run(&args, &Context::new(global)?),
