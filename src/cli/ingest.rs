@@ -10,7 +10,7 @@ use super::output::{self, complain};
 use super::plan::{self, Job};
 use super::progress::Bar;
 use super::summary::{self, Account};
-use super::{Context, Exit, detections, private_files};
+use super::{Context, Exit, detections, private_files, serve};
 use crate::capture::{OpenError, Options, Progress, Source};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Stored};
 use crate::engine::{self, EngineError};
@@ -105,7 +105,8 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     if plan.jobs.is_empty() {
         return Ok(exit);
     }
-    let store = Store::open(&cx.database(), &cx.settings.store.writing())?;
+    let mut store = Store::open(&cx.database(), &cx.settings.store.writing())?;
+    serve(&mut store);
     let mut writer = store.writer()?;
     let mut sql = detections::all(cx);
     sql.retain(|d| !detections::is_off(&config.detect, d));

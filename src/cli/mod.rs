@@ -170,6 +170,13 @@ fn run(cli: Cli) -> Result<Exit> {
     }
 }
 
+/// Let other commands ask the database while this one has it. Without that, they hear that it is in use.
+fn serve(store: &mut crate::store::Store) {
+    if let Err(e) = store.serve() {
+        output::complain(&format!("other commands cannot ask the database meanwhile: {e}"));
+    }
+}
+
 /// Database, log and temporary files are for their owner alone: DuckDB itself would make them readable to all.
 fn private_files() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));

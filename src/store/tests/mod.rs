@@ -8,6 +8,7 @@ mod maintain;
 mod measure;
 mod processes;
 mod query;
+mod socket;
 
 use super::*;
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink as _, Stored};
