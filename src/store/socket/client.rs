@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// How long a reader looks for an owner that is just opening or closing the file.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a client waits for a place.
+const BUSY: Duration = Duration::from_secs(2);
 /// Between two looks.
 const AGAIN: Duration = Duration::from_millis(10);
 /// Answers other than rows come within this time; a copy of a large database takes minutes.
@@ -63,13 +65,28 @@ impl Client {
         Ok(stream)
     }
 
-    /// Ask, and wait for the answer.
+    /// Ask, and wait for the answer; for a moment also until the owner has a place free.
     fn ask(&self, ask: Ask, wait: Option<Duration>) -> Result<(Reply, BufReader<Deadlined>), StoreError> {
+        let began = Instant::now();
+        let request = Request { version: VERSION, ask };
+        loop {
+            match self.ask_once(&request, wait) {
+                Err(StoreError::Busy(_)) if began.elapsed() < BUSY => std::thread::sleep(AGAIN),
+                other => return other,
+            }
+        }
+    }
+
+    fn ask_once(
+        &self,
+        request: &Request,
+        wait: Option<Duration>,
+    ) -> Result<(Reply, BufReader<Deadlined>), StoreError> {
         let told = |e: std::io::Error| failed(&self.socket, lost(&e));
         let until = wait.and_then(|w| Instant::now().checked_add(w));
         let mut stream = Deadlined::new(self.connect()?, until);
         // An owner that has too many clients answers before it reads.
-        let sent = send(&mut stream, &Request { version: VERSION, ask });
+        let sent = send(&mut stream, request);
         let mut stream = BufReader::new(stream);
         match (receive(&mut stream), sent) {
             (Ok(Reply::Fault(fault)), _) => Err(fault.into()),
