@@ -167,3 +167,31 @@ fn nothing_is_overwritten_unasked() {
     lab.run(&["extract", "--where", "false", "-o", "x.pcapng"]).expect_code(1).expect_said("no flow matches");
     lab.run(&["extract", "--where", "1; DROP TABLE flows", "-o", "x.pcapng"]).expect_code(1);
 }
+
+#[test]
+fn a_stream_keeps_its_packets_in_a_ring() {
+    let lab = Lab::new();
+    let capture = std::fs::read(samples().join("web/web.pcap")).unwrap();
+    let ring = lab.path("ring");
+    let at = ring.to_str().unwrap();
+    lab.run_with_input(&["ingest", "--save-pcap", at, "-"], &capture).expect_code(0);
+    let out = lab.path("out.pcapng");
+    lab.run(&["extract", "--where", "true", "-o", out.to_str().unwrap()]).expect_code(0);
+    // The ring, what was taken out of it, and the capture itself say the same.
+    let (direct, of_ring, again) = (Lab::new(), Lab::new(), Lab::new());
+    direct.ingest(&["web/web.pcap"]).expect_code(0);
+    of_ring.run(&["ingest", "-r", "--as-one", at]).expect_code(0);
+    again.ingest(&[&out]).expect_code(0);
+    assert_eq!(conversations(&lab), conversations(&direct));
+    assert_eq!(conversations(&of_ring), conversations(&direct));
+    assert_eq!(conversations(&again), conversations(&direct));
+    let hashes = "SELECT f.content_hash FROM capture_files f JOIN captures USING (capture_id)";
+    assert_eq!(lab.value(hashes), of_ring.value(hashes), "the ledger has the hash of what was kept");
+    for entry in std::fs::read_dir(&ring).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    lab.run(&["extract", "--where", "true", "-o", out.to_str().unwrap(), "--force"])
+        .expect_code(1)
+        .expect_said("not there any more");
+    lab.run(&["ingest", "--save-pcap", at, "web/web.pcap"]).expect_code(2).expect_said("streams");
+}

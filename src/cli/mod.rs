@@ -26,6 +26,7 @@ mod paths;
 mod plan;
 mod progress;
 mod query;
+mod save;
 mod schema;
 mod summary;
 

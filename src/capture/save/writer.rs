@@ -117,6 +117,11 @@ impl<W: Write> PcapngWriter<W> {
         &mut self.out
     }
 
+    /// The same, to look at.
+    pub fn get_ref(&self) -> &W {
+        &self.out
+    }
+
     /// Flush, and give back what was written to.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.flush()?;

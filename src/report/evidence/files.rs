@@ -5,7 +5,9 @@
 //! compressed since. Refuses a file that differs.
 
 use super::{CaptureEvidence, EvidenceError, StoredFile};
+use crate::capture::save::ring;
 use crate::capture::{self, Options, Polled, Progress, identity};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What the user says about moved files.
@@ -42,7 +44,7 @@ impl Moved {
 /// The paths of all files of a capture that have to be read, by number; `None` for those that need not.
 pub fn locate(capture: &CaptureEvidence, moved: &Moved) -> Result<Vec<Option<PathBuf>>, EvidenceError> {
     if capture.files.is_empty() {
-        return Err(EvidenceError::Unfinished(capture.path.clone()));
+        return unfinished(capture, moved);
     }
     let needed = |no: usize| {
         capture.stretches.is_empty()
@@ -65,6 +67,23 @@ pub fn locate(capture: &CaptureEvidence, moved: &Moved) -> Result<Vec<Option<Pat
         out.push(if needed(no) { Some(find(capture, file, moved)?) } else { None });
     }
     Ok(out)
+}
+
+/// The ledger is written when a capture ends. Until then the names of a ring's files tell which they are; of another stream the user
+/// names the one file.
+fn unfinished(capture: &CaptureEvidence, moved: &Moved) -> Result<Vec<Option<PathBuf>>, EvidenceError> {
+    let mut numbered = BTreeMap::new();
+    for place in &moved.places {
+        if place.is_dir() {
+            numbered.extend(ring::files_of(place, capture.id));
+        } else {
+            numbered.entry(0).or_insert_with(|| place.clone());
+        }
+    }
+    let Some(last) = numbered.keys().next_back().copied() else {
+        return Err(EvidenceError::Unfinished(capture.path.clone()));
+    };
+    Ok((0..=last).map(|no| numbered.remove(&no)).collect())
 }
 
 fn find(capture: &CaptureEvidence, file: &StoredFile, moved: &Moved) -> Result<PathBuf, EvidenceError> {

@@ -10,6 +10,7 @@ use crate::capture::{self, Options, Polled, Progress, Source};
 use crate::engine::carve::{Carved, Carver, Reason};
 use crate::model::ids::FlowId;
 use crate::model::ledger::Interface;
+use crate::model::packet::LinkType;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -69,8 +70,8 @@ pub fn take<W: Write>(
 
 struct Writing<W: Write> {
     writer: PcapngWriter<W>,
-    /// Numbers in the result, by file and interface of the capture.
-    interfaces: BTreeMap<(u16, u16), u32>,
+    /// Numbers in the result, by file, interface and link type of the capture.
+    interfaces: BTreeMap<(u16, u16, LinkType), u32>,
     taken: Taken,
 }
 
@@ -159,7 +160,7 @@ impl<W: Write> Writing<W> {
     ) -> Result<(), EvidenceError> {
         for carved in taken {
             let meta = carved.meta;
-            let key = (meta.file_no, meta.interface);
+            let key = (meta.file_no, meta.interface, meta.link);
             let number = match self.interfaces.get(&key) {
                 Some(number) => *number,
                 None => {
