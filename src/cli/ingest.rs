@@ -116,6 +116,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let mut store = Store::open(&cx.database(), &cx.settings.store.writing())?;
     serve(&mut store);
     let mut writer = store.writer()?;
+    writer.retain(cx.settings.store.retention())?;
     let mut sql = detections::all(cx);
     sql.retain(|d| !detections::is_off(&config.detect, d));
     writer.detect_with(detections::bound(&sql, &config.detect, &BTreeMap::new())?)?;

@@ -6,8 +6,9 @@
 
 use super::connect::{attach, ident, sentence, text, write_error};
 use super::files::{self, Lock, beside};
+use super::retention::{self, Pruned, Retention};
 use super::socket::client::or_owner;
-use super::{StoreConfig, StoreError, connect, reader, schema};
+use super::{StoreConfig, StoreError, capture, connect, reader, schema};
 use crate::model::time::Timestamp;
 use duckdb::{AccessMode, Connection};
 use serde::{Deserialize, Serialize};
@@ -190,6 +191,37 @@ pub fn compact(path: &Path, config: &StoreConfig) -> Result<(u64, u64), StoreErr
     copy(path, &new, config)?;
     replace(path, &new)?;
     Ok((before, files::size(path)))
+}
+
+/// What [`prune`] deleted, or would delete.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PruneReport {
+    /// Captures, oldest reading first. Of a dry run only those that are too old: how much a capture frees is known when it is gone.
+    pub captures: Vec<Pruned>,
+    /// MiB in used blocks before and after.
+    pub used_mib: (u64, u64),
+}
+
+/// Delete the captures that are not to be kept; with `dry_run` only say which are too old.
+pub fn prune(
+    path: &Path,
+    keep: &Retention,
+    dry_run: bool,
+    config: &StoreConfig,
+) -> Result<PruneReport, StoreError> {
+    files::private_by_default();
+    present(path)?;
+    let _lock = Lock::exclusive(path)?;
+    files::purge(path)?;
+    let db = connect::open(path, config, AccessMode::ReadWrite)?;
+    schema::version(&db, path)?;
+    let before = retention::used_mib(&db)?;
+    let now = capture::now();
+    let captures =
+        if dry_run { retention::expired(&db, keep, now)? } else { retention::apply(&db, keep, now)? };
+    let report = PruneReport { captures, used_mib: (before, retention::used_mib(&db)?) };
+    schema::close(db)?;
+    Ok(report)
 }
 
 /// The complete database `new` takes the place of `path`. A log that is still there belongs to the old one and must

@@ -6,6 +6,7 @@
 //! descriptor of the process would drop; hence `<db>.lock`. Refuses to know what packets are, and to print.
 
 mod anomalies;
+mod appending;
 mod batch;
 mod capture;
 mod connect;
@@ -19,6 +20,7 @@ mod indicators;
 pub mod maintenance;
 mod queue;
 mod reader;
+mod retention;
 mod schema;
 mod socket;
 mod tables;
@@ -31,6 +33,7 @@ pub use detections::{Detection, Outcome, Period};
 pub use error::StoreError;
 pub use indicators::{Indicator, IndicatorKind};
 pub use reader::{Limits, Reader, ResultSet};
+pub use retention::{Pruned, Retention};
 pub use writer::Writer;
 
 /// Arrow as the store speaks it: schema, record batches and arrays of a [`ResultSet`].

@@ -34,13 +34,13 @@ pub struct Limits {
 /// A database open for reading. Many processes may read while nobody writes.
 #[derive(Debug)]
 pub struct Reader {
-    from: From,
+    pub(super) from: From,
     path: PathBuf,
 }
 
 /// Where the rows come from.
 #[derive(Debug)]
-enum From {
+pub(super) enum From {
     File {
         // Before the lock: fields are dropped in order, and the database must be closed while the lock still holds.
         db: Connection,
@@ -79,14 +79,6 @@ impl Reader {
     /// The database file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    #[cfg(test)]
-    pub(super) fn db_for_tests(&self) -> &Connection {
-        match &self.from {
-            From::File { db, .. } => db,
-            From::Owner(_) => panic!("another process has it"),
-        }
     }
 
     /// Run one reading statement. `params` are values of `$name` parameters (names without `$`); they are bound as

@@ -5,9 +5,11 @@
 //! Rows are flushed and checked every [`FLUSH_ROWS`]: unflushed rows lie outside DuckDB's memory limit, and an appender
 //! that is dropped swallows its errors. Refuses to guess after an error: the capture can then only be abandoned.
 
+use super::appending::Appending;
 use super::connect::write_error;
 use super::detections::{self, Detection, Outcome, Period};
 use super::queue::{Closing, ENDED, Shared};
+use super::retention::{Keeper, Retention};
 use super::{StoreError, anomalies, batch, capture};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::model::anomaly::Anomaly;
@@ -15,8 +17,7 @@ use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::rows::Rows;
 use crate::model::schema::Table;
 use crate::model::time::Timestamp;
-use duckdb::arrow::datatypes::SchemaRef;
-use duckdb::{Appender, Connection};
+use duckdb::Connection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
@@ -43,6 +44,7 @@ enum Command {
     Commit(Box<CaptureSummary>, SyncSender<Result<Stored, StoreError>>),
     Abandon(SyncSender<Result<(), StoreError>>),
     Detect(Vec<Detection>),
+    Retain(Retention),
     Outcomes(SyncSender<Result<Vec<Outcome>, StoreError>>),
 }
 
@@ -79,6 +81,11 @@ impl Writer {
     /// Detections that are asked over every capture once it is committed.
     pub fn detect_with(&mut self, all: Vec<Detection>) -> Result<(), StoreError> {
         self.send(Command::Detect(all))
+    }
+
+    /// Delete what is not to be kept: before every capture, and now and then while a stream is written.
+    pub fn retain(&mut self, keep: Retention) -> Result<(), StoreError> {
+        self.send(Command::Retain(keep))
     }
 
     /// What they said since this was asked last.
@@ -176,6 +183,7 @@ fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &S
                 let _ = answer.send(session.abandon());
             }
             Ok(Command::Detect(all)) => session.detections = all,
+            Ok(Command::Retain(keep)) => session.keeper = Keeper::new(keep),
             Ok(Command::Outcomes(answer)) => {
                 let _ = answer.send(Ok(std::mem::take(&mut session.outcomes)));
             }
@@ -216,22 +224,7 @@ struct Session<'db> {
     outcomes: Vec<Outcome>,
     /// What an ended process left due was done.
     caught_up: bool,
-}
-
-struct Appending<'db> {
-    appender: Appender<'db>,
-    schema: SchemaRef,
-    unflushed: usize,
-}
-
-impl Appending<'_> {
-    fn flush(&mut self) -> Result<(), StoreError> {
-        if self.unflushed > 0 {
-            self.appender.flush().map_err(write_error)?;
-            self.unflushed = 0;
-        }
-        Ok(())
-    }
+    keeper: Keeper,
 }
 
 impl<'db> Session<'db> {
@@ -244,6 +237,7 @@ impl<'db> Session<'db> {
             detections: Vec::new(),
             outcomes: Vec::new(),
             caught_up: false,
+            keeper: Keeper::default(),
         }
     }
 
@@ -256,6 +250,7 @@ impl<'db> Session<'db> {
             return Err(StoreError::Misuse("a capture began before the one before it ended"));
         }
         self.catch_up()?;
+        self.keeper.look(self.db)?;
         self.sql("BEGIN")?;
         let began = capture::now();
         let made = self.prepare(&start, began);
@@ -364,7 +359,11 @@ impl<'db> Session<'db> {
     }
 
     fn commit_stream(&mut self) -> Result<(), StoreError> {
-        let done = self.flush_all().and_then(|()| self.sql("COMMIT; BEGIN"));
+        let done = self
+            .flush_all()
+            .and_then(|()| self.sql("COMMIT"))
+            .and_then(|()| self.keeper.look(self.db))
+            .and_then(|()| self.sql("BEGIN"));
         if let Some(o) = &mut self.open {
             o.failed |= done.is_err();
             o.uncommitted = 0;
