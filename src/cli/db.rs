@@ -138,7 +138,7 @@ fn prune(path: &Path, keep: &Retention, dry_run: bool, yes: bool, config: &Store
     let (before, after) = report.used_mib;
     let _ = writeln!(
         out,
-        "{} {verb}; {before} MiB in use, {after} now",
+        "{verb} {}; {before} MiB in use, {after} now",
         plural(report.captures.len() as u64, "capture")
     );
     output::print(&out)?;
