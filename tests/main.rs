@@ -6,6 +6,7 @@
 //! `analyze` statistics against plain SQL; `follow` what was said; `export` for other tools; `report` what is handed on;
 //! `findings` from a finding to what to do; `faults` kill -9, full disk, read-only folder; `corpus` packet counts against capinfos.
 //! `live` devices in network namespaces.
+//! `extract` the packets behind a finding; `owner` a database that is being written.
 //! A test that needs a tool or a privilege that is missing says so on stderr and returns.
 #![cfg(feature = "store")]
 #![allow(
@@ -27,12 +28,14 @@ mod corpus;
 mod detections;
 mod determinism;
 mod export;
+mod extract;
 mod faults;
 mod findings;
 mod follow;
 mod golden;
 mod hostile;
 mod live;
+mod owner;
 mod queries;
 mod report;
 mod sql_detections;

@@ -55,6 +55,10 @@ pub(super) struct FileSource {
     ended: bool,
     /// The first bytes.
     head: Vec<u8>,
+    /// Packets before this offset are left out.
+    from: u64,
+    /// Not all bytes were read: there is no content hash.
+    partial: bool,
 }
 
 /// A parser and the length of the file header it consumed, or why the header will not do.
@@ -165,6 +169,8 @@ impl FileSource {
             ledger,
             ended: false,
             head,
+            from: 0,
+            partial: false,
         })
     }
 
@@ -172,6 +178,20 @@ impl FileSource {
     pub(super) fn place(&mut self, file_no: u16, number: u64) {
         self.file_no = file_no;
         self.next_number = number;
+    }
+
+    /// Leave out every packet before the record at `offset`, without reading them where that is possible.
+    pub(super) fn start_at(&mut self, offset: u64) -> Result<(), OpenError> {
+        self.from = offset;
+        let here = self.offset.saturating_add(self.buffer.len() as u64);
+        if offset <= here || !self.splitter.stands_alone() {
+            return Ok(());
+        }
+        if self.input.seek(offset).map_err(|e| OpenError::io(&self.ledger.path, e))? {
+            self.buffer.clear();
+            (self.offset, self.skip, self.partial) = (offset, 0, true);
+        }
+        Ok(())
     }
 
     /// Number of the packet that comes next.
@@ -203,6 +223,9 @@ impl FileSource {
             self.head.extend(self.buffer.iter().skip(before).take(room));
             let mut packets = Vec::with_capacity(self.usual);
             let (used, damage) = self.split(&mut packets);
+            if self.from > 0 {
+                packets.retain(|p| p.file_offset >= self.from);
+            }
             let stop = match (damage, filled) {
                 (Some(reason), _) => {
                     Some(Stop::Damaged { reason, offset: self.offset.saturating_add(used as u64) })
@@ -323,7 +346,7 @@ impl FileSource {
         }
         self.splitter.finish(&mut self.ledger);
         self.ledger.bytes = bytes;
-        self.ledger.content_hash = complete.then(|| self.input.content_hash());
+        self.ledger.content_hash = (complete && !self.partial).then(|| self.input.content_hash());
         self.ledger.stop = stop;
         self.buffer = Vec::new();
         self.ended = true;

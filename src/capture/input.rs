@@ -11,7 +11,7 @@ use super::{Options, Progress};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -249,6 +249,14 @@ impl Input {
     /// From now on the end of the file is the end.
     pub(super) fn stop_growing(&self) {
         self.growing.store(false, Ordering::Relaxed);
+    }
+
+    /// Go on at this byte, if it can be gone to: a regular file without compression. What comes has no content hash any more.
+    pub(super) fn seek(&mut self, offset: u64) -> io::Result<bool> {
+        match &mut self.bytes {
+            Bytes::Raw(raw) if !raw.waits => raw.file.seek(SeekFrom::Start(offset)).map(|_| true),
+            _ => Ok(false),
+        }
     }
 
     /// blake3 over all bytes given out.

@@ -20,6 +20,7 @@ mod merged;
 mod pcap;
 mod pcapng;
 pub mod replay;
+pub mod save;
 mod snoop;
 mod split;
 #[cfg(test)]
@@ -65,6 +66,21 @@ pub fn open(path: &Path, options: &Options, progress: &Arc<Progress>) -> Result<
     let source = FileSource::open(path, false, options, progress)?;
     progress.add_total(std::fs::metadata(path).map_or(0, |m| m.len()));
     filtered(Box::new(source), options)
+}
+
+/// Open one capture file at a known record: its first packet is the one at byte `offset` (after decompression), numbered `number`.
+/// What lies before it is not even read where the container allows that (uncompressed pcap and snoop), else it is split and
+/// left out. The ledger then lacks the content hash. `file_no` is the file's place in its capture.
+pub fn open_at(
+    path: &Path,
+    (offset, number): (u64, u64),
+    file_no: u16,
+    options: &Options,
+) -> Result<Box<dyn Source>, OpenError> {
+    let mut source = FileSource::open(path, false, options, &Progress::new())?;
+    source.place(file_no, number);
+    source.start_at(offset)?;
+    Ok(Box::new(source))
 }
 
 /// Read a capture file that is in memory: for tests and fuzzing, through the same code as files.

@@ -238,6 +238,10 @@ impl Splitter for Pcap {
     fn split(&mut self, w: Window<'_>, out: &mut Vec<PacketRef>, _: &mut FileLedger) -> (usize, Next) {
         if self.big { self.records::<Big>(w, out) } else { self.records::<Little>(w, out) }
     }
+
+    fn stands_alone(&self) -> bool {
+        true
+    }
 }
 
 /// How much the first records contradict a layout; 0 = nothing speaks against it. `min_by_key` keeps the first of equals.

@@ -106,6 +106,10 @@ impl Splitter for Snoop {
         }
     }
 
+    fn stands_alone(&self) -> bool {
+        true
+    }
+
     fn finish(&mut self, ledger: &mut FileLedger) {
         if let Some(interface) = ledger.interfaces.first_mut() {
             interface.dropped = Some(u64::from(self.drops));

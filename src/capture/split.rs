@@ -56,6 +56,11 @@ pub(super) trait Splitter: Send {
         ledger: &mut FileLedger,
     ) -> (usize, Next);
 
+    /// Can a record be understood without the ones before it?
+    fn stands_alone(&self) -> bool {
+        false
+    }
+
     /// The file was read to its end or its damage: write what only then is known.
     fn finish(&mut self, _ledger: &mut FileLedger) {}
 }

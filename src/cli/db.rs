@@ -4,15 +4,15 @@
 //! `--yes` is an answer.
 
 use super::exit::usage;
-use super::output::{self, grouped, size};
+use super::output::{self, grouped, plural, size};
 use super::{Context, Exit, private_files};
-use crate::store::maintenance;
+use crate::store::{Retention, StoreConfig, maintenance};
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Look after the database: info, backup, restore, export, compact, reset
+/// Look after the database: info, backup, restore, export, prune, compact, reset
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -40,6 +40,21 @@ enum What {
     Export {
         /// The folder; must not exist
         to: PathBuf,
+    },
+    /// Delete captures that are too old, or the oldest until the rest fits
+    Prune {
+        /// Keep captures read in the last so many days [default: store.retention_days]
+        #[arg(long, value_name = "DAYS")]
+        days: Option<u64>,
+        /// Keep the database below so many MiB in use [default: store.max_database_size_mib]
+        #[arg(long, value_name = "MIB")]
+        max_mib: Option<u64>,
+        /// Only say which captures are too old
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(short = 'y', long)]
+        yes: bool,
     },
     /// Give the space of deleted captures back to the disk
     Compact,
@@ -75,6 +90,12 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
             let exported = maintenance::export(&path, to, &config)?;
             output::print(&format!("{}\n{}", exported.folder.display(), counts(&exported.tables)))?;
         }
+        What::Prune { days, max_mib, dry_run, yes } => {
+            let mut keep = cx.settings.store.retention();
+            keep.days = days.unwrap_or(keep.days);
+            keep.max_mib = max_mib.unwrap_or(keep.max_mib);
+            prune(&path, &keep, *dry_run, *yes, &config)?;
+        }
         What::Compact => {
             let (before, after) = maintenance::compact(&path, &config)?;
             output::print(&format!("{}  {} -> {}\n", path.display(), size(before), size(after)))?;
@@ -89,6 +110,44 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Delete captures, and give their space back where it is worth it.
+fn prune(path: &Path, keep: &Retention, dry_run: bool, yes: bool, config: &StoreConfig) -> Result<()> {
+    if keep.is_off() {
+        return Err(usage(
+            "nothing says what to keep; give --days or --max-mib, or set store.retention_days",
+        ));
+    }
+    if !dry_run && path.exists() {
+        let mut rules = Vec::new();
+        if keep.days > 0 {
+            rules.push(format!("captures read more than {} days ago", keep.days));
+        }
+        if keep.max_mib > 0 {
+            rules.push(format!("the oldest until {} MiB are in use", keep.max_mib));
+        }
+        confirm(yes, &format!("delete {} from {}", rules.join(" and "), path.display()))?;
+    }
+    let report = maintenance::prune(path, keep, dry_run, config)?;
+    let verb = if dry_run { "would delete" } else { "deleted" };
+    let mut out = String::new();
+    for c in &report.captures {
+        let _ = writeln!(out, "{verb}  {}  {}, read {}", c.path, plural(c.packets, "packet"), c.read_at);
+    }
+    let (before, after) = report.used_mib;
+    let _ = writeln!(
+        out,
+        "{verb} {}; {before} MiB in use, {after} now",
+        plural(report.captures.len() as u64, "capture")
+    );
+    output::print(&out)?;
+    // A quarter of the file: less would be written anew for little.
+    if !dry_run && !report.captures.is_empty() && after < before - before / 4 {
+        let (before, after) = maintenance::compact(path, config)?;
+        output::print(&format!("{}  {} -> {}\n", path.display(), size(before), size(after)))?;
+    }
+    Ok(())
 }
 
 /// Ask a person; refuse when there is none.

@@ -5,7 +5,7 @@
 
 use super::exit::usage;
 use super::output::{self, FormatOption, complain, grouped, plural};
-use super::{Context, Exit, detections, private_files, query};
+use super::{Context, Exit, detections, private_files, query, serve};
 use crate::model::anomaly::Anomaly;
 use crate::model::ids::CaptureId;
 use crate::report::params::parse_time;
@@ -88,7 +88,8 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         }),
     };
     let period = Period { since: time("since", &args.since)?, until: time("until", &args.until)? };
-    let store = Store::open(&cx.database_to_read(), &cx.settings.store.reading())?;
+    let mut store = Store::open(&cx.database_to_read(), &cx.settings.store.reading())?;
+    serve(&mut store);
     let mut captures: Vec<CaptureId> = store.captures_in(&period)?.iter().map(|c| c.capture_id).collect();
     if let Some(id) = args.capture {
         captures.retain(|c| c.0 == id);

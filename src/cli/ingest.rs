@@ -9,8 +9,9 @@ use super::interrupt::Interrupt;
 use super::output::{self, complain};
 use super::plan::{self, Job};
 use super::progress::Bar;
+use super::save::SaveOptions;
 use super::summary::{self, Account};
-use super::{Context, Exit, detections, private_files};
+use super::{Context, Exit, detections, private_files, serve};
 use crate::capture::{OpenError, Options, Progress, Source};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Stored};
 use crate::engine::{self, EngineError};
@@ -64,6 +65,8 @@ pub(super) struct Args {
     force: bool,
     #[command(flatten)]
     scan: ScanOptions,
+    #[command(flatten)]
+    save: SaveOptions,
     /// End with exit code 4 when something at or above this severity was found
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<SeverityArg>,
@@ -100,17 +103,25 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let options = Options { stop: interrupt.flag(), filter: args.filter.clone(), ..Options::default() };
     let plan = plan::plan(args, &options)?;
+    if args.save.is_wanted() && !plan.jobs.iter().any(Job::is_stream) {
+        return Err(usage(
+            "--save-pcap keeps the packets of streams (--follow, -); these files are there already",
+        ));
+    }
     let mut exit = plan.exit;
     let mut account = Account::new(plan.no_captures, plan.failed);
     if plan.jobs.is_empty() {
         return Ok(exit);
     }
-    let store = Store::open(&cx.database(), &cx.settings.store.writing())?;
+    let mut store = Store::open(&cx.database(), &cx.settings.store.writing())?;
+    serve(&mut store);
     let mut writer = store.writer()?;
+    writer.retain(cx.settings.store.retention())?;
     let mut sql = detections::all(cx);
     sql.retain(|d| !detections::is_off(&config.detect, d));
     writer.detect_with(detections::bound(&sql, &config.detect, &BTreeMap::new())?)?;
-    let run = Run { sensor: &sensor, threads, force: args.force, config: &config, cx, options };
+    let run =
+        Run { save: &args.save, sensor: &sensor, threads, force: args.force, config: &config, cx, options };
     for job in &plan.jobs {
         if interrupt.raised() {
             exit = exit.and(Exit::Interrupted);
@@ -129,6 +140,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
 
 /// What all captures of one command share.
 struct Run<'a> {
+    save: &'a SaveOptions,
     sensor: &'a str,
     threads: usize,
     force: bool,
@@ -159,6 +171,7 @@ impl Run<'_> {
             }
             Err(e) => return Ok(Outcome::Failed(e.to_string())),
         };
+        let source = if job.is_stream() { self.save.keep(source, capture_id)? } else { source };
         let start = CaptureStart {
             capture_id,
             path: job.label(),

@@ -14,6 +14,7 @@ mod detectors;
 mod env;
 mod exit;
 mod export;
+mod extract;
 mod flows;
 mod follow;
 mod hosts;
@@ -38,6 +39,7 @@ mod query;
 mod report;
 #[cfg_attr(not(feature = "live"), allow(dead_code))]
 mod running;
+mod save;
 mod schema;
 mod status;
 mod stop;
@@ -108,6 +110,7 @@ enum Command {
     Analyze(analyze::Args),
     Report(report::Args),
     Flows(flows::Args),
+    Extract(extract::Args),
     Hosts(hosts::Args),
     Anomalies(anomalies::Args),
     Detectors(detectors::Args),
@@ -217,6 +220,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Query(args) => query::run(&args, &Context::new(global)?),
         Command::Analyze(args) => analyze::run(&args, &Context::new(global)?),
         Command::Report(args) => report::run(&args, &Context::new(global)?),
+        Command::Extract(args) => extract::run(&args, &Context::new(global)?),
         Command::Flows(args) => flows::run(&args, &Context::new(global)?),
         Command::Hosts(args) => hosts::run(&args, &Context::new(global)?),
         Command::Anomalies(args) => anomalies::run(&args, &Context::new(global)?),
@@ -226,6 +230,13 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Export(args) => export::run(&args, &Context::new(global)?),
         Command::Schema(args) => schema::run(&args, &Context::new(global)?),
         Command::Db(args) => db::run(&args, &Context::new(global)?),
+    }
+}
+
+/// Let other commands ask the database while this one has it. Without that, they hear that it is in use.
+fn serve(store: &mut crate::store::Store) {
+    if let Err(e) = store.serve() {
+        output::complain(&format!("other commands cannot ask the database meanwhile: {e}"));
     }
 }
 

@@ -4,6 +4,7 @@
 //! comes out goes to a [`sink::Sink`]: DuckDB is one, a vector is the other, so that tests need no database.
 //! Read `pipeline` first; `shard` is what happens per address pair, `host` what happens per client.
 
+pub mod carve;
 mod clock;
 pub mod follow;
 mod front;

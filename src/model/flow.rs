@@ -72,6 +72,18 @@ pub fn protocol_name(number: u8) -> std::borrow::Cow<'static, str> {
     }
 }
 
+/// The number that [`protocol_name`] names; `None` for any other text.
+pub fn protocol_number(name: &str) -> Option<u8> {
+    match name {
+        "tcp" => Some(ip_protocol::TCP),
+        "udp" => Some(ip_protocol::UDP),
+        "icmp" => Some(ip_protocol::ICMP),
+        "icmp6" => Some(ip_protocol::ICMP6),
+        "sctp" => Some(ip_protocol::SCTP),
+        number => number.parse().ok(),
+    }
+}
+
 /// Who spoke to whom: the five-tuple with a direction. Ports are 0 where the protocol has none. For ICMP they
 /// are Zeek's: the originator's port is the type, the responder's the code or the counterpart's type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -3,13 +3,14 @@
 //! One type: nanoseconds since 1970-01-01 UTC, as the packets say. Times before 1970 and up to 2262 fit.
 //! Refuses to read a clock: the only source of time is the capture.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Nanoseconds in a second.
 pub const NANOS_PER_SEC: i64 = 1_000_000_000;
 
 /// A point in packet time: nanoseconds since 1970-01-01 00:00:00 UTC.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {

@@ -94,6 +94,19 @@ pub enum StoreError {
     #[error("the query was stopped after {0:?}; narrow it (a time range, a LIMIT) or raise the limit")]
     Timeout(std::time::Duration),
 
+    /// The process that owns the database has as many clients as it serves.
+    #[error("the process that owns the database answers {0} others already; try again in a moment")]
+    Busy(usize),
+
+    /// The socket beside the database cannot be used.
+    #[error("{path}: {reason}", path = .path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+
     /// The target exists.
     #[error("{path} exists already; remove it or name another", path = .0.display())]
     Exists(PathBuf),

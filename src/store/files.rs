@@ -6,13 +6,20 @@
 
 use super::StoreError;
 use rustix::fs::{FlockOperation, Mode, flock};
+use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Longest owner line read from a lock file, bytes: who is told in one sentence.
 const OWNER_LINE: u64 = 256;
+
+/// A writer waits this long for readers to finish.
+const READERS_LEAVE: Duration = Duration::from_secs(2);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Nobody but the user reads what this process creates; DuckDB itself creates files with mode 0644. Process-wide.
 pub(super) fn private_by_default() {
@@ -61,10 +68,19 @@ impl Lock {
             .mode(0o600)
             .open(&path)
             .map_err(io("create", &path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(locked(db, &mut file)),
-            Err(e) => return Err(io("lock", &path)(e.into())),
+        let began = Instant::now();
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(rustix::io::Errno::WOULDBLOCK) => match holder(&mut file) {
+                    // Readers come and go; a writer stays.
+                    Holder::Reader if began.elapsed() < READERS_LEAVE => std::thread::sleep(LOOK_AGAIN),
+                    holder => {
+                        return Err(StoreError::Locked { path: db.to_owned(), owner: holder.to_string() });
+                    }
+                },
+                Err(e) => return Err(io("lock", &path)(e.into())),
+            }
         }
         let owner = format!("{}\n", rustix::process::getpid().as_raw_nonzero());
         file.set_len(0)
@@ -84,26 +100,46 @@ impl Lock {
         let Ok(mut file) = open else { return Ok(None) };
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(Some(Self { _file: file })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(locked(db, &mut file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(StoreError::Locked { path: db.to_owned(), owner: holder(&mut file).to_string() })
+            }
             Err(e) => Err(io("lock", &path)(e.into())),
         }
     }
 }
 
-fn locked(db: &Path, file: &mut File) -> StoreError {
+/// Who has a lock that we do not get.
+enum Holder {
+    /// The process that wrote its number.
+    Writer(u32),
+    /// That one is dead: then it is a reader, who leaves no number.
+    Reader,
+    /// The system does not tell.
+    Unknown,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Writer(pid) => write!(f, "process {pid}"),
+            Self::Reader => f.write_str("another process that is reading it"),
+            Self::Unknown => f.write_str("another process"),
+        }
+    }
+}
+
+fn holder(file: &mut File) -> Holder {
     let mut line = String::new();
     let read = file.rewind().and_then(|()| file.take(OWNER_LINE).read_to_string(&mut line));
-    // A reader leaves no number, so a dead one may be there: then it is a reader that holds the lock.
-    let owner = match (read, line.trim().parse::<u32>()) {
+    match (read, line.trim().parse::<u32>()) {
         (Ok(_), Ok(pid))
             if Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{pid}")).exists() =>
         {
-            "another process that is reading it".to_owned()
+            Holder::Reader
         }
-        (Ok(_), Ok(pid)) => format!("process {pid}"),
-        _ => "another process".to_owned(),
-    };
-    StoreError::Locked { path: db.to_owned(), owner }
+        (Ok(_), Ok(pid)) => Holder::Writer(pid),
+        _ => Holder::Unknown,
+    }
 }
 
 /// Remove what a killed process left: half-made databases and DuckDB's temporary files. Only with the lock held.

@@ -6,13 +6,16 @@
 
 use super::connect::{attach, ident, sentence, text, write_error};
 use super::files::{self, Lock, beside};
-use super::{StoreConfig, StoreError, connect, reader, schema};
+use super::retention::{self, Pruned, Retention};
+use super::socket::client::or_owner;
+use super::{StoreConfig, StoreError, capture, connect, reader, schema};
 use crate::model::time::Timestamp;
 use duckdb::{AccessMode, Connection};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// What is in the database.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Info {
     /// Size of the file and its log, bytes.
     pub file_bytes: u64,
@@ -47,9 +50,17 @@ fn told(e: duckdb::Error) -> StoreError {
     StoreError::Sql(sentence(&e))
 }
 
-/// Size, counts, version and time span.
+/// Size, counts, version and time span; from the process that has it open, if there is one.
 pub fn info(path: &Path, config: &StoreConfig) -> Result<Info, StoreError> {
-    let (db, _lock) = reader::open_unlocked(path, config)?;
+    let local = || {
+        let (db, _lock) = reader::open_unlocked(path, config)?;
+        info_of(&db, path)
+    };
+    or_owner(path, local, |owner| owner.info())
+}
+
+/// The same of an open database.
+pub(super) fn info_of(db: &Connection, path: &Path) -> Result<Info, StoreError> {
     let counts = |sql: &str| -> duckdb::Result<Vec<(String, u64)>> {
         let mut stmt = db.prepare(sql)?;
         let rows = stmt.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
@@ -75,7 +86,7 @@ pub fn info(path: &Path, config: &StoreConfig) -> Result<Info, StoreError> {
             )?,
             tables: schema::definitions()
                 .iter()
-                .map(|t| Ok((t.name.to_owned(), count(&db, t.name)?)))
+                .map(|t| Ok((t.name.to_owned(), count(db, t.name)?)))
                 .collect::<duckdb::Result<_>>()?,
             first_ts: first.map(Timestamp),
             last_ts: last.map(Timestamp),
@@ -108,13 +119,27 @@ pub fn backup(path: &Path, to: &Path, config: &StoreConfig) -> Result<u64, Store
         return Err(StoreError::Exists(to.to_owned()));
     }
     present(path)?;
-    let _lock = Lock::shared(path)?;
     let part = part_of(to);
-    let done = copy(path, &part, config).and_then(|()| files::put_in_place(&part, to));
+    let local = || {
+        let _lock = Lock::shared(path)?;
+        copy(path, &part, config)
+    };
+    let done = or_owner(path, local, |owner| fetch(&owner.backup()?, &part))
+        .and_then(|()| files::put_in_place(&part, to));
     if done.is_err() {
         let _ = files::remove(&part); // the first error is the one to tell
     }
     done.map(|()| files::size(to))
+}
+
+/// Take over a copy that the owner of the database wrote.
+fn fetch(copy: &Path, to: &Path) -> Result<(), StoreError> {
+    if std::fs::rename(copy, to).is_ok() {
+        return Ok(());
+    }
+    // Another file system.
+    std::fs::copy(copy, to).map_err(files::io("create", to))?;
+    files::remove(copy)
 }
 
 /// Put the copy `from` in the place of the database; what was there is replaced only once the copy is complete.
@@ -166,6 +191,37 @@ pub fn compact(path: &Path, config: &StoreConfig) -> Result<(u64, u64), StoreErr
     copy(path, &new, config)?;
     replace(path, &new)?;
     Ok((before, files::size(path)))
+}
+
+/// What [`prune`] deleted, or would delete.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PruneReport {
+    /// Captures, oldest reading first. Of a dry run only those that are too old: how much a capture frees is known when it is gone.
+    pub captures: Vec<Pruned>,
+    /// MiB in used blocks before and after.
+    pub used_mib: (u64, u64),
+}
+
+/// Delete the captures that are not to be kept; with `dry_run` only say which are too old.
+pub fn prune(
+    path: &Path,
+    keep: &Retention,
+    dry_run: bool,
+    config: &StoreConfig,
+) -> Result<PruneReport, StoreError> {
+    files::private_by_default();
+    present(path)?;
+    let _lock = Lock::exclusive(path)?;
+    files::purge(path)?;
+    let db = connect::open(path, config, AccessMode::ReadWrite)?;
+    schema::version(&db, path)?;
+    let before = retention::used_mib(&db)?;
+    let now = capture::now();
+    let captures =
+        if dry_run { retention::expired(&db, keep, now)? } else { retention::apply(&db, keep, now)? };
+    let report = PruneReport { captures, used_mib: (before, retention::used_mib(&db)?) };
+    schema::close(db)?;
+    Ok(report)
 }
 
 /// The complete database `new` takes the place of `path`. A log that is still there belongs to the old one and must

@@ -1,11 +1,12 @@
 //! Where do rows rest, and how are they asked for?
 //!
-//! One DuckDB file. [`Store`] owns it for writing (one process at a time), [`Writer`] is the engine's sink,
-//! [`Reader`] answers read-only SQL, [`maintenance`] copies, exports and resets. No code of ours opens the
+//! One DuckDB file. [`Store`] owns it for writing (one process at a time) and serves others meanwhile, [`Writer`] is the engine's sink,
+//! [`Reader`] answers read-only SQL from the file or from its owner, [`maintenance`] copies, exports and resets. No code of ours opens the
 //! database or its log by path while it is open: DuckDB's own lock is a POSIX record lock, which any second
 //! descriptor of the process would drop; hence `<db>.lock`. Refuses to know what packets are, and to print.
 
 mod anomalies;
+mod appending;
 mod batch;
 mod capture;
 mod connect;
@@ -20,7 +21,9 @@ mod indicators;
 pub mod maintenance;
 mod queue;
 mod reader;
+mod retention;
 mod schema;
+mod socket;
 mod tables;
 mod writer;
 
@@ -31,6 +34,7 @@ pub use detections::{Detection, Outcome, Period};
 pub use error::StoreError;
 pub use indicators::{Indicator, IndicatorKind};
 pub use reader::{Limits, Reader, ResultSet};
+pub use retention::{Pruned, Retention};
 pub use writer::Writer;
 
 /// Arrow as the store speaks it: schema, record batches and arrays of a [`ResultSet`].
@@ -80,6 +84,8 @@ pub struct StoredCapture {
 /// A database open for writing by this process alone.
 #[derive(Debug)]
 pub struct Store {
+    // First: its queries end before anything else.
+    server: Option<socket::server::Server>,
     // Before the lock: fields are dropped in order, and the database must be closed while the lock still holds.
     db: Connection,
     path: PathBuf,
@@ -126,12 +132,20 @@ impl Store {
         schema::upgrade(&db, path)?;
         functions::register(&db)?;
         capture::mark_interrupted(&db)?;
-        Ok((Self { db, path: path.to_owned(), threads: config.threads, lock }, made))
+        Ok((Self { server: None, db, path: path.to_owned(), threads: config.threads, lock }, made))
     }
 
     /// The database file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Answer reading SQL of other processes until this is closed, on a Unix socket beside the database. An error leaves the store as it was:
+    /// others then hear that it is in use.
+    pub fn serve(&mut self) -> Result<(), StoreError> {
+        let db = self.db.try_clone().map_err(connect::write_error)?;
+        self.server = Some(socket::server::Server::start(db, &self.path)?);
+        Ok(())
     }
 
     /// The capture stored under this (quick) id, if any. Compare its `content_hash` with the full hash of the file
@@ -197,7 +211,8 @@ impl Store {
     }
 
     /// Write everything to the file and close it. Drop the [`Writer`] first.
-    pub fn close(self) -> Result<(), StoreError> {
+    pub fn close(mut self) -> Result<(), StoreError> {
+        drop(self.server.take());
         self.db.execute_batch("CHECKPOINT").map_err(connect::write_error)?;
         let closed = schema::close(self.db);
         drop(self.lock);

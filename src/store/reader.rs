@@ -1,12 +1,13 @@
 //! How is SQL answered without a chance to change anything?
 //!
-//! The file is open for reading; then access to other files is switched off and the configuration locked. Each query
+//! The file is open for reading (or another process owns it, and answers at its socket); then access to other files is switched off and the configuration locked. Each query
 //! is one checked statement in a read-only transaction on a connection and a thread of its own; rows come as Arrow
 //! batches while the query runs, and dropping them stops it. Refuses writing, several statements, and values
 //! spliced into SQL.
 
 use super::arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use super::connect::{sentence, text};
+use super::socket::client::{self, Client, or_owner};
 use super::{StoreConfig, StoreError, connect, files, functions, guard, schema};
 use duckdb::{AccessMode, Connection, InterruptHandle, params_from_iter};
 use std::path::{Path, PathBuf};
@@ -33,15 +34,33 @@ pub struct Limits {
 /// A database open for reading. Many processes may read while nobody writes.
 #[derive(Debug)]
 pub struct Reader {
-    // Before the lock: fields are dropped in order, and the database must be closed while the lock still holds.
-    db: Connection,
+    pub(super) from: From,
     path: PathBuf,
-    _lock: Option<files::Lock>,
+}
+
+/// Where the rows come from.
+#[derive(Debug)]
+pub(super) enum From {
+    File {
+        // Before the lock: fields are dropped in order, and the database must be closed while the lock still holds.
+        db: Connection,
+        /// May SQL read files of the allowed folders?
+        files: bool,
+        _lock: Option<files::Lock>,
+    },
+    /// The process that has it open for writing.
+    Owner(Client),
 }
 
 impl Reader {
-    /// Open read-only. SQL may read files only below `allowed` folders (usually none).
+    /// Open read-only. SQL may read files only below `allowed` folders (usually none). While another process writes the database, that
+    /// process answers, and no file can be read.
     pub fn open(path: &Path, config: &StoreConfig, allowed: &[PathBuf]) -> Result<Self, StoreError> {
+        let from = or_owner(path, || Self::open_file(path, config, allowed), |c| Ok(From::Owner(c)))?;
+        Ok(Self { from, path: path.to_owned() })
+    }
+
+    fn open_file(path: &Path, config: &StoreConfig, allowed: &[PathBuf]) -> Result<From, StoreError> {
         let (db, lock) = open_unlocked(path, config)?;
         functions::register(&db)?;
         let folders: Vec<String> = allowed.iter().map(|p| text(&p.to_string_lossy())).collect();
@@ -54,17 +73,12 @@ impl Reader {
             "{folders} SET enable_external_access = false; SET lock_configuration = true;"
         ))
         .map_err(|e| StoreError::Sql(sentence(&e)))?;
-        Ok(Self { db, path: path.to_owned(), _lock: lock })
+        Ok(From::File { db, files: !allowed.is_empty(), _lock: lock })
     }
 
     /// The database file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    #[cfg(test)]
-    pub(super) fn db_for_tests(&self) -> &Connection {
-        &self.db
     }
 
     /// Run one reading statement. `params` are values of `$name` parameters (names without `$`); they are bound as
@@ -76,20 +90,33 @@ impl Reader {
         params: &[(String, Option<String>)],
         limits: &Limits,
     ) -> Result<ResultSet, StoreError> {
-        guard::check(&self.db, sql)?;
-        let db = self.db.try_clone().map_err(|e| StoreError::Sql(sentence(&e)))?;
-        ResultSet::start(db, sql.to_owned(), params.to_vec(), limits)
+        match &self.from {
+            From::File { db, files, .. } => {
+                guard::check(db, sql, *files)?;
+                let db = db.try_clone().map_err(|e| StoreError::Sql(sentence(&e)))?;
+                ResultSet::start(db, sql.to_owned(), params.to_vec(), limits)
+            }
+            From::Owner(owner) => Ok(ResultSet::of_owner(owner.query(sql, params, limits)?)),
+        }
     }
 
     /// Names of the `$name` parameters of a statement, in order of first use; checks it as `query` does.
     pub fn parameters(&self, sql: &str) -> Result<Vec<String>, StoreError> {
-        guard::check(&self.db, sql)?;
-        let names = || -> duckdb::Result<Vec<String>> {
-            let stmt = self.db.prepare(sql)?;
-            (1..=stmt.parameter_count()).map(|i| stmt.parameter_name(i)).collect()
-        };
-        names().map_err(|e| StoreError::Sql(sentence(&e)))
+        match &self.from {
+            From::File { db, files, .. } => parameters(db, sql, *files),
+            From::Owner(owner) => owner.parameters(sql),
+        }
     }
+}
+
+/// Names of the parameters of a statement that is checked first.
+pub(super) fn parameters(db: &Connection, sql: &str, files: bool) -> Result<Vec<String>, StoreError> {
+    guard::check(db, sql, files)?;
+    let names = || -> duckdb::Result<Vec<String>> {
+        let stmt = db.prepare(sql)?;
+        (1..=stmt.parameter_count()).map(|i| stmt.parameter_name(i)).collect()
+    };
+    names().map_err(|e| StoreError::Sql(sentence(&e)))
 }
 
 /// Open read-only with the lock, for us and not for SQL of others.
@@ -127,7 +154,9 @@ pub struct ResultSet {
     rows_left: Option<u64>,
     deadline: Option<(Instant, Duration)>,
     messages: Option<Receiver<Message>>,
-    interrupt: Arc<InterruptHandle>,
+    /// Rows of the owner of the database, in place of messages.
+    remote: Option<Box<client::Rows>>,
+    interrupt: Option<Arc<InterruptHandle>>,
     thread: Option<JoinHandle<Connection>>,
 }
 
@@ -138,7 +167,7 @@ impl std::fmt::Debug for ResultSet {
 }
 
 impl ResultSet {
-    fn start(
+    pub(super) fn start(
         db: Connection,
         sql: String,
         params: Vec<(String, Option<String>)>,
@@ -163,7 +192,8 @@ impl ResultSet {
             rows_left: limits.rows,
             deadline: limits.time.and_then(|t| Instant::now().checked_add(t).map(|d| (d, t))),
             messages: Some(messages),
-            interrupt,
+            remote: None,
+            interrupt: Some(interrupt),
             thread: Some(thread),
         };
         match set.receive() {
@@ -172,6 +202,19 @@ impl ResultSet {
             Message::Rows(_) | Message::Done => return Err(ENDED),
         }
         Ok(set)
+    }
+
+    fn of_owner(rows: client::Rows) -> Self {
+        Self {
+            schema: Arc::clone(&rows.schema),
+            truncated: false,
+            rows_left: None,
+            deadline: None,
+            messages: None,
+            remote: Some(Box::new(rows)),
+            interrupt: None,
+            thread: None,
+        }
     }
 
     /// Column names and types; known before the first row.
@@ -205,7 +248,9 @@ impl ResultSet {
         self.messages = None;
         if let Some(t) = self.thread.take() {
             while !t.is_finished() {
-                self.interrupt.interrupt();
+                if let Some(query) = &self.interrupt {
+                    query.interrupt();
+                }
                 std::thread::sleep(STOP_AGAIN);
             }
             drop(t.join()); // closes the connection, now that nobody interrupts it; a panic was told as ENDED
@@ -219,6 +264,18 @@ impl Iterator for ResultSet {
     type Item = Result<RecordBatch, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(rows) = &mut self.remote {
+            let item = match rows.next() {
+                client::Next::Batch(batch) => return Some(Ok(batch)),
+                client::Next::Failed(e) => Some(Err(e)),
+                client::Next::End { truncated } => {
+                    self.truncated = truncated;
+                    None
+                }
+            };
+            self.remote = None;
+            return item;
+        }
         self.messages.as_ref()?;
         let item = match self.receive() {
             Message::Rows(batch) => {

@@ -8,10 +8,12 @@
 mod asking;
 mod stream;
 
+use super::appending::Appending;
 use super::connect::write_error;
 use super::detections::{self, Detection, Outcome};
 use super::going_on::GoingOn;
 use super::queue::{Closing, ENDED, Shared};
+use super::retention::{Keeper, Retention};
 use super::{StoreError, anomalies, batch, capture};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::engine::tables::FLOWS;
@@ -20,9 +22,7 @@ use crate::model::ids::CaptureNo;
 use crate::model::rows::Rows;
 use crate::model::schema::Table;
 use crate::model::time::Timestamp;
-use duckdb::arrow::array::RecordBatch;
-use duckdb::arrow::datatypes::SchemaRef;
-use duckdb::{Appender, Connection};
+use duckdb::Connection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
@@ -48,6 +48,7 @@ enum Command {
     Commit(Box<CaptureSummary>, SyncSender<Result<Stored, StoreError>>),
     Abandon(SyncSender<Result<(), StoreError>>),
     Detect(Vec<Detection>),
+    Retain(Retention),
     Outcomes(SyncSender<Result<Vec<Outcome>, StoreError>>),
     TellOutcomes(Sender<Outcome>),
 }
@@ -85,6 +86,11 @@ impl Writer {
     /// Detections that are asked over every capture once it is committed.
     pub fn detect_with(&mut self, all: Vec<Detection>) -> Result<(), StoreError> {
         self.send(Command::Detect(all))
+    }
+
+    /// Delete what is not to be kept: before every capture, and now and then while a stream is written.
+    pub fn retain(&mut self, keep: Retention) -> Result<(), StoreError> {
+        self.send(Command::Retain(keep))
     }
 
     /// What they said since this was asked last.
@@ -196,6 +202,7 @@ fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &S
                 let _ = answer.send(session.abandon());
             }
             Ok(Command::Detect(all)) => session.detections = all,
+            Ok(Command::Retain(keep)) => session.keeper = Keeper::new(keep),
             Ok(Command::Outcomes(answer)) => {
                 let _ = answer.send(Ok(std::mem::take(&mut session.outcomes)));
             }
@@ -243,27 +250,7 @@ struct Session<'db> {
     listener: Option<Sender<Outcome>>,
     /// What an ended process left due was done.
     caught_up: bool,
-}
-
-struct Appending<'db> {
-    appender: Appender<'db>,
-    schema: SchemaRef,
-    held: Vec<RecordBatch>,
-    bytes: usize,
-}
-
-impl Appending<'_> {
-    /// Give what is held to DuckDB.
-    fn flush(&mut self) -> Result<(), StoreError> {
-        if self.held.is_empty() {
-            return Ok(());
-        }
-        self.bytes = 0;
-        for batch in self.held.drain(..) {
-            self.appender.append_record_batch(batch).map_err(write_error)?;
-        }
-        self.appender.flush().map_err(write_error)
-    }
+    keeper: Keeper,
 }
 
 impl<'db> Session<'db> {
@@ -277,6 +264,7 @@ impl<'db> Session<'db> {
             outcomes: Vec::new(),
             listener: None,
             caught_up: false,
+            keeper: Keeper::default(),
         }
     }
 
@@ -289,6 +277,7 @@ impl<'db> Session<'db> {
             return Err(StoreError::Misuse("a capture began before the one before it ended"));
         }
         self.catch_up()?;
+        self.keeper.look(self.db)?;
         self.sql("BEGIN")?;
         let began = capture::now();
         let made = self.prepare(&start, began);
@@ -372,12 +361,11 @@ impl<'db> Session<'db> {
         if let Some(o) = self.open.as_mut().filter(|o| o.start.streaming && table.name == FLOWS.name) {
             batch = stream::superseding(self.db, o, t, batch)?;
         }
-        t.bytes += bytes;
-        t.held.push(batch);
-        let mut held: usize = self.tables.values().map(|t| t.bytes).sum();
+        t.hold(batch, bytes);
+        let mut held: usize = self.tables.values().map(Appending::bytes).sum();
         while held > MAX_HELD_BYTES {
-            let Some(most) = self.tables.values_mut().max_by_key(|t| t.bytes) else { break };
-            held -= most.bytes;
+            let Some(most) = self.tables.values_mut().max_by_key(|t| t.bytes()) else { break };
+            held -= most.bytes();
             most.flush()?;
         }
         Ok(())
@@ -387,7 +375,7 @@ impl<'db> Session<'db> {
     fn appending(&self, table: &'static Table) -> Result<Appending<'db>, StoreError> {
         let names: Vec<&str> = table.all_columns().map(|c| c.name).collect();
         let appender = self.db.appender_with_columns(table.name, &names).map_err(write_error)?;
-        Ok(Appending { appender, schema: batch::schema_of(table), held: Vec::new(), bytes: 0 })
+        Ok(Appending::new(appender, batch::schema_of(table)))
     }
 
     fn flush_all(&mut self) -> Result<(), StoreError> {

@@ -71,6 +71,11 @@ const FIXED: &[Key] = &[
     key("store.memory_limit_mib", "MiB that the database may use as cache while captures are read."),
     key("store.query_memory_limit_mib", "MiB that the database may use while it answers a query."),
     key("store.threads", "Threads of the database; 0 = one a core."),
+    key("store.retention_days", "Days after which a capture that was read is deleted; 0 = never."),
+    key(
+        "store.max_database_size_mib",
+        "MiB of the database in use beyond which the captures read first are deleted; 0 = no limit.",
+    ),
     key(
         "topology.local_nets",
         "Networks that are ours, such as 10.0.0.0/8; empty = inferred from the traffic.",

@@ -110,12 +110,22 @@ pub(in crate::cli) struct Database {
     pub(in crate::cli) query_memory_limit_mib: u64,
     /// Threads of the database, 0 = one a core.
     pub(in crate::cli) threads: usize,
+    /// Days for which captures are kept, 0 = for ever.
+    pub(in crate::cli) retention_days: u64,
+    /// MiB that they may take, 0 = no limit.
+    pub(in crate::cli) max_database_size_mib: u64,
 }
 
 impl Default for Database {
     fn default() -> Self {
         let store = StoreConfig::default();
-        Self { memory_limit_mib: store.memory_limit_mib, query_memory_limit_mib: 1024, threads: 0 }
+        Self {
+            memory_limit_mib: store.memory_limit_mib,
+            query_memory_limit_mib: 1024,
+            threads: 0,
+            retention_days: 0,
+            max_database_size_mib: 0,
+        }
     }
 }
 
@@ -126,6 +136,11 @@ impl Database {
         } else {
             std::thread::available_parallelism().map_or(StoreConfig::default().threads, usize::from)
         }
+    }
+
+    /// What is kept.
+    pub(in crate::cli) fn retention(&self) -> crate::store::Retention {
+        crate::store::Retention { days: self.retention_days, max_mib: self.max_database_size_mib }
     }
 
     /// For `ingest` and maintenance.

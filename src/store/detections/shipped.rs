@@ -76,7 +76,7 @@ fn each_fires_where_it_should_and_stays_quiet_beside_it() {
 fn each_answers_on_an_empty_database_and_is_one_reading_statement() {
     let db = database();
     for (name, sql) in SHIPPED {
-        guard::check(&db, sql).unwrap_or_else(|e| panic!("{name}: {e}"));
+        guard::check(&db, sql, false).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(found(&db, &bound(name, &[])), [], "{name}");
     }
 }

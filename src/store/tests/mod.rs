@@ -7,7 +7,9 @@ mod ingest;
 mod maintain;
 mod measure;
 mod processes;
+mod pruning;
 mod query;
+mod socket;
 
 use super::*;
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink as _, Stored};
@@ -23,6 +25,16 @@ use crate::model::rows::Rows;
 use crate::model::time::{NANOS_PER_SEC, Timestamp};
 use crate::model::weird::{Detail, Weird, WeirdKind};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+impl Reader {
+    /// The connection behind it.
+    pub(in crate::store) fn db_for_tests(&self) -> &Connection {
+        match &self.from {
+            reader::From::File { db, .. } => db,
+            reader::From::Owner(_) => panic!("another process has it"),
+        }
+    }
+}
 
 /// A folder of its own per test, gone afterwards.
 pub(super) struct Folder(PathBuf);

@@ -52,7 +52,11 @@ impl Session<'_> {
     }
 
     pub(super) fn commit_stream(&mut self) -> Result<(), StoreError> {
-        let done = self.flush_all().and_then(|()| self.sql("COMMIT; BEGIN"));
+        let done = self
+            .flush_all()
+            .and_then(|()| self.sql("COMMIT"))
+            .and_then(|()| self.keeper.look(self.db))
+            .and_then(|()| self.sql("BEGIN"));
         if let Some(o) = &mut self.open {
             o.failed |= done.is_err();
             o.uncommitted = 0;
