@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/secnetmon/target
 PREFIX ?= /usr/local
 BIN := $(CARGO_TARGET_DIR)/release/secnetmon
 
-.PHONY: build demo test bench bench-live protocol-report records-report detect-report install uninstall fmt lint samples clean help
+.PHONY: build demo test bench bench-live protocol-report records-report detect-report install uninstall deb fmt lint samples clean help
 .DEFAULT_GOAL := build
 
 build: ## build the program (the first time 6 to 7 minutes on two cores)
@@ -56,6 +56,9 @@ install: build ## copy program, DuckDB library, manual page and shell completion
 
 uninstall: ## remove what install copied
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" scripts/install.sh --remove
+
+deb: build ## make a Debian package of it (needs cargo-deb)
+	@scripts/deb.sh "$(BIN)"
 
 fmt: ## format the code
 	@cargo fmt

@@ -6,7 +6,11 @@ use super::exit::usage;
 use crate::capture::Source;
 use crate::capture::save::{Ring, save};
 use crate::model::ids::CaptureId;
+#[cfg(feature = "live")]
+use anyhow::Context as _;
 use anyhow::Result;
+#[cfg(feature = "live")]
+use std::path::Path;
 use std::path::PathBuf;
 
 /// Keeping packets.
@@ -33,6 +37,20 @@ impl SaveOptions {
     /// Was a folder given?
     pub(super) fn is_wanted(&self) -> bool {
         self.save_pcap.is_some()
+    }
+
+    /// The folder that was given.
+    #[cfg(feature = "live")]
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.save_pcap.as_deref()
+    }
+
+    /// Make the folder: whoever locks itself in has to, before it does.
+    #[cfg(feature = "live")]
+    pub(super) fn make_folder(&self) -> Result<()> {
+        let Some(folder) = &self.save_pcap else { return Ok(()) };
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))
     }
 
     /// The source, with its packets kept if that is asked for.

@@ -17,8 +17,9 @@ use super::interrupt::Interrupt;
 use super::log::{self, Log};
 use super::output::{self, complain};
 use super::running::{Files, Report};
+use super::save::SaveOptions;
 use super::summary::{self, Account};
-use super::{Context, Exit, Global, private_files};
+use super::{Context, Exit, Global, private_files, serve};
 use crate::capture::identity;
 use crate::capture::live::{self, LiveError, Opened, Settings};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Stored};
@@ -82,6 +83,8 @@ pub(super) struct Args {
     threads: Option<usize>,
     #[command(flatten)]
     scan: ScanOptions,
+    #[command(flatten)]
+    save: SaveOptions,
     /// Findings as one JSON object a line
     #[arg(long)]
     json: bool,
@@ -201,14 +204,22 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
         config.topology.local_nets.clone_from(&args.local_nets);
     }
     args.scan.apply(&mut config.detect)?;
-    output::say(&privileges::lock_in(&privileges::Places::of(cx, &database, &files.folder)));
+    args.save.make_folder()?;
+    output::say(&privileges::lock_in(&privileges::Places::of(
+        cx,
+        &database,
+        &files.folder,
+        args.save.folder(),
+    )));
     let (notices, noticed) = channel();
     // Threads that capture keep what they need to open a device again; all threads begun after them have nothing.
     let live = opened.start(&interrupt.flag(), &notices).context("cannot start to capture")?;
     privileges::drop_all()?;
 
-    let store = Store::open(&database, &cx.settings.store.writing()).map_err(|e| anyhow!("{e}"))?;
+    let mut store = Store::open(&database, &cx.settings.store.writing()).map_err(|e| anyhow!("{e}"))?;
+    serve(&mut store);
     let mut writer = store.writer()?;
+    writer.retain(cx.settings.store.retention())?;
     let (outcomes, told) = channel();
     writer.tell_outcomes(outcomes)?;
     let reload = telling::Reload::listen(cx)?;
@@ -245,9 +256,10 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
     }
     let began = Instant::now();
     let threads = args.threads.unwrap_or(cx.settings.ingest.threads);
+    let source = args.save.keep(Box::new(live), start.capture_id)?;
     let result = {
         let mut sink = Telling::new(&mut writer, &screen, &reload, &config.detect);
-        engine::run(Box::new(live), &start, &mut sink, &config, threads, &stats)
+        engine::run(source, &start, &mut sink, &config, threads, &stats)
     };
     drop(writer);
     // Held until everything is stored: `stop` waits for it.

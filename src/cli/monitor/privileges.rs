@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 /// Folders that a monitor works with.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// Where it writes: database, log.
+    /// Where it writes: database, log, the ring of packets.
     pub(super) write: Vec<PathBuf>,
     /// Where it reads: configuration, detections.
     pub(super) read: Vec<PathBuf>,
 }
 
 impl Places {
-    pub(super) fn of(cx: &Context, database: &Path, state: &Path) -> Self {
+    pub(super) fn of(cx: &Context, database: &Path, state: &Path, ring: Option<&Path>) -> Self {
         let folder = |p: &Path| match p.parent() {
             Some(f) if !f.as_os_str().is_empty() => f.to_owned(),
             _ => PathBuf::from("."),
@@ -31,7 +31,9 @@ impl Places {
         if !detections.is_empty() {
             read.push(detections.into());
         }
-        Self { write: vec![folder(database), state.to_owned(), "/dev/null".into()], read }
+        let mut write = vec![folder(database), state.to_owned(), "/dev/null".into()];
+        write.extend(ring.map(Path::to_owned));
+        Self { write, read }
     }
 }
 
