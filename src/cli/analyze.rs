@@ -5,12 +5,11 @@
 
 use super::exit::usage;
 use super::output::{self, FormatOption};
+use super::scope::{ScopeOptions, told};
 use super::{Context, Exit};
-use crate::model::time::Timestamp;
-use crate::report::params::parse_time;
 use crate::report::render::Format;
 use crate::report::suggest::hint;
-use crate::report::traffic::{self, Asked, Look, Measure, Scope, ScopeError};
+use crate::report::traffic::{self, Look, Measure, Scope};
 use anyhow::Result;
 use clap::ValueEnum;
 
@@ -39,18 +38,8 @@ pub(super) struct Args {
     /// What lists are sorted by, and what bars show
     #[arg(long, value_enum, default_value_t = By::Bytes)]
     by: By,
-    /// Only this capture: its path (the end is enough), number or id; repeatable
-    #[arg(long, value_name = "CAPTURE")]
-    capture: Vec<String>,
-    /// Only captures of this sensor
-    #[arg(long, value_name = "NAME")]
-    sensor: Option<String>,
-    /// Only flows that began at or after this time (UTC)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only flows that began before this time (UTC)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    scope: ScopeOptions,
     /// Say what is new, gone, more and less than in this capture or period (FROM..UNTIL)
     #[arg(long, value_name = "CAPTURE|PERIOD", conflicts_with = "sections")]
     against: Option<String>,
@@ -68,24 +57,6 @@ enum By {
     Flows,
 }
 
-/// An option that is a time.
-fn time(option: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
-    text.map(|t| {
-        parse_time(t).ok_or_else(|| {
-            usage(format!("--{option} {t:?} is not a time; write it like 2024-01-31 or 2024-01-31T13:45:00Z"))
-        })
-    })
-    .transpose()
-}
-
-/// What was asked for wrongly is a matter of usage; the database's errors are not.
-fn told(e: ScopeError) -> anyhow::Error {
-    match e {
-        ScopeError::Store(e) => e.into(),
-        e => usage(e.to_string()),
-    }
-}
-
 pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     for name in &args.sections {
         if !traffic::SECTIONS.iter().any(|s| s.name == name) {
@@ -93,12 +64,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
             return Err(usage(format!("no section {name}.{near} `secnetmon analyze --help` lists them")));
         }
     }
-    let asked = Asked {
-        captures: args.capture.clone(),
-        since: time("since", args.since.as_deref())?,
-        until: time("until", args.until.as_deref())?,
-        sensor: args.sensor.clone(),
-    };
+    let asked = args.scope.asked()?;
     let measure = match args.by {
         By::Bytes => Measure::Bytes,
         By::Packets => Measure::Packets,

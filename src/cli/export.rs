@@ -4,11 +4,10 @@
 
 use super::exit::usage;
 use super::output::{self, grouped};
+use super::scope::{ScopeOptions, told};
 use super::{Context, Exit, private_files};
-use crate::model::time::Timestamp;
 use crate::report::export::{Dialect, export};
-use crate::report::params::parse_time;
-use crate::report::traffic::{Asked, Scope, ScopeError};
+use crate::report::traffic::{Asked, Scope};
 use crate::store::maintenance;
 use anyhow::Result;
 use clap::ValueEnum;
@@ -29,18 +28,8 @@ pub(super) struct Args {
     /// The folder; must not exist
     #[arg(short = 'o', long = "out", value_name = "FOLDER")]
     out: PathBuf,
-    /// Only this capture: its path (the end is enough), number or id; repeatable
-    #[arg(long, value_name = "CAPTURE")]
-    capture: Vec<String>,
-    /// Only captures of this sensor
-    #[arg(long, value_name = "NAME")]
-    sensor: Option<String>,
-    /// Only what began at or after this time (UTC)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only what began before this time (UTC)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    scope: ScopeOptions,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -57,24 +46,9 @@ enum Form {
     Parquet,
 }
 
-/// An option that is a time.
-fn time(option: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
-    text.map(|t| {
-        parse_time(t).ok_or_else(|| {
-            usage(format!("--{option} {t:?} is not a time; write it like 2024-01-31 or 2024-01-31T13:45:00Z"))
-        })
-    })
-    .transpose()
-}
-
 pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     private_files();
-    let asked = Asked {
-        captures: args.capture.clone(),
-        since: time("since", args.since.as_deref())?,
-        until: time("until", args.until.as_deref())?,
-        sensor: args.sensor.clone(),
-    };
+    let asked = args.scope.asked()?;
     let dialect = match args.format {
         Form::Zeek => Dialect::Zeek,
         Form::ZeekJson => Dialect::ZeekJson,
@@ -90,10 +64,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         }
     };
     let reader = cx.reader()?;
-    let scope = Scope::resolve(&asked, &reader).map_err(|e| match e {
-        ScopeError::Store(e) => e.into(),
-        e => usage(e.to_string()),
-    })?;
+    let scope = Scope::resolve(&asked, &reader).map_err(told)?;
     let written = export(&reader, &scope, dialect, &args.out, &mut |_| ())?;
     tell(&args.out, &written.files)
 }

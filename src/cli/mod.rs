@@ -41,6 +41,7 @@ mod report;
 mod running;
 mod save;
 mod schema;
+mod scope;
 mod status;
 mod stop;
 mod summary;

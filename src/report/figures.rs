@@ -2,20 +2,9 @@
 //!
 //! Thousands separated, sizes in binary units, times in UTC to the second. Programs get the full values instead; see `cell`.
 
-use crate::model::time::{NANOS_PER_SEC, Timestamp};
+pub use crate::detect::words::grouped;
 
-/// A count with thousands separators: `1,234,567`.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
+use crate::model::time::{NANOS_PER_SEC, Timestamp};
 
 /// A size for eyes, in binary units: `12.3 MiB`.
 pub fn size(bytes: u64) -> String {

@@ -42,11 +42,6 @@ impl Column {
         Self { kind, values, valid: Vec::new(), nulls: 0 }
     }
 
-    fn like(&self) -> Self {
-        let valid = Vec::with_capacity(self.valid.len());
-        Self { kind: self.kind, values: self.values.like(), valid, nulls: 0 }
-    }
-
     fn mark(&mut self, row: usize, valid: bool) {
         if row.is_multiple_of(8) {
             self.valid.push(0);
@@ -110,12 +105,6 @@ impl Rows {
     pub fn new(table: &'static Table) -> Self {
         let columns = table.all_columns().map(|c| Column::new(c.kind)).collect();
         Self { table, columns, len: 0, faults: 0 }
-    }
-
-    /// No rows yet, with room for as many as these: what follows a full batch is likely another.
-    pub fn like(&self) -> Self {
-        let columns = self.columns.iter().map(Column::like).collect();
-        Self { table: self.table, columns, len: 0, faults: 0 }
     }
 
     /// Number of rows.

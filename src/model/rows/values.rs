@@ -38,34 +38,6 @@ pub enum Values {
 }
 
 impl Values {
-    /// None, with room for as many.
-    pub(super) fn like(&self) -> Self {
-        fn room<T>(v: &[T]) -> Vec<T> {
-            Vec::with_capacity(v.len())
-        }
-        fn ends_like(v: &[i32]) -> Vec<i32> {
-            let mut ends = Vec::with_capacity(v.len().max(1));
-            ends.push(0);
-            ends
-        }
-        match self {
-            Self::Bool(v) => Self::Bool(room(v)),
-            Self::U8(v) => Self::U8(room(v)),
-            Self::U16(v) => Self::U16(room(v)),
-            Self::U32(v) => Self::U32(room(v)),
-            Self::U64(v) => Self::U64(room(v)),
-            Self::I64(v) => Self::I64(room(v)),
-            Self::F64(v) => Self::F64(room(v)),
-            // Texts differ in length: a little more room saves the doubling.
-            Self::Text { ends, bytes } => {
-                Self::Text { ends: ends_like(ends), bytes: Vec::with_capacity(bytes.len() + bytes.len() / 8) }
-            }
-            Self::TextList { list_ends, ends, bytes } => {
-                Self::TextList { list_ends: ends_like(list_ends), ends: ends_like(ends), bytes: room(bytes) }
-            }
-        }
-    }
-
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Bool(v) => v.len(),
