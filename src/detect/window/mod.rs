@@ -27,9 +27,10 @@ struct Held<V> {
 }
 
 impl<K: Hash + Eq + Ord + Clone, V: Default> Keyed<K, V> {
-    /// At most `cap` keys; `suspicion` ranks what is worth keeping.
+    /// At most `cap` keys, or what the table holds that is one doubling smaller when that is nearly as much; `suspicion` ranks what is
+    /// worth keeping.
     pub fn new(cap: usize, suspicion: fn(&V) -> u64) -> Self {
-        Self { map: HashMap::new(), cap: cap.max(4), suspicion, evicted: 0 }
+        Self { map: HashMap::new(), cap: fitting(cap.max(4)), suspicion, evicted: 0 }
     }
 
     /// The state of this key, new when there is none; touched at `ts`.
@@ -93,6 +94,12 @@ impl<K: Hash + Eq + Ord + Clone, V: Default> Keyed<K, V> {
             self.evicted += 1;
         }
     }
+}
+
+/// A hash table doubles when seven eighths of its places, a power of two, are taken: a cap just above that would cost twice the memory.
+fn fitting(cap: usize) -> usize {
+    let full = cap.next_power_of_two() / 8 * 7;
+    if full < 64 { cap } else { cap.min(full) }
 }
 
 /// The latest things of a kind, in the order of their times, with a cap.
