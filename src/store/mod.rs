@@ -48,7 +48,7 @@ use std::path::{Path, PathBuf};
 /// How DuckDB is run.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// DuckDB's cache in MiB; while rows of a file arrive half of it.
+    /// DuckDB's cache in MiB; while rows of a file arrive a third of it.
     pub memory_limit_mib: u64,
     /// Threads of DuckDB, at least 1.
     pub threads: usize,
@@ -56,7 +56,7 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { memory_limit_mib: 128, threads: 2 }
+        Self { memory_limit_mib: 192, threads: 2 }
     }
 }
 
