@@ -113,6 +113,7 @@ impl<T: Hash + Eq + Ord + Clone> Distinct<T> {
             (Self::Sketch(mine), Self::Sketch(other)) => mine.absorb(other),
             (Self::Exact(set), Self::Sketch(other)) => {
                 let mut sketch = other.clone();
+                // Registers are maxima here, too.
                 #[allow(clippy::iter_over_hash_type)]
                 for item in set.iter() {
                     sketch.note(item);
