@@ -401,4 +401,19 @@ mod tests {
             assert!(error < 0.1, "{n}: {}", d.len());
         }
     }
+
+    #[test]
+    fn two_counts_become_one_as_if_counted_together() {
+        for (a, b) in
+            [(0..50u32, 25..90u32), (0..5_000, 4_000..4_100), (0..60, 0..9_000), (0..5_000, 3_000..9_000)]
+        {
+            let mut parts = [Distinct::default(), Distinct::default(), Distinct::default()];
+            let [one, other, both] = &mut parts;
+            a.clone().for_each(|i| drop(one.insert(&i, 256)));
+            b.clone().for_each(|i| drop(other.insert(&i, 256)));
+            a.clone().chain(b.clone()).for_each(|i| drop(both.insert(&i, 256)));
+            one.absorb(other, 256);
+            assert_eq!((one.len(), one.is_exact()), (both.len(), both.is_exact()), "{a:?} {b:?}");
+        }
+    }
 }
