@@ -27,7 +27,7 @@
 --   title A sentence.
 --   reasons The request, what followed and how soon.
 --   flow_ids Request and answer.
---   details The place, the way and the names asked for.
+--   details The place, the way and the names asked for; not those that are a secret (dns has them).
 WITH texts AS (
   SELECT capture_id, flow_id, ts, concat_ws(' ', uri, user_agent, referrer, origin, x_forwarded_for, username, request_content_type) AS text
   FROM http
@@ -67,6 +67,6 @@ SELECT first_ts, last_ts, CASE WHEN secret THEN 'exfiltration' ELSE 'exploit_att
        list_filter([{'name': 'lookups_sent', 'value': n::DOUBLE, 'threshold': 1.0, 'weight': 0.6},
         {'name': 'turned_there_after_s', 'value': round(soon, 3), 'threshold': $window::DOUBLE, 'weight': 0.7},
         CASE WHEN secret THEN {'name': 'expression_takes_a_secret', 'value': 1.0, 'threshold': 0.0, 'weight': 0.5} END], lambda r: r IS NOT NULL) AS reasons,
-       flow_ids, to_json({'place': place, 'way': way, 'names': names})::VARCHAR AS details
+       flow_ids, to_json({'place': place, 'way': way, 'names': CASE WHEN NOT secret THEN names END})::VARCHAR AS details
 FROM obeyed
 ORDER BY first_ts, sender, target, place;

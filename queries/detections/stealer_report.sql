@@ -11,7 +11,7 @@
 -- innocent:
 --   A scanner, a camera or a backup program that mails its state under its own name; a script of an administrator.
 -- next:
---   Which program on the host sends it? Read the mail or file (secnetmon follow): passwords, keys pressed and pictures of the screen give it away.
+--   Which program on the host sends it? Read the mail or file (secnetmon flows --follow ID): passwords, keys pressed and pictures of the screen give it away.
 --   Change what was in it, and the password of the mailbox or server that it went through.
 -- references:
 --   MITRE ATT&CK T1048.003, T1056.001, T1555.
