@@ -69,7 +69,7 @@ fn blocks(page: &str, text: &str) -> (Vec<Block>, Vec<(usize, String)>) {
 /// The command and its remark.
 fn remark(line: &str) -> (String, String) {
     match line.find(" # ") {
-        Some(at) if line[..at].matches('\'').count() % 2 == 0 => {
+        Some(at) if line[..at].matches('\'').count().is_multiple_of(2) => {
             (line[..at].trim().to_owned(), line[at + 3..].trim().to_owned())
         }
         _ => (line.trim().to_owned(), String::new()),
