@@ -125,8 +125,8 @@ pub(super) static LOGS: &[Log] = &[
         ts: "ts",
         fields: &[],
         sql: "SELECT {event} 
-                greatest(r.trans_depth::BIGINT - 1, 0) AS \"tx_id\", r.helo AS \"smtp.helo\", r.mailfrom AS \"smtp.mail_from\",
-                CASE WHEN len(r.rcptto) > 0 THEN r.rcptto END AS \"smtp.rcpt_to\", r.header_from AS \"email.from\",
+                greatest(r.trans_depth::BIGINT - 1, 0) AS \"tx_id\", r.helo AS \"smtp.helo\", '<' || r.mailfrom || '>' AS \"smtp.mail_from\",
+                CASE WHEN len(r.rcptto) > 0 THEN list_transform(r.rcptto, lambda x: '<' || x || '>') END AS \"smtp.rcpt_to\", r.header_from AS \"email.from\",
                 CASE WHEN r.header_to IS NOT NULL THEN [r.header_to] END AS \"email.to\", r.subject AS \"email.subject\",
                 r.message_id AS \"email.message_id\", CASE WHEN len(r.attachments) > 0 THEN r.attachments END AS \"email.attachment\"
          FROM smtp r JOIN flows f ON {same}
