@@ -20,7 +20,7 @@ fi
 hostname lab
 
 all=()
-for part in lab protocols scans guessing mining floods local beacons names leaving hygiene; do
+for part in lab protocols scans guessing mining floods local beacons names leaving hygiene rarer; do
     # shellcheck source=/dev/null
     . "$here/scripts/samples/$part.sh"
 done

@@ -84,6 +84,16 @@ for purpose in "${@:-build}"; do
             need smbd samba
             need smbclient smbclient
             need nc netcat-openbsd
+            need tor tor
+            need Xvnc tigervnc-standalone-server
+            need vncsnapshot vncsnapshot
+            need krb5kdc krb5-kdc
+            need kadmin.local krb5-admin-server
+            need kvno krb5-user
+            need mbpoll mbpoll
+            [ -d /usr/share/doc/python3-impacket ] || missing="$missing python3-impacket"
+            [ -d /usr/share/doc/python3-pymodbus ] || missing="$missing python3-pymodbus python3-serial python3-serial-asyncio"
+            need xz xz-utils
             need python3 python3
             ;;
         *)

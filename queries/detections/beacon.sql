@@ -44,17 +44,29 @@
 --   details The parts of the score and the pauses.
 WITH scope AS (
   SELECT unnest($captures::BIGINT[]) AS capture_id),
--- Cheap first: pairs that cannot have a middle pause as long as asked fall out: half of the
--- pauses would have to be that long.
-pairs AS (
-  SELECT src_ip, dst_ip, '' AS about
+-- Cheap first, where there are millions of pairs: how often, by a number for the pair; only for those that are left also how long.
+-- Pairs that cannot have a middle pause as long as asked fall out: half of the pauses would have to be that long.
+often_paired AS (
+  SELECT hash(src_ip, dst_ip) AS pair
   FROM flows
   WHERE capture_id IN (FROM scope) AND direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6'
     AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
     AND dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)
+  GROUP BY pair
+  HAVING count(*) >= $min_connections::BIGINT),
+calls AS NOT MATERIALIZED (
+  SELECT src_ip, dst_ip, dst_port, flow_id, capture_id, epoch_ns(first_ts) AS t, src_ip_bytes AS bytes
+  FROM flows
+  WHERE capture_id IN (FROM scope) AND direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6'
+    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
+    AND dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)
+    AND hash(src_ip, dst_ip) IN (FROM often_paired)),
+pairs AS (
+  SELECT src_ip, dst_ip, '' AS about
+  FROM calls
   GROUP BY src_ip, dst_ip
   HAVING count(*) >= $min_connections::BIGINT
-     AND epoch_ns(max(first_ts)) - epoch_ns(min(first_ts)) >= 1e9 * greatest($min_span_s::DOUBLE, (count(*) - 1) / 2 * $min_gap_s::DOUBLE)),
+     AND max(t) - min(t) >= 1e9 * greatest($min_span_s::DOUBLE, (count(*) - 1) / 2 * $min_gap_s::DOUBLE)),
 names AS (
   SELECT src_ip, hostname AS about
   FROM flows
@@ -64,11 +76,11 @@ names AS (
   HAVING count(*) >= $min_connections::BIGINT AND min(dst_ip) <> max(dst_ip)
      AND epoch_ns(max(first_ts)) - epoch_ns(min(first_ts)) >= 1e9 * greatest($min_span_s::DOUBLE, (count(*) - 1) / 2 * $min_gap_s::DOUBLE)),
 -- Only numbers: names and services of the few that are found are looked up at the end.
-calls AS NOT MATERIALIZED (
-  SELECT f.src_ip, f.dst_ip, f.dst_port, f.flow_id, f.capture_id, epoch_ns(f.first_ts) AS t, f.src_ip_bytes AS bytes, f.hostname, f.hostname_source
+named_calls AS NOT MATERIALIZED (
+  SELECT f.src_ip, f.dst_ip, f.dst_port, f.flow_id, f.capture_id, epoch_ns(f.first_ts) AS t, f.src_ip_bytes AS bytes, f.hostname
   FROM flows f
   WHERE f.capture_id IN (FROM scope) AND f.direction <> 'inbound' AND f.direction <> 'multicast' AND f.protocol <> 'icmp' AND f.protocol <> 'icmp6'
-    AND f.first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
+    AND f.first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND f.hostname_source = 'content'
     AND f.dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)),
 -- Requests for the same path inside connections that stay open are calls, too.
 asked_often AS (
@@ -90,7 +102,7 @@ events AS (
   SELECT c.src_ip, p.about, c.dst_ip, c.dst_port, c.flow_id, c.capture_id, c.t, c.bytes FROM calls c JOIN pairs p USING (src_ip, dst_ip)
   UNION ALL
   SELECT c.src_ip, n.about, c.dst_ip, c.dst_port, c.flow_id, c.capture_id, c.t, c.bytes
-  FROM calls c JOIN names n ON n.src_ip = c.src_ip AND n.about = c.hostname WHERE c.hostname_source = 'content'
+  FROM named_calls c JOIN names n ON n.src_ip = c.src_ip AND n.about = c.hostname
   UNION ALL
   SELECT r.src_ip, r.path AS about, r.dst_ip, r.dst_port, r.flow_id, r.capture_id, r.t, r.bytes FROM requests r JOIN paths p USING (src_ip, dst_ip, path)),
 -- A day at a time, counted back from the end, as the score is made for one.

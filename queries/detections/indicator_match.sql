@@ -21,7 +21,7 @@
 --   dst_port At which port.
 --   about The entry.
 --   count Flows and messages.
---   severity high when it was answered, medium when it was not or is only a fingerprint, low for what came from outside in vain.
+--   severity high when it was answered, medium when it was not or is only a fingerprint, low for what came from outside in vain and for the host of a URL.
 --   title A sentence.
 --   reasons What matched.
 --   flow_ids Flows.
@@ -70,6 +70,15 @@ prints AS (
 urls AS (
   SELECT flow_id, ts, CASE WHEN uri LIKE '/%' THEN lower(coalesce(host, '')) || uri ELSE regexp_replace(uri, '^[a-zA-Z]+://', '') END AS url
   FROM http WHERE capture_id = $capture::BIGINT AND uri IS NOT NULL AND EXISTS (FROM listed WHERE kind = 'url')),
+-- Inside encryption the path of a URL does not show; that its host was visited is a hint, except where half of the world keeps its files.
+hosts AS (
+  SELECT *, regexp_replace(split_part(value, '/', 1), ':[0-9]+$', '') AS host FROM listed
+  WHERE kind = 'url' AND NOT regexp_matches(value, '^([^/]*\.)?(github\.com|githubusercontent\.com|github\.io|gitlab\.com|bitbucket\.org|google\.com|googleapis\.com|googleusercontent\.com|dropbox\.com|'
+    || 'dropboxusercontent\.com|live\.com|1drv\.ms|sharepoint\.com|windows\.net|azurewebsites\.net|amazonaws\.com|cloudfront\.net|discordapp\.com|discord\.com|pastebin\.com|mediafire\.com|mega\.nz|'
+    || 'telegram\.org|t\.me|telegra\.ph|archive\.org|wordpress\.com|blogspot\.com|weebly\.com|wixsite\.com|pages\.dev|workers\.dev|r2\.dev|vercel\.app|netlify\.app|ipfs\.io|bit\.ly|tinyurl\.com)(:|/|$)')),
+visits AS (
+  SELECT flow_id, ts, server_name AS host FROM tls WHERE capture_id = $capture::BIGINT AND server_name IS NOT NULL
+  UNION ALL SELECT flow_id, ts, server_name FROM quic WHERE capture_id = $capture::BIGINT AND server_name IS NOT NULL),
 -- weight: how much a match says by itself.
 hits AS (
   SELECT f.flow_id, f.first_ts AS ts, b.ip = f.src_ip AND f.src_ip <> f.dst_ip AS from_bad, b.kind, b.value, b.list, b.source, b.date, b.note,
@@ -83,7 +92,9 @@ hits AS (
          CASE p.kind WHEN 'file' THEN 0.95 WHEN 'certificate' THEN 0.9 ELSE 0.55 END
   FROM prints p JOIN listed l ON l.value = p.print AND (l.kind = p.kind OR (l.kind = 'sha256' AND p.kind IN ('certificate', 'file')))
   UNION ALL
-  SELECT u.flow_id, u.ts, false, 'url', l.value, l.list, l.source, l.date, l.note, 'fetched', 0.95 FROM urls u JOIN listed l ON l.kind = 'url' AND l.value = u.url),
+  SELECT u.flow_id, u.ts, false, 'url', l.value, l.list, l.source, l.date, l.note, 'fetched', 0.95 FROM urls u JOIN listed l ON l.kind = 'url' AND l.value = u.url
+  UNION ALL
+  SELECT v.flow_id, v.ts, false, 'url', h.value, h.list, h.source, h.date, h.note, 'went to the host of', 0.4 FROM visits v JOIN hosts h USING (host)),
 met AS (
   SELECT h.*, f.src_ip, f.dst_ip, f.dst_port, f.protocol, f.answered, f.src_internal, f.dst_internal, f.last_ts
   FROM hits h JOIN f USING (flow_id)),
@@ -97,15 +108,16 @@ grouped AS (
          max(weight) AS weight, list(DISTINCT list ORDER BY list) AS lists, min(source) AS source, max(date) AS date, min(note) AS note,
          list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids
   FROM met GROUP BY kind, value, from_bad, did, src_ip, CASE WHEN from_bad THEN '' ELSE dst_ip END)
-SELECT first_ts, last_ts, src_ip, dst_ip, dst_port, src_internal, dst_internal, concat(kind, ':', value, CASE WHEN from_bad THEN ' from' ELSE '' END) AS about, n AS count,
+SELECT first_ts, last_ts, src_ip, dst_ip, dst_port, src_internal, dst_internal, concat(kind, ':', value, CASE WHEN from_bad THEN ' from' WHEN did = 'went to the host of' THEN ' host' ELSE '' END) AS about, n AS count,
        CASE WHEN from_bad THEN CASE WHEN answered THEN 'medium' ELSE 'low' END
+            WHEN did = 'went to the host of' THEN 'low'
             WHEN kind IN ('ja3', 'ja4') OR NOT answered THEN 'medium' ELSE 'high' END AS severity,
        concat(CASE WHEN from_bad THEN concat('Listed ', src_ip, ' came to ', CASE WHEN targets = 1 THEN dst_ip ELSE targets || ' hosts' END)
                    WHEN kind IN ('address', 'network') THEN concat(src_ip, ' connected to listed ', dst_ip)
                    ELSE concat(src_ip, ' ', did, ' listed ', kind, ' ', value) END,
               CASE WHEN answered THEN '' ELSE ' without an answer' END, ' (list ', lists[1], coalesce(', ' || date, ''), ')') AS title,
        list_filter([
-         {'name': concat('listed_', kind), 'value': n::DOUBLE, 'threshold': 1.0, 'weight': weight::DOUBLE},
+         {'name': concat('listed_', kind, CASE WHEN did = 'went to the host of' THEN '_host' ELSE '' END), 'value': n::DOUBLE, 'threshold': 1.0, 'weight': weight::DOUBLE},
          CASE WHEN answered AND NOT from_bad THEN {'name': 'answered', 'value': 1.0, 'threshold': 0.0, 'weight': 0.3} END,
          CASE WHEN len(lists) > 1 THEN {'name': 'lists', 'value': len(lists)::DOUBLE, 'threshold': 2.0, 'weight': 0.4} END
        ], lambda r: r IS NOT NULL) AS reasons,

@@ -266,8 +266,10 @@ quiet() { expected=(quiet); }
 
 # origin TITLE: writes ORIGIN.md from what the caller says on standard input and what the file itself shows.
 origin() {
-    local dir=$here/samples/$current file line
+    local dir=$here/samples/$current file line plain=$out
     file=$(basename "$out")
+    # capinfos does not unpack this one.
+    [ "${out%.xz}" = "$out" ] || { plain=$work/plain.pcap && xz -dc "$out" >"$plain"; }
     {
         echo "# $1"
         echo
@@ -290,8 +292,8 @@ origin() {
         echo "| file | \`$file\`, $(stat -c %s "$dir/$file") bytes |"
         echo "| sha256 | \`$(sha256sum "$dir/$file" | cut -d ' ' -f 1)\` |"
         # Both tools end with an error on the damaged sample, after saying what they read.
-        { capinfos -T -r -M -c -d "$dir/$file" 2>/dev/null || true; } | awk -F '\t' '{print "| packets, by capinfos | " $2 " |\n| bytes on the wire, by capinfos | " $3 " |"}'
-        printf '| protocols, by tshark | %s |\n' "$({ tshark -r "$dir/$file" -q -z io,phs 2>/dev/null || true; } | awk '/frames:/ {print $1}' | sort -u | grep -vE '^(eth|frame)$' | paste -sd ' ')"
+        { capinfos -T -r -M -c -d "$plain" 2>/dev/null || true; } | awk -F '\t' '{print "| packets, by capinfos | " $2 " |\n| bytes on the wire, by capinfos | " $3 " |"}'
+        printf '| protocols, by tshark | %s |\n' "$({ tshark -r "$plain" -q -z io,phs 2>/dev/null || true; } | awk '/frames:/ {print $1}' | sort -u | grep -vE '^(eth|frame)$' | paste -sd ' ')"
         echo "| recorded by | \`scripts/record-samples.sh $current\`, Debian $(cut -d . -f 1 /etc/debian_version) |"
         echo "| licence | MIT, as this project |"
     } >"$dir/ORIGIN.md"

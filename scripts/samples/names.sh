@@ -112,17 +112,32 @@ time, valid for five minutes.
 TEXT
 }
 
+# rebind ADDRESS: the attacker's own name server, which now gives this address for its name, for a second.
+rebind() {
+    [ -z "${rebinder:-}" ] || kill "$rebinder"
+    start server dnsmasq --keep-in-foreground --no-resolv --no-hosts --user=root --pid-file="$work/rebind.pid" --listen-address=203.0.113.57 --bind-interfaces \
+        --host-record="rebind.example.net,$1,1" --local=/net/
+    rebinder=${pids[-1]}
+    sleep 1.5
+}
+
 sample_dns_rebinding() {
     begin dns_rebinding
+    local rebinder=
+    addresses server 203.0.113 57 57
     settle_all
+    start desk python3 "$here/scripts/samples/services.py" web 80
     watch
-    on client dig +tries=1 rebind.example.net A >/dev/null
+    rebind 203.0.113.51
     on client curl -4 -s --max-time 2 -o /dev/null http://rebind.example.net/ || true
+    rebind 10.20.0.20
+    on client curl -4 -s --max-time 2 -o /dev/null http://rebind.example.net/admin || true
     watched
-    expect dns_rebinding 10.20.0.10 10.20.0.20 "rebind.example.net, a name of the outside, is 10.20.0.20"
-    origin "DNS rebinding: an outside name with an inside address" <<'TEXT'
-dig and curl on 10.20.0.10 ask the outside resolver 203.0.113.53 for rebind.example.net and get 10.20.0.20, an address of the
-site. Nothing listens there.
+    no_addresses server 203.0.113 57 57
+    expect dns_rebinding 10.20.0.10 10.20.0.20 "rebind.example.net is 203.0.113.51 and, a second later, 10.20.0.20"
+    origin "DNS rebinding: a name that moves inside" <<'TEXT'
+curl on 10.20.0.10 fetches a page of http://rebind.example.net/, which is at 203.0.113.51. Its answers may be kept for a second; then the attacker's name server
+(dnsmasq on 203.0.113.57, asked through the resolver 203.0.113.53) gives 10.20.0.20, and the next request goes to the internal web server there.
 TEXT
 }
 

@@ -6,6 +6,8 @@ usage: services.py web PORT       Basic authentication at /admin, a form at /log
        services.py sink PORT      takes any upload
        services.py pop3 PORT      USER and PASS, one message
        services.py telnet PORT    a login prompt and a shell-like prompt that knows two commands
+       services.py blob PORT      answers whatever comes with the same bytes turned over
+       services.py modbus PORT    a Modbus device with holding registers (pymodbus)
 Accounts: alice with the laboratory's password. Runs until it is ended.
 """
 import http.server, json, socketserver, sys, urllib.parse
@@ -108,9 +110,23 @@ class Telnet(Lines):
             self.say(f'{line}\r\n' + {'date': 'Thu Nov 26 12:00:00 UTC 2026', 'ls': 'plan.txt'}.get(line, f'{line}: not found') + '\r\n$ ')
 
 
+class Blob(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(bytes(255 - b for b in self.request.recv(4096)))
+
+
+def modbus(port):
+    from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
+    from pymodbus.server import StartTcpServer
+    registers = ModbusSlaveContext(hr=ModbusSequentialDataBlock(0, list(range(100, 200))))
+    StartTcpServer(context=ModbusServerContext(slaves=registers, single=True), address=('', port))
+
+
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address, daemon_threads, request_queue_size = True, True, 64
 
 
-handler = {'web': Web, 'rpc': Rpc, 'sink': Sink, 'pop3': Pop3, 'telnet': Telnet}[sys.argv[1]]
+if sys.argv[1] == 'modbus':
+    sys.exit(modbus(int(sys.argv[2])))
+handler = {'web': Web, 'rpc': Rpc, 'sink': Sink, 'pop3': Pop3, 'telnet': Telnet, 'blob': Blob}[sys.argv[1]]
 Server(('', int(sys.argv[2])), handler).serve_forever()

@@ -263,15 +263,18 @@ impl Findings {
         self.index.contains_key(&(kind.name, subject.clone()))
     }
 
-    /// Take it back: what was found turned out to be innocent. It must not have been handed on yet (live), else it stays stored.
-    pub fn withdraw(&mut self, kind: &'static Kind, subject: &Subject) {
+    /// Take it back: what was found turned out to be innocent, or a part of something else that its flows then belong to. It must not have been
+    /// handed on yet (live), else it stays stored.
+    pub fn withdraw(&mut self, kind: &'static Kind, subject: &Subject) -> Vec<FlowId> {
         if let Some(at) = self.index.remove(&(kind.name, subject.clone()))
             && let Some(f) = self.open.get_mut(at)
         {
             // Its place stays, so that the places of others do not move.
             f.reasons.clear();
             f.changed = false;
+            return f.first.drain(..).chain(f.last.drain(..)).collect();
         }
+        Vec::new()
     }
 
     /// The findings that changed since the last call and are sure enough, in the order in which they were opened.

@@ -2,7 +2,7 @@
 //!
 //! A ping repeats one pattern behind the time it was sent, and its answer repeats the question (RFC 792, RFC 4443 section 4.1). A tunnel sends another payload each time,
 //! and answers with something else than it was asked. Judged on hashes and entropy of what echo messages carry, one pair of hosts at a
-//! time, in packet order. Refuses to decode tunnels; one backdoor is known by its form alone.
+//! time, in packet order. Refuses to decode tunnels; one backdoor is known by its form alone, and whoever sends it commands works at a shell.
 
 use super::window::{Keyed, Recent};
 use super::{Detector, Findings, Meta, Params, Scope, Threshold};
@@ -19,8 +19,9 @@ pub static META: Meta = Meta {
     id: "icmp_tunnel",
     question: "Does data travel inside echo messages?",
     method: "Counts the different payloads (behind the bytes in which pings put the time) among the echo messages of a pair within the window, and answers unlike \
-             their questions. Many different ones of high entropy, or many such answers, are a tunnel.",
-    kinds: &[&kind::ICMP_TUNNEL],
+             their questions. Many different ones of high entropy, or many such answers, are a tunnel. Commands for the backdoor Pingback are known by their \
+             length and sequence numbers.",
+    kinds: &[&kind::ICMP_TUNNEL, &kind::REVERSE_SHELL],
     scope: Scope::Segment,
     flows: false,
     tables: &[],
@@ -71,7 +72,12 @@ pub static META: Meta = Meta {
         "See what else the two hosts did, and which process sends echo messages: a normal program has no reason to.",
         "Let only small echo messages through the firewall.",
     ],
-    references: &["RFC 792", "RFC 4443", "https://attack.mitre.org/techniques/T1095/"],
+    references: &[
+        "RFC 792",
+        "RFC 4443",
+        "L. Macrohon and R. Mendrez, Backdoor at the End of the ICMP Tunnel, 2021",
+        "https://attack.mitre.org/techniques/T1095/",
+    ],
     build: |p| Box::new(IcmpTunnel::new(p)),
 };
 
@@ -89,6 +95,8 @@ const FLOOD: f64 = 100.0;
 /// Length of the messages of Pingback, a backdoor of 2021, and their sequence numbers 1234 to 1236 in both byte orders.
 const PINGBACK_LEN: u32 = 788;
 const PINGBACK_SEQ: [u16; 6] = [1234, 1235, 1236, 0xd204, 0xd304, 0xd404];
+/// Those of them that carry a command; the others carry data and say that it came.
+const PINGBACK_COMMAND: [u16; 2] = [1234, 0xd204];
 
 #[derive(Debug)]
 struct Echo {
@@ -195,6 +203,16 @@ fn look(pair: &Pair) -> Look {
     }
 }
 
+/// Commands for Pingback: each is one struct of fixed size in an echo request (a shell, a transfer, a program to start).
+fn commanded(m: &IcmpMessage, protocol: u8, out: &mut Findings) {
+    let f = out.open(&kind::REVERSE_SHELL, Subject::pair(m.src, m.dst).over(protocol).about("pingback"));
+    f.seen_packet(m.ts, m.packet);
+    f.reason("commands_of_pingback", f.count() as f64, 1.0, 0.8);
+    f.technique = Some("T1095");
+    f.detail("tool", "Pingback");
+    f.title = format!("{} gives commands to the backdoor Pingback on {} by echo messages", m.src, m.dst);
+}
+
 struct IcmpTunnel {
     echoes: usize,
     window: i64,
@@ -291,6 +309,9 @@ impl Detector for IcmpTunnel {
         f.title = format!("{src} and {dst} exchange data inside {} echo messages", pair.total);
         f.detail("bytes_sent", sent);
         f.detail("bytes_received", received);
+        if pingback && !answer && PINGBACK_COMMAND.contains(&m.seq) {
+            commanded(m, protocol, out);
+        }
     }
 
     fn evicted(&self) -> u64 {
@@ -381,7 +402,19 @@ mod tests {
             entropy: 0.1,
             ..icmp(f64::from(n) * 70.0, inside(1), inside(2), 8)
         });
-        assert_eq!(Bench::new(&META).icmps(all).kinds(), ["icmp_tunnel"]);
+        let found = Bench::new(&META).icmps(all).end();
+        let told: Vec<_> = found.iter().map(|a| (a.kind.name, a.dst)).collect();
+        assert_eq!(told, [("icmp_tunnel", Some(inside(2))), ("reverse_shell", Some(inside(2)))]);
+    }
+
+    #[test]
+    fn pings_of_the_same_length_or_number_are_no_backdoor() {
+        // A ping of 780 bytes, and a long-lasting ping that passes 1234.
+        let length = (0..9)
+            .flat_map(|n| exchange(n, f64::from(n), 1, 1))
+            .map(|m| IcmpMessage { payload_len: 788, ..m });
+        let number = (1230..1240).flat_map(|n| exchange(n, f64::from(n), 1, 1));
+        assert!(Bench::new(&META).icmps(length.chain(number)).end().is_empty());
     }
 
     #[test]

@@ -20,9 +20,9 @@ macro_rules! detections {
 
 /// Name and text of all shipped ones, by what they ask about: command channels, leaving data, scans, DNS, TLS, hygiene, hosts.
 pub static SHIPPED: &[(&str, &str)] = detections! {
-    "beacon" "long_connection" "strobe" "rare_contact" "exfiltration" "slow_scan"
+    "beacon" "long_connection" "strobe" "rare_contact" "exfiltration" "stealer_report" "slow_scan"
     "dns_tunnel" "dga" "dns_storm" "dns_fast_flux" "dns_rebinding" "dns_zone_transfer" "dns_resolver"
-    "rare_fingerprint" "tls_certificate" "tls_obsolete" "cleartext_credentials" "executable_download"
+    "rare_fingerprint" "tls_certificate" "tls_obsolete" "cleartext_credentials" "executable_download" "lookup_obeyed"
     "new_device" "behaviour_change" "indicator_match"
 };
 

@@ -37,3 +37,11 @@ INSERT INTO files(capture_id, flow_id, ts, source, sender, sha256) VALUES (1, 1,
 -- fires: a listed address that comes to two hosts equally often
 INSERT INTO indicators(list, kind, value) VALUES ('l', 'address', '198.51.100.7');
 INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE ('198.51.100.7' AS src_ip, CASE WHEN i % 2 = 0 THEN '10.0.0.9' ELSE '10.0.0.5' END AS dst_ip) FROM some_flows(4);
+-- fires: the host of a URL, inside TLS
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'url', 'drop.example.net:8443/gate.php');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
+INSERT INTO tls(capture_id, flow_id, ts, server_name) VALUES (1, 1, sec(0), 'drop.example.net');
+-- quiet: another host, and one where everybody keeps files
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'url', 'drop.example.net/gate.php'), ('l', 'url', 'raw.githubusercontent.com/x/y/z.exe'), ('l', 'url', 'github.com/x/y');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(3);
+INSERT INTO tls(capture_id, flow_id, ts, server_name) VALUES (1, 1, sec(0), 'example.net'), (1, 2, sec(1), 'raw.githubusercontent.com'), (1, 3, sec(2), 'github.com');

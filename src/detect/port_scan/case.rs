@@ -176,6 +176,45 @@ impl Case {
         self.pending.push((ts, seen.flow));
     }
 
+    /// Another scan was a part of this one: its sums are in here from now on, its finding is taken back.
+    pub(super) fn absorb(&mut self, part: &Self, src: Ip, out: &mut Findings) {
+        self.attempts += part.attempts;
+        (self.first, self.last) = (self.first.min(part.first), self.last.max(part.last));
+        self.targets.absorb(&part.targets, EXACT_TARGETS);
+        self.ports.absorb(&part.ports, EXACT);
+        self.pairs.absorb(&part.pairs, EXACT);
+        self.closed.absorb(&part.closed, EXACT);
+        let room = LISTED.saturating_sub(self.open.len());
+        self.open.extend(part.open.iter().take(room));
+        for (mine, of_part) in self.lists.iter_mut().zip(&part.lists) {
+            let room = LISTED.saturating_sub(mine.len());
+            mine.extend(of_part.iter().take(room));
+        }
+        for (ip, n) in &part.ranked {
+            if let Some((_, mine)) = self.ranked.iter_mut().find(|(mine, _)| mine == ip) {
+                *mine += n;
+            } else if self.ranked.len() < RANKED {
+                self.ranked.push((*ip, *n));
+            }
+        }
+        let sums =
+            |mine: &mut [u32], of_part: &[u32]| mine.iter_mut().zip(of_part).for_each(|(m, p)| *m += p);
+        sums(&mut self.techniques, &part.techniques);
+        sums(&mut self.tools, &part.tools);
+        let flows = out.withdraw(part.kind(), &part.subject(src));
+        let found = out.open(self.kind(), self.subject(src));
+        flows
+            .into_iter()
+            .chain(part.pending.iter().map(|(_, flow)| *flow))
+            .for_each(|flow| found.evidence(flow));
+        found.cover(part.first, part.last);
+    }
+
+    /// Did it go on until shortly before then?
+    pub(super) fn lasts(&self, ts: Timestamp, within: i64) -> bool {
+        ts.since(self.last) <= within
+    }
+
     /// Is it time to write the finding?
     pub(super) fn is_due(&self) -> bool {
         let (one_by_one, beginning, batch) = BEGINNING;

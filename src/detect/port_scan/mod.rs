@@ -15,7 +15,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use self::source::{Seen, Setting, Source};
+use self::source::{Noticed, Seen, Setting, Source};
 use super::window::Keyed;
 use super::{Detector, Findings, FlowFact, Meta, Params, Scope, Threshold};
 use crate::model::addr::Ip;
@@ -248,7 +248,8 @@ impl Detector for PortScan {
                 self.refused += 1;
             } else {
                 self.cases += 1;
-                source.begin(verdict, ts, Setting::of(f), f.syn, out, src);
+                let noticed = Noticed { src, ts, setting: Setting::of(f), syn: f.syn };
+                source.begin(verdict, noticed, &self.limits, out);
             }
         }
         if taken {
@@ -262,7 +263,7 @@ impl Detector for PortScan {
         for (src, mut source) in self.sources.drain_sorted() {
             if let Some(verdict) = source.walked(true, &self.limits) {
                 let (ts, setting) = source.walk.end();
-                source.begin(verdict, ts, setting, None, out, src);
+                source.begin(verdict, Noticed { src, ts, setting, syn: None }, &self.limits, out);
             }
             for case in &mut source.cases {
                 case.write(src, out);

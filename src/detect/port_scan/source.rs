@@ -86,6 +86,15 @@ impl Setting {
     }
 }
 
+/// The attempt at which a scan was noticed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noticed {
+    pub(super) src: Ip,
+    pub(super) ts: Timestamp,
+    pub(super) setting: Setting,
+    pub(super) syn: Option<SynShape>,
+}
+
 /// A walk over first contacts.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
@@ -231,19 +240,20 @@ impl Source {
     }
 
     /// Open a scan with the attempts that led to it.
-    pub(super) fn begin(
-        &mut self,
-        verdict: Verdict,
-        ts: Timestamp,
-        setting: Setting,
-        syn: Option<SynShape>,
-        out: &mut Findings,
-        src: Ip,
-    ) {
+    pub(super) fn begin(&mut self, verdict: Verdict, noticed: Noticed, limits: &Limits, out: &mut Findings) {
+        let Noticed { src, ts, setting, syn } = noticed;
         let mut case = Case::new(verdict, ts, setting);
+        // A block scan is one: the rows and columns of it that were told one by one are parts of it.
+        let parts: Vec<Case> = if case.reach == Reach::Block {
+            let is_part = |c: &mut Case| c.reach != Reach::Slow && c.lasts(ts, limits.horizon());
+            self.cases.extract_if(.., is_part).collect()
+        } else {
+            Vec::new()
+        };
+        parts.iter().for_each(|part| case.absorb(part, src, out));
         let from = if case.reach == Reach::Slow { &self.walk.flows } else { &self.recent };
         from.iter()
-            .filter(|(_, s)| case.takes(s))
+            .filter(|(_, s)| case.takes(s) && !parts.iter().any(|part| part.takes(s)))
             .copied()
             .collect::<Vec<_>>()
             .iter()

@@ -5,7 +5,7 @@ use super::*;
 use crate::detect::{Config, Outcome};
 use crate::model::anomaly::{Anomaly, Severity};
 use crate::model::flow::ip_protocol;
-use crate::model::ids::CaptureId;
+use crate::model::ids::{CaptureId, CaptureNo, FlowId};
 use crate::model::syn::SynShape;
 
 fn found(flows: impl IntoIterator<Item = FlowFact>) -> Vec<Anomaly> {
@@ -116,8 +116,9 @@ fn a_block_scan_is_one_row_whatever_its_size() {
         |(n, (port, host))| refused(n as u64 + 1, n as f64 * 0.001, inside(250), inside(host), 100 + port),
     );
     let all = found(flows);
-    let block = all.iter().find(|a| a.kind.name == "port_scan_block").unwrap();
-    assert!(all.len() <= 17, "{}", all.len());
+    let block = &all[0];
+    assert_eq!((all.len(), block.kind.name), (1, "port_scan_block"), "its rows and columns are parts of it");
+    assert!(block.flows.len() >= 25 && block.flows[0] == FlowId::new(CaptureNo(1), 1, 0), "{block:?}");
     let random = (0..5_000u32).map(|n| {
         let [_, _, a, b] = n.wrapping_mul(2_654_435_761).to_be_bytes();
         unanswered(
@@ -129,7 +130,37 @@ fn a_block_scan_is_one_row_whatever_its_size() {
         )
     });
     assert_eq!(kinds(random), ["port_scan_block"], "no port and no host twice");
-    assert!(block.count > 3_000 && block.details["targets"] == 60);
+    assert_eq!((block.count, &block.details["targets"]), (3_600, &60.into()), "each attempt is counted once");
+}
+
+#[test]
+fn all_ports_of_many_hosts_are_one_row_with_what_was_open() {
+    // One host after the other: seven are told one by one before it is clear that it goes on.
+    let flows = (0..12u8).flat_map(|host| (1..=1_500u16).map(move |port| (host, port))).enumerate().map(
+        |(n, (host, port))| {
+            let at = n as f64 * 0.000_1;
+            match port {
+                443 => tcp(n as u64 + 1, at, inside(250), inside(host), port, "RSTO", "ShR"),
+                _ => refused(n as u64 + 1, at, inside(250), inside(host), port),
+            }
+        },
+    );
+    let all = found(flows);
+    assert_eq!(all.len(), 1, "{:?}", all.iter().map(|a| &a.title).collect::<Vec<_>>());
+    let open = all[0].details["open_services"].as_array().unwrap().len();
+    assert!(open >= 7 && all[0].details["targets"] == 12, "{:?}", all[0].details);
+}
+
+#[test]
+fn a_scan_of_yesterday_stays_a_row_of_its_own() {
+    let yesterday =
+        (0..30u16).map(|i| refused(u64::from(i) + 1, f64::from(i) * 0.1, inside(250), inside(1), 100 + i));
+    let today = (0..40u16).flat_map(|port| (10..40u8).map(move |host| (port, host))).enumerate().map(
+        |(n, (port, host))| {
+            refused(n as u64 + 100, 86_400.0 + n as f64 * 0.001, inside(250), inside(host), 100 + port)
+        },
+    );
+    assert_eq!(kinds(yesterday.chain(today)), ["port_scan_vertical", "port_scan_block"]);
 }
 
 #[test]

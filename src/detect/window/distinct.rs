@@ -54,6 +54,15 @@ impl Sketch {
         }
     }
 
+    /// Registers are maxima, so those of both together are the greater ones.
+    fn absorb(&mut self, other: &Self) {
+        for (mine, other) in self.registers.iter_mut().zip(other.registers) {
+            *mine = (*mine).max(other);
+        }
+        self.empty = self.registers.iter().filter(|r| **r == 0).count() as u32;
+        self.sum = self.registers.iter().map(|r| 1_u128 << (MOST_RANK - u32::from(*r))).sum();
+    }
+
     fn estimate(&self) -> usize {
         let m = REGISTERS as f64;
         let sum = self.sum as f64 / (1_u64 << MOST_RANK) as f64;
@@ -88,6 +97,29 @@ impl<T: Hash + Eq + Ord + Clone> Distinct<T> {
                 new
             }
             Self::Sketch(sketch) => sketch.note(item),
+        }
+    }
+
+    /// Count all that `other` counted; exact while together there are at most `cap`.
+    pub fn absorb(&mut self, other: &Self, cap: usize) {
+        match (&mut *self, other) {
+            (_, Self::Exact(set)) => {
+                // Sets and registers do not show the order.
+                #[allow(clippy::iter_over_hash_type)]
+                for item in set {
+                    self.insert(item, cap);
+                }
+            }
+            (Self::Sketch(mine), Self::Sketch(other)) => mine.absorb(other),
+            (Self::Exact(set), Self::Sketch(other)) => {
+                let mut sketch = other.clone();
+                // Registers are maxima here, too.
+                #[allow(clippy::iter_over_hash_type)]
+                for item in set.iter() {
+                    sketch.note(item);
+                }
+                *self = Self::Sketch(sketch);
+            }
         }
     }
 

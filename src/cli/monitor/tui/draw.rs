@@ -304,7 +304,7 @@ fn footer(view: &View, frame: &mut Frame<'_>, area: Rect) {
             ("f", "filter"),
             ("m", "messages"),
             ("q", "end"),
-            ("Ctrl-C twice", "at once"),
+            ("^C ^C", "now"),
         ],
         Over::Finding(_) => &[("↑↓", "scroll"), ("←→", "other finding"), ("Esc", "back")],
         Over::Messages(_) => &[("↑↓", "scroll"), ("Esc", "back")],
