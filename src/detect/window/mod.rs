@@ -409,9 +409,15 @@ mod tests {
         {
             let mut parts = [Distinct::default(), Distinct::default(), Distinct::default()];
             let [one, other, both] = &mut parts;
-            a.clone().for_each(|i| drop(one.insert(&i, 256)));
-            b.clone().for_each(|i| drop(other.insert(&i, 256)));
-            a.clone().chain(b.clone()).for_each(|i| drop(both.insert(&i, 256)));
+            for i in a.clone() {
+                one.insert(&i, 256);
+            }
+            for i in b.clone() {
+                other.insert(&i, 256);
+            }
+            for i in a.clone().chain(b.clone()) {
+                both.insert(&i, 256);
+            }
             one.absorb(other, 256);
             assert_eq!((one.len(), one.is_exact()), (both.len(), both.is_exact()), "{a:?} {b:?}");
         }

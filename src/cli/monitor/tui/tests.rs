@@ -106,6 +106,7 @@ fn colours(view: &View) -> usize {
 }
 
 #[track_caller]
+#[expect(clippy::disallowed_methods, reason = "how a person says that screens are to be written anew")]
 fn golden(name: &str, shown: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/monitor/tui/screens").join(name);
     if std::env::var_os("BLESS").is_some() {
