@@ -26,7 +26,7 @@ use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::event::{self, Event};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
@@ -78,6 +78,12 @@ fn size() -> Rect {
     if width == 0 || height == 0 { Rect::new(0, 0, 80, 24) } else { Rect::new(0, 0, width, height) }
 }
 
+/// A terminal of this size, of which nothing is shown yet.
+fn terminal_of(size: Rect) -> std::io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    let options = TerminalOptions { viewport: Viewport::Fixed(size) };
+    Terminal::with_options(CrosstermBackend::new(std::io::stdout()), options)
+}
+
 /// Everything as it was before; any thread may call it, at any time.
 fn leave() {
     if SHOWN.swap(false, Ordering::SeqCst) {
@@ -110,9 +116,7 @@ impl Tui {
         }));
         output::hold_words();
         let at = size();
-        let backend = CrosstermBackend::new(std::io::stdout());
-        let options = TerminalOptions { viewport: Viewport::Fixed(at) };
-        let terminal = Terminal::with_options(backend, options).context("cannot use the terminal")?;
+        let terminal = terminal_of(at).context("cannot use the terminal")?;
         SHOWN.store(true, Ordering::SeqCst);
         let shown = enable_raw_mode()
             .and_then(|()| execute!(std::io::stdout(), EnterAlternateScreen, Hide))
@@ -211,13 +215,21 @@ impl Tui {
         if !SHOWN.load(Ordering::SeqCst) {
             return; // somebody panicked and the terminal is a person's again
         }
-        let resized = if at == self.size { Ok(()) } else { self.terminal.resize(at) };
-        self.size = at;
-        let drawn =
-            resized.and_then(|()| self.terminal.draw(|frame| draw::draw(&self.view, frame)).map(drop));
-        if drawn.is_err() {
+        if self.redraw(at).is_err() {
             self.stop.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+impl Tui {
+    /// Draw at this size. A new size is a new terminal: resizing one asks the device for its size, and that may not be opened any more.
+    fn redraw(&mut self, at: Rect) -> std::io::Result<()> {
+        if at != self.size {
+            execute!(std::io::stdout(), Clear(ClearType::All))?;
+            self.terminal = terminal_of(at)?;
+            self.size = at;
+        }
+        self.terminal.draw(|frame| draw::draw(&self.view, frame)).map(drop)
     }
 }
 
