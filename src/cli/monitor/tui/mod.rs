@@ -30,6 +30,7 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use std::io::{IsTerminal, Stdout, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -142,7 +143,21 @@ impl Tui {
 
     /// Take keys, for a moment.
     pub(super) fn keys(&mut self) {
-        let mut wait = KEYS;
+        // Asked here first: a terminal that was hung up is read for ever by what reads keys.
+        let stdin = std::io::stdin();
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+        let waited = Timespec { tv_sec: 0, tv_nsec: i64::from(KEYS.subsec_nanos()) };
+        match rustix::event::poll(&mut fds, Some(&waited)) {
+            Ok(0) | Err(_) => return,
+            Ok(_) if fds.iter().all(|fd| fd.revents() == PollFlags::IN) => {}
+            Ok(_) => {
+                // Nobody could end it any more.
+                self.stop.store(true, Ordering::Relaxed);
+                std::thread::sleep(KEYS);
+                return;
+            }
+        }
+        let wait = Duration::ZERO;
         loop {
             match event::poll(wait).and_then(|there| there.then(event::read).transpose()) {
                 Ok(None) => {
@@ -164,11 +179,10 @@ impl Tui {
                         // The terminal is gone: nobody could end it any more.
                         self.stop.store(true, Ordering::Relaxed);
                     }
-                    std::thread::sleep(wait);
+                    std::thread::sleep(KEYS);
                     return;
                 }
             }
-            wait = Duration::ZERO;
         }
     }
 
