@@ -43,4 +43,7 @@ mkdir -p "$man" "$(dirname "$bash")" "$(dirname "$zsh")" "$(dirname "$fish")"
 for page in README.md CHANGELOG.md LICENSE; do
     install -D -m 0644 "$here/$page" "$to/share/doc/secnetmon/$page"
 done
+for page in "$here"/docs/*; do
+    install -D -m 0644 "$page" "$to/share/doc/secnetmon/docs/$(basename "$page")"
+done
 echo "Installed $to/bin/secnetmon. Begin with: secnetmon --help"

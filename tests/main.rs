@@ -6,7 +6,7 @@
 //! `analyze` statistics against plain SQL; `follow` what was said; `export` for other tools; `report` what is handed on;
 //! `findings` from a finding to what to do; `faults` kill -9, full disk, read-only folder; `corpus` packet counts against capinfos.
 //! `live` devices in network namespaces.
-//! `extract` the packets behind a finding; `owner` a database that is being written.
+//! `docs` every command that the documents show; `extract` the packets behind a finding; `owner` a database that is being written.
 //! A test that needs a tool or a privilege that is missing says so on stderr and returns.
 #![cfg(feature = "store")]
 #![allow(
@@ -27,6 +27,7 @@ mod cli;
 mod corpus;
 mod detections;
 mod determinism;
+mod docs;
 mod export;
 mod extract;
 mod faults;

@@ -246,3 +246,38 @@ fn browser_accepts(page: &Path) {
     let words = [out.stdout.as_slice(), out.stderr.as_slice()].concat();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&words));
 }
+
+#[test]
+fn hosts_and_the_report_agree_on_the_risk() {
+    let lab = Lab::new();
+    lab.ingest(&["guess_http/guess_http.pcap.gz", "web/web.pcap"]).expect_code(0);
+    let risks = |json: &serde_json::Value, name: &str| -> Vec<(String, String)> {
+        let rows = json.as_array().unwrap().iter().filter(|r| !r[name].is_null());
+        rows.map(|r| (r["ip"].as_str().unwrap().to_owned(), r[name].to_string())).collect()
+    };
+    let parsed = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&lab.run(args).expect_code(0).stdout).unwrap()
+    };
+    let listed = risks(&parsed(&["hosts", "--sort", "risk", "--format", "json"]), "risk_score");
+    assert!(listed.len() >= 2 && listed.len() < 6, "those with findings, and no others: {listed:?}");
+    let table = Csv::parse(&report(&lab, &["--format", "csv", "hosts"]));
+    let column = |name: &str| table.header.iter().position(|h| h == name).unwrap();
+    let of_report: Vec<(String, f64)> = table
+        .rows
+        .iter()
+        .filter(|r| !r[column("risk")].is_empty())
+        .map(|r| (r[column("ip")].clone(), r[column("risk")].parse().unwrap()))
+        .collect();
+    for (ip, risk) in &listed {
+        let risk: f64 = risk.parse().unwrap();
+        assert!(of_report.contains(&(ip.clone(), risk)), "{ip} {risk}: {of_report:?}");
+        let profile = parsed(&["hosts", ip, "--format", "json"]);
+        assert_eq!(profile["host"][0]["risk_score"].as_f64(), Some(risk), "{profile}");
+    }
+    assert_eq!(listed.len(), of_report.len());
+    // What is marked as innocent rates nobody.
+    for id in lab.csv("SELECT anomaly_id FROM anomalies").lines().skip(1) {
+        lab.run(&["anomalies", "set", id, "false-positive"]).expect_code(0);
+    }
+    assert!(risks(&parsed(&["hosts", "--format", "json"]), "risk_score").is_empty());
+}

@@ -27,6 +27,28 @@ impl Interrupt {
         Ok(Self(raised))
     }
 
+    /// Listen from now on, for a program that has a screen to leave before it ends: nothing happens at once but what [`Self::on_each`] does.
+    #[cfg(feature = "live")]
+    pub(super) fn listen_gently() -> Result<Self> {
+        let raised = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            flag::register(signal, Arc::clone(&raised)).context("cannot listen for signals")?;
+        }
+        Ok(Self(raised))
+    }
+
+    /// Do this at each signal from now on, on a thread of its own and not in a handler.
+    #[cfg(feature = "live")]
+    pub(super) fn on_each(&self, what: impl Fn() + Send + 'static) -> Result<()> {
+        let mut signals =
+            signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || signals.forever().for_each(|_| what()))
+            .context("cannot start the thread that hears signals")?;
+        Ok(())
+    }
+
     /// For the source to look at.
     pub(super) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)

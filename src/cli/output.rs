@@ -81,6 +81,12 @@ pub(super) fn hold_words() {
     }
 }
 
+/// What was kept so far, for a screen to show; what comes is kept on.
+#[cfg_attr(not(feature = "live"), allow(dead_code))]
+pub(super) fn take_words() -> Vec<String> {
+    HELD.lock().ok().and_then(|mut held| held.as_mut().map(std::mem::take)).unwrap_or_default()
+}
+
 /// Say what was kept.
 pub(super) fn release_words() {
     let kept = HELD.lock().ok().and_then(|mut held| held.take());

@@ -60,13 +60,13 @@ impl Account {
     pub(super) fn finish(&self, cx: &Context, took: Duration, fail_on: Option<Severity>) -> Result<Exit> {
         let mut out = String::new();
         let mut exit = Exit::Done;
-        let mut found = false;
+        let mut first = None;
         if !self.stored.is_empty() {
             // Opened anew: the answers come from what is on the disk.
             let reader = Reader::open(&cx.database(), &cx.settings.store.reading(), &[])?;
             self.top(&reader, cx, &mut out, "services", "coalesce(service, 'unknown')", "flows")?;
             self.top(&reader, cx, &mut out, "weirds", "kind", "weirds")?;
-            found = self.findings(&reader, cx, &mut out)?;
+            first = self.findings(&reader, cx, &mut out)?;
             if let Some(least) = fail_on {
                 exit = anomalies::found(&reader, cx, &self.ours(), &Vec::new(), least)?;
             }
@@ -99,9 +99,9 @@ impl Account {
         }
         if !self.stored.is_empty() {
             let weird = if self.weirds > 0 { ", secnetmon query weirds" } else { "" };
-            let first = if found { "secnetmon anomalies show ID, " } else { "" };
+            let first = first.map(|id| format!("secnetmon anomalies show {id}, ")).unwrap_or_default();
             output::say(&format!(
-                "next: {first}secnetmon query top_talkers, secnetmon hosts, secnetmon flows{weird} (query --list shows all)"
+                "next: {first}secnetmon report, secnetmon hosts, secnetmon flows, secnetmon query top_talkers{weird} (query --list shows all)"
             ));
         }
         Ok(exit)
@@ -113,8 +113,8 @@ impl Account {
         format!("capture_id IN ({})", ids.join(", "))
     }
 
-    /// How many findings of each severity, and the most urgent ones. Were there any?
-    fn findings(&self, reader: &Reader, cx: &Context, out: &mut String) -> Result<bool> {
+    /// How many findings of each severity, and the most urgent ones. The number of the very first.
+    fn findings(&self, reader: &Reader, cx: &Context, out: &mut String) -> Result<Option<String>> {
         let limits = cx.settings.query.limits();
         let sql = format!(
             "SELECT severity, title, anomaly_id::VARCHAR AS id, round(confidence, 2)::VARCHAR AS sure, count(*) OVER (PARTITION BY severity) AS n
@@ -124,6 +124,7 @@ impl Account {
         );
         let mut counts: Vec<(String, i64)> = Vec::new();
         let mut lines = Vec::new();
+        let mut first = None;
         for batch in reader.query(&sql, &[], &limits)? {
             let batch = batch?;
             let text = |name: &str| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
@@ -135,6 +136,7 @@ impl Account {
             };
             for i in 0..batch.num_rows() {
                 let word = severity.value(i);
+                first.get_or_insert_with(|| id.value(i).to_owned());
                 if counts.last().is_none_or(|(last, _)| last != word) {
                     counts.push((word.to_owned(), n.value(i)));
                 }
@@ -150,7 +152,7 @@ impl Account {
         }
         if counts.is_empty() {
             let _ = writeln!(out, "{:<10}none", "findings");
-            return Ok(false);
+            return Ok(None);
         }
         let told: Vec<String> =
             counts.iter().map(|(s, n)| format!("{} {s}", grouped(n.unsigned_abs()))).collect();
@@ -163,7 +165,7 @@ impl Account {
             let _ =
                 writeln!(out, "  {} more: secnetmon anomalies", all.unsigned_abs() as usize - lines.len());
         }
-        Ok(true)
+        Ok(first)
     }
 
     /// One line of counts, most first.

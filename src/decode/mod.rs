@@ -244,14 +244,22 @@ pub struct Layers {
     paths: path::PathCache,
 }
 
+/// Room for so many of the rarer kinds is kept.
+const KEPT: usize = 64;
+
+fn forget<T>(list: &mut Vec<T>) {
+    list.clear();
+    list.shrink_to(KEPT);
+}
+
 impl Layers {
-    /// Forget the packets, keep the memory.
+    /// Forget the packets, keep the memory; but not what one flood of the rarer kinds took.
     pub fn clear(&mut self) {
         self.items.clear();
-        self.arps.clear();
-        self.icmps.clear();
-        self.weirds.clear();
-        self.fragments.clear();
+        forget(&mut self.arps);
+        forget(&mut self.icmps);
+        forget(&mut self.weirds);
+        forget(&mut self.fragments);
         self.unknown_link = 0;
         self.not_ip = 0;
     }

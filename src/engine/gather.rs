@@ -11,7 +11,7 @@ use crate::model::schema::Table;
 const ROWS_PER_BATCH: usize = 4_096;
 
 /// Bytes of rows that are held over all tables; past them the largest goes.
-const MAX_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// Rows by table.
 #[derive(Debug, Default)]

@@ -15,11 +15,12 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// Hosts kept per shard before their parts are written: 131,072 in 16 shards, some 30 MB.
-const HOSTS: usize = 8_192;
-/// Pairs of hosts remembered per shard, to count peers once: 16 shards of them take 8 to 16 MB. Beyond it counting starts anew, and
+/// Hosts kept per shard before their parts are written: 57,344 in 16 shards, some 15 MB. Like the next, what a table of a power of two
+/// holds before it doubles.
+const HOSTS: usize = 3_584;
+/// Pairs of hosts remembered per shard, to count peers once: 16 shards of them take 9 MB. Beyond it counting starts anew, and
 /// a pair may count twice.
-const PAIRS: usize = 65_536;
+const PAIRS: usize = 57_344;
 /// Hours kept per host before the oldest is written: a flow rarely ends more than a few hours after it began.
 const HOURS: usize = 4;
 /// Rows of such hours that are held back: some 100 bytes each.

@@ -94,6 +94,8 @@ pub fn run<S: Sink>(
         }
         pool.install(|| engine.finish(&ledger, sink))?;
         let summary = engine.summary(ledger);
+        // Storing the end of a large capture needs memory of its own.
+        drop(engine);
         let stored = sink.commit(&summary)?;
         Ok((summary, stored))
     });

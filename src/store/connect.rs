@@ -45,6 +45,38 @@ fn settings(path: &Path, config: &StoreConfig, mode: AccessMode) -> duckdb::Resu
         .with("preserve_insertion_order", "true")
 }
 
+/// How much of the machine DuckDB may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Share {
+    /// One thread and two thirds of its memory: rows of a stream arrive, or nothing happens.
+    Some,
+    /// One thread and a third of its memory: rows of a file arrive, which need little of it, and the engine is at its largest. A second thread
+    /// would only wait busily.
+    Least,
+    /// Everything: the engine is gone.
+    Whole,
+}
+
+/// Tell DuckDB its share.
+pub(super) fn allot(db: &Connection, config: &StoreConfig, share: Share) -> Result<(), StoreError> {
+    let threads = if share == Share::Whole { config.threads.clamp(1, MAX_THREADS) } else { 1 };
+    db.execute_batch(&format!("SET threads = {threads}")).map_err(write_error)?;
+    let all = config.memory_limit_mib.max(MIN_MEMORY_MIB);
+    let mib = match share {
+        Share::Least => all / 3,
+        Share::Some => all / 3 * 2,
+        Share::Whole => all,
+    };
+    match db
+        .execute_batch(&format!("SET memory_limit = '{}MiB'", mib.max(MIN_MEMORY_MIB)))
+        .map_err(write_error)
+    {
+        // Queries beside it hold more at the moment: then it stays as it was.
+        Err(_) if share != Share::Whole => Ok(()),
+        other => other,
+    }
+}
+
 /// Less than this and DuckDB cannot even checkpoint, MiB.
 const MIN_MEMORY_MIB: u64 = 32;
 

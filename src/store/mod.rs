@@ -40,6 +40,7 @@ pub use writer::Writer;
 /// Arrow as the store speaks it: schema, record batches and arrays of a [`ResultSet`].
 pub use duckdb::arrow;
 
+use self::connect::Share;
 use crate::model::ids::CaptureId;
 use duckdb::{AccessMode, Connection};
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ use std::path::{Path, PathBuf};
 /// How DuckDB is run.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// DuckDB's cache in MiB.
+    /// DuckDB's cache in MiB; while rows of a file arrive a third of it.
     pub memory_limit_mib: u64,
     /// Threads of DuckDB, at least 1.
     pub threads: usize,
@@ -55,7 +56,7 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { memory_limit_mib: 128, threads: 2 }
+        Self { memory_limit_mib: 192, threads: 2 }
     }
 }
 
@@ -89,7 +90,7 @@ pub struct Store {
     // Before the lock: fields are dropped in order, and the database must be closed while the lock still holds.
     db: Connection,
     path: PathBuf,
-    threads: usize,
+    config: StoreConfig,
     lock: files::Lock,
 }
 
@@ -132,7 +133,7 @@ impl Store {
         schema::upgrade(&db, path)?;
         functions::register(&db)?;
         capture::mark_interrupted(&db)?;
-        Ok((Self { server: None, db, path: path.to_owned(), threads: config.threads, lock }, made))
+        Ok((Self { server: None, db, path: path.to_owned(), config: config.clone(), lock }, made))
     }
 
     /// The database file.
@@ -169,7 +170,7 @@ impl Store {
     /// The engine's sink: a thread that owns a connection of its own. One at a time: a second one's captures fail to
     /// commit.
     pub fn writer(&self) -> Result<Writer, StoreError> {
-        Writer::start(self.db.try_clone().map_err(connect::write_error)?, self.threads)
+        Writer::start(self.db.try_clone().map_err(connect::write_error)?, self.config.clone())
     }
 
     /// Captures whose packets overlap a period, oldest first; without those that are still written.
@@ -186,12 +187,10 @@ impl Store {
         period: &Period,
         keep: bool,
     ) -> Result<Vec<Outcome>, StoreError> {
-        let threads = |n: usize| {
-            self.db.execute_batch(&format!("SET threads = {}", n.max(1))).map_err(connect::write_error)
-        };
-        threads(self.threads)?;
+        let allot = |share| connect::allot(&self.db, &self.config, share);
+        allot(Share::Whole)?;
         let done = detections::run_all(&self.db, all, capture, period, keep);
-        threads(1).and(done)
+        allot(Share::Some).and(done)
     }
 
     /// Keep a list of indicators under a name; one of that name is replaced.

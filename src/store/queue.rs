@@ -7,7 +7,7 @@ use super::StoreError;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Bytes of rows that may wait for the writer: enough to bridge a slow flush, little beside DuckDB's cache.
-const MAX_QUEUED_BYTES: usize = 16 << 20;
+const MAX_QUEUED_BYTES: usize = 8 << 20;
 
 /// What both threads see.
 #[derive(Default)]

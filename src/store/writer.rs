@@ -9,12 +9,12 @@ mod asking;
 mod stream;
 
 use super::appending::Appending;
-use super::connect::write_error;
+use super::connect::{Share, allot, write_error};
 use super::detections::{self, Detection, Outcome};
 use super::going_on::GoingOn;
 use super::queue::{Closing, ENDED, Shared};
 use super::retention::{Keeper, Retention};
-use super::{StoreError, anomalies, batch, capture};
+use super::{StoreConfig, StoreError, anomalies, batch, capture};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::engine::tables::FLOWS;
 use crate::model::anomaly::Anomaly;
@@ -69,7 +69,7 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     /// Start the thread on a connection of its own.
-    pub(super) fn start(db: Connection, threads: usize) -> Result<Self, StoreError> {
+    pub(super) fn start(db: Connection, config: StoreConfig) -> Result<Self, StoreError> {
         let (commands, received) = channel();
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
@@ -77,7 +77,7 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || {
                 let _closing = Closing(Arc::clone(&theirs));
-                run(&db, threads, &received, &theirs);
+                run(&db, config, &received, &theirs);
             })
             .map_err(|e| StoreError::Write(format!("no thread to write with: {e}")))?;
         Ok(Self { commands: Some(commands), shared, thread: Some(thread) })
@@ -161,8 +161,8 @@ impl Drop for Writer {
 }
 
 /// The thread.
-fn run(db: &Connection, threads: usize, commands: &Receiver<Command>, shared: &Shared) {
-    let mut session = Session::new(db, threads);
+fn run(db: &Connection, config: StoreConfig, commands: &Receiver<Command>, shared: &Shared) {
+    let mut session = Session::new(db, config);
     loop {
         let next = match session.commit_in() {
             Some(wait) => commands.recv_timeout(wait),
@@ -239,7 +239,7 @@ struct Open {
 
 struct Session<'db> {
     db: &'db Connection,
-    threads: usize,
+    config: StoreConfig,
     open: Option<Open>,
     /// Dropped before the transaction ends in any way: an appender flushes what it holds when it is dropped.
     tables: BTreeMap<&'static str, Appending<'db>>,
@@ -254,10 +254,10 @@ struct Session<'db> {
 }
 
 impl<'db> Session<'db> {
-    fn new(db: &'db Connection, threads: usize) -> Self {
+    fn new(db: &'db Connection, config: StoreConfig) -> Self {
         Self {
             db,
-            threads,
+            config,
             open: None,
             tables: BTreeMap::new(),
             detections: Vec::new(),
@@ -278,6 +278,7 @@ impl<'db> Session<'db> {
         }
         self.catch_up()?;
         self.keeper.look(self.db)?;
+        self.allot(if start.streaming { Share::Some } else { Share::Least })?;
         self.sql("BEGIN")?;
         let began = capture::now();
         let made = self.prepare(&start, began);
@@ -391,9 +392,8 @@ impl<'db> Session<'db> {
             Some(_) => {}
         }
         let large = self.open.as_ref().is_some_and(|o| o.rows >= CHECKPOINT_ROWS);
-        if large {
-            self.use_threads(self.threads)?;
-        }
+        // A second thread does not help with few rows.
+        self.allot(if large { Share::Whole } else { Share::Some })?;
         let done = self.finish(summary);
         if matches!(done, Ok(Stored::Committed))
             && let Some((id, anew)) = self.open.as_ref().map(|o| (o.start.capture_id, o.start.replace))
@@ -408,7 +408,7 @@ impl<'db> Session<'db> {
             _ => Ok(()),
         };
         // After an error this one only follows from it; the first is the one to tell.
-        let fewer = if large { self.use_threads(1) } else { Ok(()) };
+        let fewer = self.allot(Share::Some);
         match &done {
             Ok(Stored::Committed) => {
                 self.open = None;
@@ -450,10 +450,8 @@ impl<'db> Session<'db> {
         Ok(Stored::Committed)
     }
 
-    /// DuckDB's threads: one while rows arrive, as a second would only wait busily and take time from the engine; all
-    /// at the end of a large capture, when the engine rests.
-    fn use_threads(&self, n: usize) -> Result<(), StoreError> {
-        self.sql(&format!("SET threads = {}", n.max(1)))
+    fn allot(&self, share: Share) -> Result<(), StoreError> {
+        allot(self.db, &self.config, share)
     }
 
     /// Move the log into the file. Not possible beside another transaction, and not needed: the log is as safe.
@@ -468,7 +466,7 @@ impl<'db> Session<'db> {
         let Some(o) = self.open.take() else { return Ok(()) };
         self.tables.clear();
         self.sql("ROLLBACK")?;
-        self.use_threads(1)?;
+        self.allot(Share::Some)?;
         if o.start.streaming {
             self.sql("BEGIN")?;
             capture::delete(self.db, o.start.capture_id)?;

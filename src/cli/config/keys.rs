@@ -68,7 +68,10 @@ const FIXED: &[Key] = &[
     key("monitor.log_mib", "MiB after which a daemon's log begins anew; five old ones are kept."),
     key("query.time_limit_s", "Seconds after which a query is stopped; 0 = never."),
     key("query.max_rows", "Rows after which a result is cut, with a warning; 0 = all."),
-    key("store.memory_limit_mib", "MiB that the database may use as cache while captures are read."),
+    key(
+        "store.memory_limit_mib",
+        "MiB that the database may use as cache: a third while captures are read, all of it at the end of each.",
+    ),
     key("store.query_memory_limit_mib", "MiB that the database may use while it answers a query."),
     key("store.threads", "Threads of the database; 0 = one a core."),
     key("store.retention_days", "Days after which a capture that was read is deleted; 0 = never."),

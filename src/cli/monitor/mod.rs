@@ -9,6 +9,7 @@ mod daemon;
 mod privileges;
 mod screen;
 mod telling;
+mod tui;
 
 use super::anomalies::ScanOptions;
 use super::env::Env;
@@ -20,8 +21,8 @@ use super::running::{Files, Report};
 use super::save::SaveOptions;
 use super::summary::{self, Account};
 use super::{Context, Exit, Global, private_files, serve};
-use crate::capture::identity;
 use crate::capture::live::{self, LiveError, Opened, Settings};
+use crate::capture::{Source, identity};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Stored};
 use crate::engine::{self, EngineError};
 use crate::store::Store;
@@ -39,6 +40,7 @@ use telling::Telling;
   sudo secnetmon monitor -i eth0
   sudo secnetmon monitor -i eth0 -i wlan0 --sensor gateway --filter 'not port 22'
   sudo secnetmon monitor -i any --duration 10m --json
+  sudo secnetmon monitor -i eth0 --tui
   sudo secnetmon monitor -i eth0 --daemon      then: secnetmon status, secnetmon stop
 
 Recording other people's traffic is allowed only with the authorisation of the network's owner, and in many
@@ -88,6 +90,9 @@ pub(super) struct Args {
     /// Findings as one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Rates, busy hosts and findings on the whole terminal; keys are shown there
+    #[arg(long, conflicts_with_all = ["json", "daemon"])]
+    tui: bool,
     /// Go on in the background; see also secnetmon status and secnetmon stop
     #[arg(long)]
     daemon: bool,
@@ -162,6 +167,9 @@ pub(super) fn run(args: &Args, global: Global) -> Result<Exit> {
         owner = account::named(&cx.settings.monitor.user)?;
     }
     let settings = args.settings(&cx)?;
+    if args.tui {
+        tui::check()?;
+    }
     let files = Files::of_context(&cx);
     if args.daemon && !args.as_daemon {
         return daemon::start(&files);
@@ -192,7 +200,7 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
             .with_context(|| format!("cannot write the log {}", files.log().display()))?;
         output::say_into(log);
     }
-    let interrupt = Interrupt::listen()?;
+    let interrupt = if args.tui { Interrupt::listen_gently()? } else { Interrupt::listen()? };
     let label = opened.label();
     output::say(&format!(
         "monitoring {label} into {}; only with the authorisation of the network's owner",
@@ -240,6 +248,9 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
         since: log::to_the_second(log::now()),
         ..Report::default()
     };
+    let shared = args.tui.then(tui::Shared::default);
+    let colour = output::colour(&cx.env);
+    let shown = shared.clone().map(|busy| tui::Tui::enter(&interrupt, &label, busy, colour)).transpose()?;
     let screen = Screen::begin(
         args.json,
         &cx.env,
@@ -250,15 +261,21 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
         claim,
         report,
         interrupt.flag(),
+        shown,
     )?;
     if args.as_daemon {
         daemon::ready()?;
     }
     let began = Instant::now();
     let threads = args.threads.unwrap_or(cx.settings.ingest.threads);
-    let source = args.save.keep(Box::new(live), start.capture_id)?;
+    let mut source: Box<dyn Source> = Box::new(live);
+    if let Some(shared) = &shared {
+        source = Box::new(tui::Tap::new(source, shared));
+    }
+    let source = args.save.keep(source, start.capture_id)?;
     let result = {
-        let mut sink = Telling::new(&mut writer, &screen, &reload, &config.detect);
+        let services = shared.as_ref().map(tui::Services::new);
+        let mut sink = Telling::new(&mut writer, &screen, &reload, &config.detect, services);
         engine::run(source, &start, &mut sink, &config, threads, &stats)
     };
     drop(writer);

@@ -9,6 +9,7 @@ use super::super::log;
 use super::super::output::{self, colour, grouped, plural};
 use super::super::progress::per_second;
 use super::super::running::{Claim, Report};
+use super::tui::Tui;
 use crate::capture::live::{Counts, Notice, Watch};
 use crate::engine::Stats;
 use crate::model::anomaly::{Anomaly, Severity};
@@ -62,6 +63,8 @@ struct Speaker {
     lost: BTreeMap<String, Counts>,
     lost_said: Option<Instant>,
     drawn: bool,
+    /// The whole screen, where it is wanted.
+    tui: Option<Tui>,
 }
 
 impl Screen {
@@ -76,6 +79,7 @@ impl Screen {
         claim: Claim,
         report: Report,
         stop: Arc<AtomicBool>,
+        tui: Option<Tui>,
     ) -> Result<Self> {
         let (found, to_say) = sync_channel(WAITING);
         let unsaid = Arc::new(AtomicU64::new(0));
@@ -99,6 +103,7 @@ impl Screen {
             lost: BTreeMap::new(),
             lost_said: None,
             drawn: false,
+            tui,
         };
         let thread = std::thread::Builder::new()
             .name("screen".into())
@@ -128,7 +133,15 @@ impl Speaker {
     fn run(mut self, found: &Receiver<Anomaly>) -> Claim {
         self.write_report();
         loop {
-            let over = match found.recv_timeout(REDRAW) {
+            let first = match &mut self.tui {
+                // It waits for keys instead.
+                Some(tui) => {
+                    tui.keys();
+                    found.recv_timeout(Duration::ZERO)
+                }
+                None => found.recv_timeout(REDRAW),
+            };
+            let over = match first {
                 Ok(a) => {
                     self.finding(&a);
                     while let Ok(a) = found.try_recv() {
@@ -165,13 +178,19 @@ impl Speaker {
             ));
         }
         self.wipe();
+        // The terminal is a person's again before anything else is said.
+        self.tui = None;
         self.claim
     }
 
     /// Tell a finding, if it is news.
     fn finding(&mut self, a: &Anomaly) {
         let before = self.told.get(&a.id.0).copied();
-        if before.is_some_and(|b| b >= a.severity) {
+        let news = before.is_none_or(|b| b < a.severity);
+        if let Some(tui) = &mut self.tui {
+            tui.found(a, news);
+        }
+        if !news {
             return;
         }
         if self.told.len() >= REMEMBERED {
@@ -179,6 +198,9 @@ impl Speaker {
         }
         self.told.insert(a.id.0, a.severity);
         self.report.findings += u64::from(before.is_none());
+        if self.tui.is_some() {
+            return;
+        }
         let line = if self.json { json(a, before) } else { line(a, before, self.colour) };
         if let Some(log) = output::logged() {
             log.write(&line);
@@ -240,8 +262,13 @@ impl Speaker {
 
     /// A line for a person, beside the line that is drawn.
     fn say(&mut self, message: &str) {
-        self.wipe();
-        output::say(message);
+        match &mut self.tui {
+            Some(tui) => tui.say(&format!("{} {message}", log::to_the_second(log::now()))),
+            None => {
+                self.wipe();
+                output::say(message);
+            }
+        }
     }
 
     fn wipe(&mut self) {
@@ -264,7 +291,10 @@ impl Speaker {
 
     fn draw(&mut self) {
         let rate = self.rate();
-        if !self.terminal {
+        if let Some(tui) = &mut self.tui {
+            tui.draw(&self.stats, &self.watch, self.report.findings);
+        }
+        if !self.terminal || self.tui.is_some() {
             return;
         }
         let dropped: u64 = self.watch.counts().iter().map(|(_, c)| c.dropped()).sum();

@@ -5,6 +5,7 @@
 
 use super::super::{Context, detections, output};
 use super::screen::Screen;
+use super::tui::Services;
 use crate::detect;
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::model::anomaly::Anomaly;
@@ -78,6 +79,8 @@ pub(super) struct Telling<'a> {
     screen: &'a Screen,
     reload: &'a Reload<'a>,
     detect: &'a detect::Config,
+    /// Counted for a screen that shows them.
+    services: Option<Services>,
 }
 
 impl<'a> Telling<'a> {
@@ -86,8 +89,9 @@ impl<'a> Telling<'a> {
         screen: &'a Screen,
         reload: &'a Reload<'a>,
         detect: &'a detect::Config,
+        services: Option<Services>,
     ) -> Self {
-        Self { writer, screen, reload, detect }
+        Self { writer, screen, reload, detect, services }
     }
 }
 
@@ -99,6 +103,9 @@ impl Sink for Telling<'_> {
     }
 
     fn rows(&mut self, rows: Rows) -> Result<(), StoreError> {
+        if let Some(services) = &mut self.services {
+            services.see(&rows);
+        }
         self.writer.rows(rows)
     }
 
@@ -108,6 +115,9 @@ impl Sink for Telling<'_> {
     }
 
     fn progress(&mut self, summary: &CaptureSummary) -> Result<(), StoreError> {
+        if let Some(services) = &mut self.services {
+            services.publish();
+        }
         if let Some(all) = self.reload.due(self.detect) {
             self.writer.detect_with(all)?;
         }

@@ -27,9 +27,10 @@ struct Held<V> {
 }
 
 impl<K: Hash + Eq + Ord + Clone, V: Default> Keyed<K, V> {
-    /// At most `cap` keys; `suspicion` ranks what is worth keeping.
+    /// At most `cap` keys, or what the table holds that is one doubling smaller when that is nearly as much; `suspicion` ranks what is
+    /// worth keeping.
     pub fn new(cap: usize, suspicion: fn(&V) -> u64) -> Self {
-        Self { map: HashMap::new(), cap: cap.max(4), suspicion, evicted: 0 }
+        Self { map: HashMap::new(), cap: fitting(cap.max(4)), suspicion, evicted: 0 }
     }
 
     /// The state of this key, new when there is none; touched at `ts`.
@@ -93,6 +94,12 @@ impl<K: Hash + Eq + Ord + Clone, V: Default> Keyed<K, V> {
             self.evicted += 1;
         }
     }
+}
+
+/// A hash table doubles when seven eighths of its places, a power of two, are taken: a cap just above that would cost twice the memory.
+fn fitting(cap: usize) -> usize {
+    let full = cap.next_power_of_two() / 8 * 7;
+    if full < 64 { cap } else { cap.min(full) }
 }
 
 /// The latest things of a kind, in the order of their times, with a cap.
@@ -402,9 +409,15 @@ mod tests {
         {
             let mut parts = [Distinct::default(), Distinct::default(), Distinct::default()];
             let [one, other, both] = &mut parts;
-            a.clone().for_each(|i| drop(one.insert(&i, 256)));
-            b.clone().for_each(|i| drop(other.insert(&i, 256)));
-            a.clone().chain(b.clone()).for_each(|i| drop(both.insert(&i, 256)));
+            for i in a.clone() {
+                one.insert(&i, 256);
+            }
+            for i in b.clone() {
+                other.insert(&i, 256);
+            }
+            for i in a.clone().chain(b.clone()) {
+                both.insert(&i, 256);
+            }
             one.absorb(other, 256);
             assert_eq!((one.len(), one.is_exact()), (both.len(), both.is_exact()), "{a:?} {b:?}");
         }

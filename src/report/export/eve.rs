@@ -1,9 +1,40 @@
 //! Which fields do Suricata's events have, and which of our columns are they?
 //!
 //! Names are those of Suricata 8's EVE. Findings are alerts of generator 1 with a signature id that follows from their kind; weirds are
-//! anomalies. Bytes of flows are those of IP packets, without the link's headers that Suricata counts.
+//! anomalies. Bytes of flows are those of IP packets, without the link's headers that Suricata counts. What many events share is written once
+//! and put into their statements by [`filled`]: `{event}` time and ends of the flow `f`, `{ends r}` the ends alone, `{same}` joins a record with
+//! its flow, `{proto x}` and `{app x}` are names in Suricata's words. Refuses fields that Suricata does not document.
 
 use super::Log;
+
+/// Who spoke to whom.
+const ENDS: &str = "@.flow_id AS \"flow_id\", @.src_ip AS \"src_ip\", @.src_port AS \"src_port\", @.dst_ip AS \"dest_ip\", @.dst_port AS \"dest_port\",
+                {proto @.protocol} AS \"proto\", @.community_id AS \"community_id\",
+                CASE WHEN @.vlan IS NOT NULL THEN list_filter([@.vlan, @.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",";
+
+/// The name of a transport.
+const PROTO: &str = "CASE @ WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(@) END";
+
+/// The name of an application protocol.
+const APP: &str = "CASE @ WHEN 'kerberos' THEN 'krb5' WHEN 'ftp_data' THEN 'ftp-data' WHEN 'dtls' THEN 'tls' WHEN 'mdns' THEN 'dns'
+                  WHEN 'llmnr' THEN 'dns' ELSE coalesce(@, 'failed') END";
+
+/// A statement with what many share put in.
+pub(super) fn filled(sql: &str) -> String {
+    let mut sql = sql
+        .replace("{event}", "r.capture_id, r.ts AS \"timestamp\", {ends f}")
+        .replace("{same}", "f.capture_id = r.capture_id AND f.flow_id = r.flow_id");
+    for of in ["f", "r"] {
+        sql = sql.replace(&format!("{{ends {of}}}"), &ENDS.replace('@', of));
+    }
+    for of in ["f.protocol", "r.protocol"] {
+        sql = sql.replace(&format!("{{proto {of}}}"), &PROTO.replace('@', of));
+    }
+    for of in ["f.service", "r.service", "r.source"] {
+        sql = sql.replace(&format!("{{app {of}}}"), &APP.replace('@', of));
+    }
+    sql
+}
 
 /// All of them, the order in which they are written.
 pub(super) static LOGS: &[Log] = &[
@@ -11,12 +42,8 @@ pub(super) static LOGS: &[Log] = &[
         name: "flow",
         ts: "first_ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.first_ts AS \"timestamp\", r.flow_id AS \"flow_id\", r.src_ip AS \"src_ip\", r.src_port AS \"src_port\",
-                r.dst_ip AS \"dest_ip\", r.dst_port AS \"dest_port\",
-                CASE r.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(r.protocol) END AS \"proto\", r.community_id AS \"community_id\",
-                CASE WHEN r.vlan IS NOT NULL THEN list_filter([r.vlan, r.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
-                CASE r.service WHEN 'kerberos' THEN 'krb5' WHEN 'ftp_data' THEN 'ftp-data' WHEN 'dtls' THEN 'tls' WHEN 'mdns' THEN 'dns' WHEN 'llmnr' THEN 'dns' ELSE coalesce(r.service,
-                'failed') END AS \"app_proto\", r.src_packets AS \"flow.pkts_toserver\", r.dst_packets AS \"flow.pkts_toclient\",
+        sql: "SELECT r.capture_id, r.first_ts AS \"timestamp\", {ends r}
+                {app r.service} AS \"app_proto\", r.src_packets AS \"flow.pkts_toserver\", r.dst_packets AS \"flow.pkts_toclient\",
                 r.src_ip_bytes AS \"flow.bytes_toserver\", r.dst_ip_bytes AS \"flow.bytes_toclient\", r.first_ts AS \"flow.start\",
                 r.last_ts AS \"flow.end\", floor(r.duration_s)::BIGINT AS \"flow.age\", CASE WHEN r.protocol = 'tcp' AND r.conn_state IN ('SF',
                 'RSTO', 'RSTR', 'REJ', 'RSTOS0',
@@ -35,149 +62,120 @@ pub(super) static LOGS: &[Log] = &[
         name: "dns",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
+        sql: "SELECT {event} 
                 2 AS \"dns.version\", CASE WHEN r.rcode IS NULL THEN 'query' ELSE 'answer' END AS \"dns.type\", r.trans_id AS \"dns.id\",
                 r.query AS \"dns.rrname\", r.qtype_name AS \"dns.rrtype\", r.rcode_name AS \"dns.rcode\", nullif(r.aa, false) AS \"dns.aa\",
                 nullif(r.tc, false) AS \"dns.tc\", nullif(r.rd, false) AS \"dns.rd\", nullif(r.ra, false) AS \"dns.ra\", r.opcode AS \"dns.opcode\",
                 CASE WHEN len(r.answers) > 0 THEN list_transform(r.answers, lambda x: {'rrname': r.query, 'rdata': x}) END AS \"dns.answers\"
-         FROM dns r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
+         FROM dns r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "http",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
+        sql: "SELECT {event} 
                 greatest(r.trans_depth::BIGINT - 1, 0) AS \"tx_id\", r.host AS \"http.hostname\", r.uri AS \"http.url\",
                 r.user_agent AS \"http.http_user_agent\", r.referrer AS \"http.http_refer\", r.x_forwarded_for AS \"http.xff\",
                 r.response_content_type AS \"http.http_content_type\", r.method AS \"http.http_method\", 'HTTP/' || r.version AS \"http.protocol\",
                 r.status_code AS \"http.status\", r.location AS \"http.redirect\", r.response_body_len AS \"http.length\"
-         FROM http r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
+         FROM http r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "tls",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
+        sql: "SELECT {event} 
                 r.subject AS \"tls.subject\", r.issuer AS \"tls.issuerdn\", c.serial AS \"tls.serial\", c.sha1 AS \"tls.fingerprint\",
                 r.server_name AS \"tls.sni\", CASE WHEN r.version LIKE 'TLSv%' THEN 'TLS ' || substr(r.version,
                 5) ELSE r.version END AS \"tls.version\", left(replace(c.not_before::VARCHAR, ' ', 'T'), 19) AS \"tls.notbefore\",
                 left(replace(c.not_after::VARCHAR, ' ', 'T'), 19) AS \"tls.notafter\", nullif(r.resumed, false) AS \"tls.session_resumed\",
                 CASE WHEN r.alpn_offered IS NOT NULL THEN list_transform(string_split(r.alpn_offered, ','),
                 lambda x: trim(x)) END AS \"tls.client_alpns\", r.ja4 AS \"tls.ja4\", r.ja3 AS \"tls.ja3.hash\", r.ja3s AS \"tls.ja3s.hash\"
-         FROM tls r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id LEFT JOIN (SELECT capture_id, flow_id, first(serial ORDER BY ts) AS serial, first(sha1 ORDER BY ts) AS sha1, first(not_before ORDER BY ts) AS not_before, first(not_after ORDER BY ts) AS not_after FROM x509 WHERE position = 0 AND NOT from_client GROUP BY capture_id, flow_id) c ON c.capture_id = r.capture_id AND c.flow_id = r.flow_id
+         FROM tls r JOIN flows f ON {same} LEFT JOIN (SELECT capture_id, flow_id, first(serial ORDER BY ts) AS serial, first(sha1 ORDER BY ts) AS sha1, first(not_before ORDER BY ts) AS not_before, first(not_after ORDER BY ts) AS not_after FROM x509 WHERE position = 0 AND NOT from_client GROUP BY capture_id, flow_id) c ON c.capture_id = r.capture_id AND c.flow_id = r.flow_id
          WHERE {scope}",
     },
     Log {
         name: "ssh",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
+        sql: "SELECT {event} 
                 nullif(regexp_extract(r.client, '^SSH-([0-9.]+)-', 1), '') AS \"ssh.client.proto_version\", nullif(regexp_extract(r.client,
                 '^SSH-[0-9.]+-(.*)$', 1), '') AS \"ssh.client.software_version\", r.hassh AS \"ssh.client.hassh.hash\",
                 nullif(regexp_extract(r.server, '^SSH-([0-9.]+)-', 1), '') AS \"ssh.server.proto_version\", nullif(regexp_extract(r.server,
                 '^SSH-[0-9.]+-(.*)$', 1), '') AS \"ssh.server.software_version\", r.hassh_server AS \"ssh.server.hassh.hash\"
-         FROM ssh r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
+         FROM ssh r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "smb",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
+        sql: "SELECT {event} 
                 r.version AS \"smb.dialect\",
                 CASE WHEN r.version = '1' THEN 'SMB1_COMMAND_' ELSE 'SMB2_COMMAND_' END || upper(r.command) AS \"smb.command\",
                 r.status AS \"smb.status\", r.session_id AS \"smb.session_id\", r.tree_id AS \"smb.tree_id\", r.file_name AS \"smb.filename\",
                 r.share AS \"smb.share\", upper(r.share_type) AS \"smb.share_type\", r.new_name AS \"smb.rename.to\"
-         FROM smb r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
+         FROM smb r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "smtp",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
-                greatest(r.trans_depth::BIGINT - 1, 0) AS \"tx_id\", r.helo AS \"smtp.helo\", r.mailfrom AS \"smtp.mail_from\",
-                CASE WHEN len(r.rcptto) > 0 THEN r.rcptto END AS \"smtp.rcpt_to\", r.header_from AS \"email.from\",
+        sql: "SELECT {event} 
+                greatest(r.trans_depth::BIGINT - 1, 0) AS \"tx_id\", r.helo AS \"smtp.helo\", '<' || r.mailfrom || '>' AS \"smtp.mail_from\",
+                CASE WHEN len(r.rcptto) > 0 THEN list_transform(r.rcptto, lambda x: '<' || x || '>') END AS \"smtp.rcpt_to\", r.header_from AS \"email.from\",
                 CASE WHEN r.header_to IS NOT NULL THEN [r.header_to] END AS \"email.to\", r.subject AS \"email.subject\",
                 r.message_id AS \"email.message_id\", CASE WHEN len(r.attachments) > 0 THEN r.attachments END AS \"email.attachment\"
-         FROM smtp r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
+         FROM smtp r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "ftp",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
+        sql: "SELECT {event} 
                 r.command AS \"ftp.command\", r.argument AS \"ftp.command_data\",
                 CASE WHEN r.reply_code IS NOT NULL THEN [r.reply_code::VARCHAR] END AS \"ftp.completion_code\",
                 CASE WHEN r.reply_text IS NOT NULL THEN [r.reply_text] END AS \"ftp.reply\", r.data_port AS \"ftp.dynamic_port\"
-         FROM ftp r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
+         FROM ftp r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "dhcp",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
+        sql: "SELECT {event} 
                 CASE WHEN r.from_server THEN 'reply' ELSE 'request' END AS \"dhcp.type\", r.xid AS \"dhcp.id\", r.client_mac AS \"dhcp.client_mac\",
                 r.assigned_ip AS \"dhcp.assigned_ip\", r.client_ip AS \"dhcp.client_ip\", r.message_type AS \"dhcp.dhcp_type\",
                 r.requested_ip AS \"dhcp.requested_ip\", r.host_name AS \"dhcp.hostname\", r.lease_s AS \"dhcp.lease_time\"
-         FROM dhcp r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
+         FROM dhcp r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "krb5",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
-                'KRB_' || r.request_type || '_REQ' AS \"krb5.msg_type\", r.client AS \"krb5.cname\", r.realm AS \"krb5.realm\",
-                r.service AS \"krb5.sname\", r.ticket_etype AS \"krb5.encryption\", r.error AS \"krb5.error_code\"
-         FROM kerberos r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
+        sql: "SELECT {event} 
+                CASE WHEN r.success THEN 'KRB_' || r.request_type || '_REP' WHEN r.error_code IS NOT NULL THEN 'KRB_ERROR'
+                  ELSE 'KRB_' || r.request_type || '_REQ' END AS \"krb5.msg_type\",
+                CASE WHEN r.error_code IS NOT NULL THEN 'KRB_' || r.request_type || '_REQ' END AS \"krb5.failed_request\", r.client AS \"krb5.cname\", r.realm AS \"krb5.realm\",
+                r.service AS \"krb5.sname\", r.ticket_etype AS \"krb5.encryption\", coalesce(r.error, r.error_code::VARCHAR) AS \"krb5.error_code\"
+         FROM kerberos r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "fileinfo",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
-                CASE r.source WHEN 'kerberos' THEN 'krb5' WHEN 'ftp_data' THEN 'ftp-data' WHEN 'dtls' THEN 'tls' WHEN 'mdns' THEN 'dns' WHEN 'llmnr' THEN 'dns' ELSE coalesce(r.source,
-                'failed') END AS \"app_proto\", coalesce(r.name, '') AS \"fileinfo.filename\", r.mime AS \"fileinfo.mime_type\",
+        sql: "SELECT {event} 
+                {app r.source} AS \"app_proto\", coalesce(r.name, '') AS \"fileinfo.filename\",
                 coalesce(r.missing_bytes, 0) > 0 AS \"fileinfo.gaps\",
                 CASE WHEN r.sha256 IS NULL THEN 'TRUNCATED' ELSE 'CLOSED' END AS \"fileinfo.state\", r.sha256 AS \"fileinfo.sha256\",
                 false AS \"fileinfo.stored\", r.seen_bytes AS \"fileinfo.size\"
-         FROM files r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
+         FROM files r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
@@ -187,28 +185,25 @@ pub(super) static LOGS: &[Log] = &[
         sql: "SELECT r.capture_id, r.first_ts AS \"timestamp\", f.flow_id AS \"flow_id\", coalesce(r.src_ip, f.src_ip) AS \"src_ip\",
                 CASE WHEN r.src_ip = f.src_ip AND r.dst_ip = f.dst_ip THEN f.src_port END AS \"src_port\", coalesce(r.dst_ip,
                 f.dst_ip) AS \"dest_ip\", r.dst_port AS \"dest_port\",
-                CASE r.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(r.protocol) END AS \"proto\", f.community_id AS \"community_id\",
+                {proto r.protocol} AS \"proto\", f.community_id AS \"community_id\",
                 'allowed' AS \"alert.action\", 1 AS \"alert.gid\", (9000000 + hash(r.kind) % 1000000)::BIGINT AS \"alert.signature_id\",
                 1 AS \"alert.rev\", r.title AS \"alert.signature\", r.kind AS \"alert.category\",
                 CASE WHEN r.severity_rank >= 4 THEN 1 WHEN r.severity_rank = 3 THEN 2 ELSE 3 END AS \"alert.severity\",
                 [r.severity] AS \"alert.metadata.secnetmon_severity\", [round(r.confidence, 3)::VARCHAR] AS \"alert.metadata.confidence\",
                 CASE WHEN r.technique IS NOT NULL THEN [r.technique] END AS \"alert.metadata.mitre_technique_id\",
-                [r.anomaly_id::VARCHAR] AS \"alert.metadata.anomaly_id\", f.service AS \"app_proto\"
-         FROM anomalies r LEFT JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_ids[1]
+                [r.anomaly_id::VARCHAR] AS \"alert.metadata.anomaly_id\", CASE WHEN f.flow_id IS NOT NULL THEN {app f.service} END AS \"app_proto\"
+         FROM anomalies r LEFT JOIN flows f ON {same}s[1]
          WHERE {scope}",
     },
     Log {
         name: "anomaly",
         ts: "ts",
         fields: &[],
-        sql: "SELECT r.capture_id, r.ts AS \"timestamp\", f.flow_id AS \"flow_id\", f.src_ip AS \"src_ip\", f.src_port AS \"src_port\",
-                f.dst_ip AS \"dest_ip\", f.dst_port AS \"dest_port\",
-                CASE f.protocol WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(f.protocol) END AS \"proto\", f.community_id AS \"community_id\",
-                CASE WHEN f.vlan IS NOT NULL THEN list_filter([f.vlan, f.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",
+        sql: "SELECT {event} 
                 r.packet AS \"pcap_cnt\",
                 CASE r.layer WHEN 'application' THEN 'applayer' WHEN 'transport' THEN 'stream' ELSE 'decode' END AS \"anomaly.type\",
-                r.kind AS \"anomaly.event\", r.detail AS \"anomaly.detail\"
-         FROM weirds r LEFT JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
+                r.kind AS \"anomaly.event\"
+         FROM weirds r LEFT JOIN flows f ON {same}
          WHERE {scope}",
     },
 ];

@@ -155,7 +155,7 @@ fn fill(
 }
 
 fn sql_of(log: &Log, scope: &Scope) -> String {
-    log.sql.replace("{scope}", &scope.condition("r", log.ts))
+    eve::filled(log.sql).replace("{scope}", &scope.condition("r", log.ts))
 }
 
 /// One log of Zeek; its file is made with the first row.

@@ -22,6 +22,9 @@ const MAX_MACS: usize = 16;
 /// Most names, services, users … kept per host: a web host or a scan must not fill the row.
 const MAX_ITEMS: usize = 64;
 
+/// Hosts whose parts are joined at once: some 40 MB of lists.
+const MAX_JOINED: usize = if cfg!(test) { 2 } else { 32_768 };
+
 /// Clues weighed per host; what a host says beyond, such as a thousand invented user agents, changes no conclusion.
 const MAX_TOLD: usize = 256;
 
@@ -57,46 +60,57 @@ pub(super) fn conclude(db: &Connection, id: CaptureId, sensor: &str) -> Result<(
 }
 
 /// Put the parts of each host together: streams, and captures with more hosts than the engine keeps at once, have written several rows
-/// a host. Only hosts that have several are touched: a flood of invented senders has hundreds of thousands of hosts with one row each, and
+/// a host. Only hosts that have several are touched, so many at a time: a flood of invented senders has hundreds of thousands, and
 /// lists of so many groups do not fit into the memory of the database.
 fn join_parts(db: &Connection, id: i64) -> Result<(), StoreError> {
     let (facts, hourly) = (engine::HOST_FACTS.name, engine::TRAFFIC_HOURLY.name);
-    db.execute_batch(&format!(
-        "CREATE OR REPLACE TEMP TABLE several AS SELECT ip FROM {facts} WHERE capture_id = {id} GROUP BY ip HAVING count(*) > 1;
-CREATE OR REPLACE TEMP TABLE several_hours AS
-SELECT hour, ip FROM {hourly} WHERE capture_id = {id} GROUP BY hour, ip HAVING count(*) > 1"
-    ))
-    .map_err(write_error)?;
-    let parted: bool = db
-        .query_row("SELECT EXISTS (FROM temp.several) OR EXISTS (FROM temp.several_hours)", [], |r| r.get(0))
-        .map_err(write_error)?;
     let merged = |list: &str, most: usize| {
         format!("list_sort(list_distinct(flatten(list({list}))))[:{most}] AS {list}")
     };
-    if parted {
-        db.execute_batch(&format!(
-            "CREATE OR REPLACE TEMP TABLE whole AS
-SELECT capture_id, any_value(sensor) AS sensor, ip, bool_or(is_internal) AS is_internal, {macs}, {names},
+    let sums = format!(
+        "any_value(sensor) AS sensor, bool_or(is_internal) AS is_internal, {macs}, {names},
        min(first_ts) AS first_ts, max(last_ts) AS last_ts, sum(peers) AS peers, sum(flows) AS flows,
-       sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in, {offered}, {used}
-FROM {facts} WHERE capture_id = {id} AND ip IN (FROM temp.several) GROUP BY capture_id, ip;
-DELETE FROM {facts} WHERE capture_id = {id} AND ip IN (FROM temp.several);
-INSERT INTO {facts} BY NAME FROM whole ORDER BY ip;
-CREATE OR REPLACE TEMP TABLE whole AS
-SELECT capture_id, hour, ip, bool_or(is_internal) AS is_internal, sum(flows) AS flows, sum(packets_out) AS packets_out,
-       sum(packets_in) AS packets_in, sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in
-FROM {hourly} WHERE capture_id = {id} AND (hour, ip) IN (FROM temp.several_hours) GROUP BY capture_id, hour, ip;
-DELETE FROM {hourly} WHERE capture_id = {id} AND (hour, ip) IN (FROM temp.several_hours);
-INSERT INTO {hourly} BY NAME FROM whole ORDER BY hour, ip;
-DROP TABLE whole",
-            macs = merged("macs", MAX_MACS),
-            names = merged("names", MAX_ITEMS),
-            offered = merged("services_offered", MAX_ITEMS),
-            used = merged("services_used", MAX_ITEMS),
+       sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in, {offered}, {used}",
+        macs = merged("macs", MAX_MACS),
+        names = merged("names", MAX_ITEMS),
+        offered = merged("services_offered", MAX_ITEMS),
+        used = merged("services_used", MAX_ITEMS),
+    );
+    join_parts_of(db, id, facts, "ip", &sums)?;
+    let sums = "bool_or(is_internal) AS is_internal, sum(flows) AS flows, sum(packets_out) AS packets_out,
+       sum(packets_in) AS packets_in, sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in";
+    join_parts_of(db, id, hourly, "hour, ip", sums)
+}
+
+/// The same for one table: rows of a capture with equal `key` become one with `sums`.
+fn join_parts_of(db: &Connection, id: i64, table: &str, key: &str, sums: &str) -> Result<(), StoreError> {
+    db.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE several AS
+SELECT {key}, row_number() OVER (ORDER BY {key}) - 1 AS number FROM {table} WHERE capture_id = {id} GROUP BY {key} HAVING count(*) > 1"
+    ))
+    .map_err(write_error)?;
+    let parted: usize =
+        db.query_row("SELECT count(*)::UBIGINT FROM temp.several", [], |r| r.get(0)).map_err(write_error)?;
+    if parted > 0 {
+        // In the order of the keys, as the portions are and each is.
+        db.execute_batch("DROP TABLE IF EXISTS temp.whole").map_err(write_error)?;
+        for from in (0..parted).step_by(MAX_JOINED) {
+            let start = if from == 0 { "CREATE TEMP TABLE whole AS" } else { "INSERT INTO temp.whole" };
+            let to = from + MAX_JOINED - 1;
+            db.execute_batch(&format!(
+                "{start} SELECT capture_id, {key}, {sums} FROM {table}
+WHERE capture_id = {id} AND ({key}) IN (SELECT ({key}) FROM temp.several WHERE number BETWEEN {from} AND {to})
+GROUP BY capture_id, {key} ORDER BY {key}"
+            ))
+            .map_err(write_error)?;
+        }
+        db.execute_batch(&format!(
+            "DELETE FROM {table} WHERE capture_id = {id} AND ({key}) IN (SELECT ({key}) FROM temp.several);
+INSERT INTO {table} BY NAME FROM temp.whole; DROP TABLE temp.whole"
         ))
         .map_err(write_error)?;
     }
-    db.execute_batch("DROP TABLE temp.several; DROP TABLE temp.several_hours").map_err(write_error)
+    db.execute_batch("DROP TABLE temp.several").map_err(write_error)
 }
 
 /// What conclusions rest on, in temporary tables: link addresses of local hosts, and services that local hosts offer, as their content told.

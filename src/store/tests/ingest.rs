@@ -44,6 +44,31 @@ fn a_capture_arrives_with_everything_that_follows_from_it() {
     store.close().unwrap();
 }
 
+#[test]
+fn more_hosts_in_parts_than_are_joined_at_once() {
+    let f = Folder::new();
+    let store = f.store();
+    let mut w = store.writer().unwrap();
+    w.begin(&start(7)).unwrap();
+    for part in 1..=3 {
+        let mut facts = Rows::new(&HOST_FACTS);
+        // The last has one part, the others three.
+        for n in 1..=if part == 1 { 6 } else { 5 } {
+            let ts = Timestamp(i64::from(part) * NANOS_PER_SEC);
+            host_row(&mut facts, CaptureId(7), Ip::v4([10, 0, 0, n]), &[], &format!("ssh/{part}"), ts);
+        }
+        w.rows(facts).unwrap();
+    }
+    w.commit(&summary("a")).unwrap();
+    let q = |sql: &str| one(&store.db, sql);
+    assert_eq!(q("SELECT count(*) || ' ' || count(DISTINCT ip) FROM host_facts"), "6 6");
+    assert_eq!(q("SELECT list(flows ORDER BY ip) FROM host_facts"), "[9, 9, 9, 9, 9, 3]");
+    assert_eq!(
+        q("SELECT list(DISTINCT services_offered) FROM host_facts WHERE ip <> '10.0.0.6'"),
+        "[[ssh/1, ssh/2, ssh/3]]"
+    );
+}
+
 /// Clues about the two ends of the first flow, in the order they are given.
 fn clue_rows(id: CaptureId, no: CaptureNo, clues: &[(bool, Clue, &str, &'static str)]) -> Rows {
     let f = flow(no, 0);

@@ -1,7 +1,6 @@
 //! Which hosts deserve a look, and what are they?
 //!
-//! Risk comes from findings alone: the worst kind in which a host acts counts in full, every further kind closes a fifth of its share of
-//! the gap to 100; where a host is only the target, half. The riskiest get a profile; all are listed.
+//! Risk comes from findings alone ([`crate::report::risk`]). The riskiest get a profile; all are listed.
 
 use super::super::Context;
 use super::super::ask::{Row, col};
@@ -9,6 +8,7 @@ use super::super::model::{Block, Cell, Host, Kind, Table, Tone};
 use super::{or_say, prose, text, texts};
 use crate::model::anomaly::Severity;
 use crate::report::figures::plural;
+use crate::report::risk::{PARTS, RISK};
 use crate::store::StoreError;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -65,23 +65,6 @@ pub(crate) fn hosts(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
     blocks.extend(profiles(cx, shown)?.into_iter().map(|h| Block::Host(Box::new(h))));
     Ok(blocks)
 }
-
-/// A host's parts in findings by kind: the severest finding, and the score halved where it is only the target. Nobody's address and
-/// those of many have no part.
-const PARTS: &str = "
-  SELECT c.sensor, p.ip, p.kind, p.acts, count(*) AS n, max(p.severity_rank) AS rank, max(p.score) * if(p.acts, 1.0, 0.5) AS weight
-  FROM (
-    SELECT capture_id, src_ip AS ip, kind, true AS acts, severity_rank, score FROM {findings} WHERE src_ip IS NOT NULL
-    UNION ALL
-    SELECT capture_id, dst_ip, kind, false, severity_rank, score FROM {findings} WHERE dst_ip IS NOT NULL AND dst_ip IS DISTINCT FROM src_ip) p
-  JOIN captures c ON c.capture_id = p.capture_id
-  WHERE p.ip NOT IN ('0.0.0.0', '::', '255.255.255.255') AND NOT regexp_matches(p.ip, '^(ff..:|2(2[4-9]|3[0-9])[.])')
-  GROUP BY c.sensor, p.ip, p.kind, p.acts";
-
-/// 0 to 100, to one decimal: the largest weight, and each other closes a fifth of its share of the gap to 100. Multiplied in order of
-/// size, so that equal rows give equal digits.
-const RISK: &str = "round(100 - (100 - max(weight)) / (1 - max(weight) / 500)
-                       * list_aggregate(list_sort(list(1 - weight / 500)), 'product'), 1)";
 
 /// The riskiest hosts, at most `limit`, and how many have part in findings.
 fn rated(cx: &Context<'_>, limit: usize) -> Result<(Vec<Rated>, u64), StoreError> {
