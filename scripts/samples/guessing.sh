@@ -41,6 +41,7 @@ several per connection. A second later an ordinary ssh session from the same add
 TEXT
 }
 
+# ftp_server [NS]: vsftpd with alice's account, on the internal server or on NS.
 ftp_server() {
     accounts
     mkdir -p /run/vsftpd/empty
@@ -62,7 +63,7 @@ ftpd_banner=Laboratory FTP
 delay_failed_login=0
 max_login_fails=3
 CONF
-    start_as_lab desk /usr/sbin/vsftpd "$work/vsftpd.conf"
+    start_as_lab "${1:-desk}" /usr/sbin/vsftpd "$work/vsftpd.conf"
     sleep 1
 }
 

