@@ -1,8 +1,7 @@
 //! `hosts`: who is there, and what is known of one?
 //!
 //! Without an address the inventory, one row a host. With an address its profile on a screen: what it is, offers and uses, whom it
-//! talks to, what names and oddities belong to it. Findings are shown with their
-//! severity and the risk that the report computes; nothing is judged here.
+//! talks to, what names and oddities belong to it. Findings are shown with their severity, nothing is judged here.
 
 use super::exit::usage;
 use super::output::{self, FormatOption, size};
@@ -11,7 +10,6 @@ use super::{Context, Exit};
 use crate::model::time::Timestamp;
 use crate::report::header::Bound;
 use crate::report::render::{Format, Style};
-use crate::report::risk;
 use crate::report::traffic::{span, sparkline};
 use crate::store::arrow::array::AsArray;
 use crate::store::arrow::datatypes::{TimestampNanosecondType, UInt64Type};
@@ -104,8 +102,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         "SELECT ip, sensor, is_internal, risk_score, array_to_string(names, ', ') AS names, vendor, os_guess,
                 array_to_string(roles, ', ') AS roles, array_to_string(services_offered, ', ') AS services_offered, peers,
                 flows, bytes_out, bytes_in, first_ts, last_ts, array_to_string(macs, ', ') AS macs
-         FROM {} {filter} ORDER BY {} {limit}",
-        risk::hosts(),
+         FROM hosts {filter} ORDER BY {} {limit}",
         args.sort.sql()
     );
     output::rows(&mut reader.query(&sql, &[], &cx.settings.query.limits())?, format, style)?;
@@ -115,15 +112,9 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
 const IDENTITY: Section = Section {
     name: "host",
     title: "Host",
-    // `rated_hosts` is put in by `identity`.
     sql: "SELECT sensor, is_internal, risk_score, captures, peers, flows, bytes_out, bytes_in, first_ts, last_ts
-          FROM rated_hosts WHERE ip = $ip ORDER BY sensor LIMIT $n::BIGINT",
+          FROM hosts WHERE ip = $ip ORDER BY sensor LIMIT $n::BIGINT",
 };
-
-/// The question of [`IDENTITY`], with the risk.
-fn identity() -> String {
-    IDENTITY.sql.replace("rated_hosts", &risk::hosts())
-}
 
 /// What it is, line by line, each with its reason. A name that several protocols tell is one line.
 const KNOWN: Section = Section {
@@ -282,8 +273,8 @@ fn for_eyes(sql: &str, schema: &[&str]) -> String {
 }
 
 /// The columns of a section, without its rows.
-fn columns(sql: &str, params: &[(String, Option<String>)], reader: &Reader) -> Result<Vec<String>> {
-    let sql = format!("SELECT * FROM (\n{sql}\n) LIMIT 0");
+fn columns(section: &Section, params: &[(String, Option<String>)], reader: &Reader) -> Result<Vec<String>> {
+    let sql = format!("SELECT * FROM (\n{}\n) LIMIT 0", section.sql);
     let bound: Bound = params.iter().filter(|(n, _)| sql.contains(&format!("${n}"))).cloned().collect();
     let results = reader.query(&sql, &bound, &Limits::default())?;
     Ok(results.schema().fields().iter().map(|f| f.name().clone()).collect())
@@ -343,16 +334,15 @@ fn profile(ip: &str, n: u64, reader: &Reader, cx: &Context, format: Format, styl
     let params = [("ip".to_owned(), Some(ip.to_owned())), ("n".to_owned(), Some(limit))];
     let mut page = Page::begin(format, style, ip)?;
     let eyes = format != Format::Json;
-    let ask = |page: &mut Page<'_>, section: &Section, sql: &str| -> Result<usize> {
+    let show = |page: &mut Page<'_>, section: &Section| -> Result<usize> {
         if !eyes {
-            return page.rows(section.name, section.title, sql, &params, reader, cx);
+            return page.section(section, &params, reader, cx);
         }
-        let columns = columns(sql, &params, reader)?;
-        let sql = for_eyes(sql, &columns.iter().map(String::as_str).collect::<Vec<_>>());
+        let columns = columns(section, &params, reader)?;
+        let sql = for_eyes(section.sql, &columns.iter().map(String::as_str).collect::<Vec<_>>());
         page.rows(section.name, section.title, &sql, &params, reader, cx)
     };
-    let show = |page: &mut Page<'_>, section: &Section| ask(page, section, section.sql);
-    if ask(&mut page, &IDENTITY, &identity())? == 0 {
+    if show(&mut page, &IDENTITY)? == 0 {
         return Err(anyhow!("no host {ip} in the database; `secnetmon hosts` lists those that are"));
     }
     show(&mut page, &KNOWN)?;

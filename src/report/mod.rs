@@ -16,7 +16,6 @@ pub mod header;
 pub mod indicators;
 pub mod params;
 pub mod render;
-pub mod risk;
 pub mod security;
 pub mod suggest;
 pub mod traffic;

@@ -49,7 +49,7 @@ fn settings(path: &Path, config: &StoreConfig, mode: AccessMode) -> duckdb::Resu
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Share {
     /// One thread and two thirds of its memory: rows of a stream arrive, or nothing happens.
-    Some,
+    Usual,
     /// One thread and a third of its memory: rows of a file arrive, which need little of it, and the engine is at its largest. A second thread
     /// would only wait busily.
     Least,
@@ -64,7 +64,7 @@ pub(super) fn allot(db: &Connection, config: &StoreConfig, share: Share) -> Resu
     let all = config.memory_limit_mib.max(MIN_MEMORY_MIB);
     let mib = match share {
         Share::Least => all / 3,
-        Share::Some => all / 3 * 2,
+        Share::Usual => all / 3 * 2,
         Share::Whole => all,
     };
     match db

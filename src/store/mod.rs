@@ -22,6 +22,7 @@ pub mod maintenance;
 mod queue;
 mod reader;
 mod retention;
+pub mod risk;
 mod schema;
 mod socket;
 mod tables;
@@ -190,7 +191,7 @@ impl Store {
         let allot = |share| connect::allot(&self.db, &self.config, share);
         allot(Share::Whole)?;
         let done = detections::run_all(&self.db, all, capture, period, keep);
-        allot(Share::Some).and(done)
+        allot(Share::Usual).and(done)
     }
 
     /// Keep a list of indicators under a name; one of that name is replaced.

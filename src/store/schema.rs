@@ -99,7 +99,7 @@ fn changes(present: &Present) -> String {
         }
         comments(&mut sql, "TABLE", &t);
     }
-    sql.push_str(tables::HOSTS_VIEW);
+    sql.push_str(&tables::hosts_view());
     sql.push_str(";\n");
     comments(&mut sql, "VIEW", &definition_of(&tables::HOSTS));
     for m in tables::MACROS {

@@ -4,6 +4,8 @@
 //! findings. Declared with SQL types, because some columns nest; rows are few. Tables of flows, weirds and records
 //! belong to the floors that write them (`engine::tables`).
 
+use super::risk::{self, RISK};
+
 /// One column: name, SQL type, unit ("" when it has none), meaning.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
@@ -307,8 +309,11 @@ pub(super) static INDICATORS: Table = Table {
 pub(super) static ALL: &[&Table] =
     &[&CAPTURES, &CAPTURE_FILES, &HOST_PROFILES, &ANOMALIES, &DETECTOR_RUNS, &INDICATOR_LISTS, &INDICATORS];
 
-/// The view `hosts`: facts merged over captures, one row an address and sensor. risk_score is filled by a later part.
-pub(super) const HOSTS_VIEW: &str = "
+/// The view `hosts`: facts merged over captures, one row an address and sensor. For the risk all findings count but those marked as innocent.
+pub(super) fn hosts_view() -> String {
+    let parts = risk::parts("counted");
+    format!(
+        "
 CREATE OR REPLACE VIEW hosts AS
 WITH seen AS (
   SELECT sensor, ip, bool_or(is_internal) AS is_internal,
@@ -329,7 +334,10 @@ told AS (
          list_sort(list_distinct(flatten(list(roles)))) AS roles,
          list_sort(list_distinct(flatten(list(role_reasons)))) AS role_reasons,
          list_sort(list_distinct(flatten(list(banners)))) AS banners
-  FROM host_profiles GROUP BY sensor, ip)
+  FROM host_profiles GROUP BY sensor, ip),
+counted AS (SELECT * FROM anomalies WHERE status <> 'false_positive'),
+parts AS ({parts}),
+rated AS (SELECT sensor, ip, {RISK} AS risk FROM parts GROUP BY sensor, ip)
 SELECT seen.sensor, seen.ip, coalesce(told.macs, []) AS macs, told.vendor,
        list_sort(list_distinct(seen.names || coalesce(told.names, []))) AS names,
        coalesce(told.domains, []) AS domains, coalesce(told.users, []) AS users, coalesce(told.software, []) AS software,
@@ -338,8 +346,10 @@ SELECT seen.sensor, seen.ip, coalesce(told.macs, []) AS macs, told.vendor,
        seen.bytes_out, seen.bytes_in,
        list_sort(coalesce(told.banners, []) || list_filter(seen.services_offered,
          lambda s: NOT list_contains([split_part(b, ' ', 1) for b in coalesce(told.banners, [])], s))) AS services_offered,
-       seen.services_used, NULL::DOUBLE AS risk_score, seen.captures
-FROM seen LEFT JOIN told USING (sensor, ip)";
+       seen.services_used, rated.risk AS risk_score, seen.captures
+FROM seen LEFT JOIN told USING (sensor, ip) LEFT JOIN rated USING (sensor, ip)"
+    )
+}
 
 /// Meaning of the view and its columns.
 pub(super) static HOSTS: Table = Table {
@@ -367,7 +377,12 @@ pub(super) static HOSTS: Table = Table {
         col("bytes_in", "", "bytes", "Bytes sent to it, with IP headers."),
         col("services_offered", "", "", "Services that answered on it."),
         col("services_used", "", "", "Services it used elsewhere."),
-        col("risk_score", "", "", "0 to 100 from its findings; NULL when not rated."),
+        col(
+            "risk_score",
+            "",
+            "",
+            "0 to 100 by its findings: the worst kind counts in full, each further kind closes a fifth of its share of the gap to 100, half as target; NULL without findings.",
+        ),
         col("captures", "", "", "Captures it was seen in."),
     ],
 };

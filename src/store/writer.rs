@@ -278,7 +278,7 @@ impl<'db> Session<'db> {
         }
         self.catch_up()?;
         self.keeper.look(self.db)?;
-        self.allot(if start.streaming { Share::Some } else { Share::Least })?;
+        self.allot(if start.streaming { Share::Usual } else { Share::Least })?;
         self.sql("BEGIN")?;
         let began = capture::now();
         let made = self.prepare(&start, began);
@@ -393,7 +393,7 @@ impl<'db> Session<'db> {
         }
         let large = self.open.as_ref().is_some_and(|o| o.rows >= CHECKPOINT_ROWS);
         // A second thread does not help with few rows.
-        self.allot(if large { Share::Whole } else { Share::Some })?;
+        self.allot(if large { Share::Whole } else { Share::Usual })?;
         let done = self.finish(summary);
         if matches!(done, Ok(Stored::Committed))
             && let Some((id, anew)) = self.open.as_ref().map(|o| (o.start.capture_id, o.start.replace))
@@ -408,7 +408,7 @@ impl<'db> Session<'db> {
             _ => Ok(()),
         };
         // After an error this one only follows from it; the first is the one to tell.
-        let fewer = self.allot(Share::Some);
+        let fewer = self.allot(Share::Usual);
         match &done {
             Ok(Stored::Committed) => {
                 self.open = None;
@@ -466,7 +466,7 @@ impl<'db> Session<'db> {
         let Some(o) = self.open.take() else { return Ok(()) };
         self.tables.clear();
         self.sql("ROLLBACK")?;
-        self.allot(Share::Some)?;
+        self.allot(Share::Usual)?;
         if o.start.streaming {
             self.sql("BEGIN")?;
             capture::delete(self.db, o.start.capture_id)?;

@@ -3,7 +3,7 @@
 //! Names are those of Suricata 8's EVE. Findings are alerts of generator 1 with a signature id that follows from their kind; weirds are
 //! anomalies. Bytes of flows are those of IP packets, without the link's headers that Suricata counts. What many events share is written once
 //! and put into their statements by [`filled`]: `{event}` time and ends of the flow `f`, `{ends r}` the ends alone, `{same}` joins a record with
-//! its flow, `{proto x}` and `{app x}` are names in Suricata's words. Refuses fields that Suricata does not document.
+//! its flow, `{proto x}` and `{app x}` are names in Suricata's words. Refuses to invent values.
 
 use super::Log;
 
@@ -62,7 +62,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "dns",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 2 AS \"dns.version\", CASE WHEN r.rcode IS NULL THEN 'query' ELSE 'answer' END AS \"dns.type\", r.trans_id AS \"dns.id\",
                 r.query AS \"dns.rrname\", r.qtype_name AS \"dns.rrtype\", r.rcode_name AS \"dns.rcode\", nullif(r.aa, false) AS \"dns.aa\",
                 nullif(r.tc, false) AS \"dns.tc\", nullif(r.rd, false) AS \"dns.rd\", nullif(r.ra, false) AS \"dns.ra\", r.opcode AS \"dns.opcode\",
@@ -74,7 +74,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "http",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 greatest(r.trans_depth::BIGINT - 1, 0) AS \"tx_id\", r.host AS \"http.hostname\", r.uri AS \"http.url\",
                 r.user_agent AS \"http.http_user_agent\", r.referrer AS \"http.http_refer\", r.x_forwarded_for AS \"http.xff\",
                 r.response_content_type AS \"http.http_content_type\", r.method AS \"http.http_method\", 'HTTP/' || r.version AS \"http.protocol\",
@@ -86,7 +86,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "tls",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 r.subject AS \"tls.subject\", r.issuer AS \"tls.issuerdn\", c.serial AS \"tls.serial\", c.sha1 AS \"tls.fingerprint\",
                 r.server_name AS \"tls.sni\", CASE WHEN r.version LIKE 'TLSv%' THEN 'TLS ' || substr(r.version,
                 5) ELSE r.version END AS \"tls.version\", left(replace(c.not_before::VARCHAR, ' ', 'T'), 19) AS \"tls.notbefore\",
@@ -100,7 +100,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "ssh",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 nullif(regexp_extract(r.client, '^SSH-([0-9.]+)-', 1), '') AS \"ssh.client.proto_version\", nullif(regexp_extract(r.client,
                 '^SSH-[0-9.]+-(.*)$', 1), '') AS \"ssh.client.software_version\", r.hassh AS \"ssh.client.hassh.hash\",
                 nullif(regexp_extract(r.server, '^SSH-([0-9.]+)-', 1), '') AS \"ssh.server.proto_version\", nullif(regexp_extract(r.server,
@@ -112,7 +112,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "smb",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 r.version AS \"smb.dialect\",
                 CASE WHEN r.version = '1' THEN 'SMB1_COMMAND_' ELSE 'SMB2_COMMAND_' END || upper(r.command) AS \"smb.command\",
                 r.status AS \"smb.status\", r.session_id AS \"smb.session_id\", r.tree_id AS \"smb.tree_id\", r.file_name AS \"smb.filename\",
@@ -124,7 +124,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "smtp",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 greatest(r.trans_depth::BIGINT - 1, 0) AS \"tx_id\", r.helo AS \"smtp.helo\", '<' || r.mailfrom || '>' AS \"smtp.mail_from\",
                 CASE WHEN len(r.rcptto) > 0 THEN list_transform(r.rcptto, lambda x: '<' || x || '>') END AS \"smtp.rcpt_to\", r.header_from AS \"email.from\",
                 CASE WHEN r.header_to IS NOT NULL THEN [r.header_to] END AS \"email.to\", r.subject AS \"email.subject\",
@@ -136,7 +136,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "ftp",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 r.command AS \"ftp.command\", r.argument AS \"ftp.command_data\",
                 CASE WHEN r.reply_code IS NOT NULL THEN [r.reply_code::VARCHAR] END AS \"ftp.completion_code\",
                 CASE WHEN r.reply_text IS NOT NULL THEN [r.reply_text] END AS \"ftp.reply\", r.data_port AS \"ftp.dynamic_port\"
@@ -147,7 +147,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "dhcp",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 CASE WHEN r.from_server THEN 'reply' ELSE 'request' END AS \"dhcp.type\", r.xid AS \"dhcp.id\", r.client_mac AS \"dhcp.client_mac\",
                 r.assigned_ip AS \"dhcp.assigned_ip\", r.client_ip AS \"dhcp.client_ip\", r.message_type AS \"dhcp.dhcp_type\",
                 r.requested_ip AS \"dhcp.requested_ip\", r.host_name AS \"dhcp.hostname\", r.lease_s AS \"dhcp.lease_time\"
@@ -158,7 +158,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "krb5",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 CASE WHEN r.success THEN 'KRB_' || r.request_type || '_REP' WHEN r.error_code IS NOT NULL THEN 'KRB_ERROR'
                   ELSE 'KRB_' || r.request_type || '_REQ' END AS \"krb5.msg_type\",
                 CASE WHEN r.error_code IS NOT NULL THEN 'KRB_' || r.request_type || '_REQ' END AS \"krb5.failed_request\", r.client AS \"krb5.cname\", r.realm AS \"krb5.realm\",
@@ -170,7 +170,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "fileinfo",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 {app r.source} AS \"app_proto\", coalesce(r.name, '') AS \"fileinfo.filename\",
                 coalesce(r.missing_bytes, 0) > 0 AS \"fileinfo.gaps\",
                 CASE WHEN r.sha256 IS NULL THEN 'TRUNCATED' ELSE 'CLOSED' END AS \"fileinfo.state\", r.sha256 AS \"fileinfo.sha256\",
@@ -199,7 +199,7 @@ pub(super) static LOGS: &[Log] = &[
         name: "anomaly",
         ts: "ts",
         fields: &[],
-        sql: "SELECT {event} 
+        sql: "SELECT {event}
                 r.packet AS \"pcap_cnt\",
                 CASE r.layer WHEN 'application' THEN 'applayer' WHEN 'transport' THEN 'stream' ELSE 'decode' END AS \"anomaly.type\",
                 r.kind AS \"anomaly.event\"

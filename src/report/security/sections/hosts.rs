@@ -1,6 +1,6 @@
 //! Which hosts deserve a look, and what are they?
 //!
-//! Risk comes from findings alone ([`crate::report::risk`]). The riskiest get a profile; all are listed.
+//! Risk comes from findings alone ([`crate::store::risk`]). The riskiest get a profile; all are listed.
 
 use super::super::Context;
 use super::super::ask::{Row, col};
@@ -8,8 +8,8 @@ use super::super::model::{Block, Cell, Host, Kind, Table, Tone};
 use super::{or_say, prose, text, texts};
 use crate::model::anomaly::Severity;
 use crate::report::figures::plural;
-use crate::report::risk::{PARTS, RISK};
 use crate::store::StoreError;
+use crate::store::risk::{self, RISK};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -68,8 +68,9 @@ pub(crate) fn hosts(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
 
 /// The riskiest hosts, at most `limit`, and how many have part in findings.
 fn rated(cx: &Context<'_>, limit: usize) -> Result<(Vec<Rated>, u64), StoreError> {
+    let parts = risk::parts("{findings}");
     let rows = cx.ask.rows(&format!(
-        "WITH parts AS ({PARTS}),
+        "WITH parts AS ({parts}),
            risks AS (SELECT sensor, ip, {RISK} AS risk, count(*) OVER () AS total FROM parts GROUP BY sensor, ip),
            worst AS (SELECT * FROM risks ORDER BY risk DESC, ip, sensor LIMIT {limit})
          SELECT w.risk, w.total, p.* FROM worst w JOIN parts p ON p.sensor = w.sensor AND p.ip = w.ip
