@@ -44,23 +44,20 @@
 --   details The parts of the score and the pauses.
 WITH scope AS (
   SELECT unnest($captures::BIGINT[]) AS capture_id),
+-- Only numbers and the name that the client itself gave: services of the few that are found are looked up at the end.
+outward AS NOT MATERIALIZED (
+  SELECT src_ip, dst_ip, dst_port, flow_id, capture_id, epoch_ns(first_ts) AS t, src_ip_bytes AS bytes,
+         CASE WHEN hostname_source = 'content' THEN hostname END AS name
+  FROM flows
+  WHERE capture_id IN (FROM scope) AND direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6'
+    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
+    AND dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)),
 -- Cheap first, where there are millions of pairs: how often, by a number for the pair; only for those that are left also how long.
 -- Pairs that cannot have a middle pause as long as asked fall out: half of the pauses would have to be that long.
 often_paired AS (
-  SELECT hash(src_ip, dst_ip) AS pair
-  FROM flows
-  WHERE capture_id IN (FROM scope) AND direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6'
-    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
-    AND dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)
-  GROUP BY pair
-  HAVING count(*) >= $min_connections::BIGINT),
+  SELECT hash(src_ip, dst_ip) AS pair FROM outward GROUP BY pair HAVING count(*) >= $min_connections::BIGINT),
 calls AS NOT MATERIALIZED (
-  SELECT src_ip, dst_ip, dst_port, flow_id, capture_id, epoch_ns(first_ts) AS t, src_ip_bytes AS bytes
-  FROM flows
-  WHERE capture_id IN (FROM scope) AND direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6'
-    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
-    AND dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)
-    AND hash(src_ip, dst_ip) IN (FROM often_paired)),
+  SELECT * FROM outward WHERE hash(src_ip, dst_ip) IN (FROM often_paired)),
 pairs AS (
   SELECT src_ip, dst_ip, '' AS about
   FROM calls
@@ -68,20 +65,11 @@ pairs AS (
   HAVING count(*) >= $min_connections::BIGINT
      AND max(t) - min(t) >= 1e9 * greatest($min_span_s::DOUBLE, (count(*) - 1) / 2 * $min_gap_s::DOUBLE)),
 names AS (
-  SELECT src_ip, hostname AS about
-  FROM flows
-  WHERE capture_id IN (FROM scope) AND direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6'
-    AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND hostname_source = 'content'
-  GROUP BY src_ip, hostname
+  SELECT src_ip, name AS about
+  FROM outward WHERE name IS NOT NULL
+  GROUP BY src_ip, name
   HAVING count(*) >= $min_connections::BIGINT AND min(dst_ip) <> max(dst_ip)
-     AND epoch_ns(max(first_ts)) - epoch_ns(min(first_ts)) >= 1e9 * greatest($min_span_s::DOUBLE, (count(*) - 1) / 2 * $min_gap_s::DOUBLE)),
--- Only numbers: names and services of the few that are found are looked up at the end.
-named_calls AS NOT MATERIALIZED (
-  SELECT f.src_ip, f.dst_ip, f.dst_port, f.flow_id, f.capture_id, epoch_ns(f.first_ts) AS t, f.src_ip_bytes AS bytes, f.hostname
-  FROM flows f
-  WHERE f.capture_id IN (FROM scope) AND f.direction <> 'inbound' AND f.direction <> 'multicast' AND f.protocol <> 'icmp' AND f.protocol <> 'icmp6'
-    AND f.first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND f.hostname_source = 'content'
-    AND f.dst_port NOT IN (53, 123, 67, 68, 546, 547, 5353, 5355, 137, 138, 1900)),
+     AND max(t) - min(t) >= 1e9 * greatest($min_span_s::DOUBLE, (count(*) - 1) / 2 * $min_gap_s::DOUBLE)),
 -- Requests for the same path inside connections that stay open are calls, too.
 asked_often AS (
   SELECT coalesce(host, '') AS host, split_part(uri, '?', 1) AS path
@@ -102,7 +90,7 @@ events AS (
   SELECT c.src_ip, p.about, c.dst_ip, c.dst_port, c.flow_id, c.capture_id, c.t, c.bytes FROM calls c JOIN pairs p USING (src_ip, dst_ip)
   UNION ALL
   SELECT c.src_ip, n.about, c.dst_ip, c.dst_port, c.flow_id, c.capture_id, c.t, c.bytes
-  FROM named_calls c JOIN names n ON n.src_ip = c.src_ip AND n.about = c.hostname
+  FROM outward c JOIN names n ON n.src_ip = c.src_ip AND n.about = c.name
   UNION ALL
   SELECT r.src_ip, r.path AS about, r.dst_ip, r.dst_port, r.flow_id, r.capture_id, r.t, r.bytes FROM requests r JOIN paths p USING (src_ip, dst_ip, path)),
 -- A day at a time, counted back from the end, as the score is made for one.
