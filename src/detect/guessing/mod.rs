@@ -109,7 +109,7 @@ pub static META: Meta = Meta {
         "A test of passwords that the owner ordered.",
     ],
     next: &[
-        "See whether a login worked afterwards: a finding login_after_guessing, or success in credentials.",
+        "Where a login worked (login_after_guessing, or success in credentials), end it and see what was done there.",
         "Lock or change the accounts in details, and close the service to the source.",
         "Look what else the source does: other findings with the same src_ip.",
     ],
