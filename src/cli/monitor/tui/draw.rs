@@ -109,7 +109,8 @@ fn numbers(view: &View, frame: &mut Frame<'_>, area: Rect) {
             by.iter().filter(|(_, n)| *n > 0).map(|(who, n)| format!("{who} {}", grouped(*n))).collect();
         let now =
             if dropped_per_s > 0 { format!(" ({}/s now)", grouped(dropped_per_s)) } else { String::new() };
-        Line::styled(format!("dropped   {}{now}", by.join(", ")), bad)
+        // The sum first: the rest may not fit.
+        Line::styled(format!("dropped   {}{now}: {}", grouped(d.dropped()), by.join(", ")), bad)
     };
     let lines = vec![
         Line::raw(format!("packets   {} ({}/s)", grouped(t.packets), grouped(packets_per_s))),

@@ -148,7 +148,12 @@ impl Tui {
         let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
         let waited = Timespec { tv_sec: 0, tv_nsec: i64::from(KEYS.subsec_nanos()) };
         match rustix::event::poll(&mut fds, Some(&waited)) {
-            Ok(0) | Err(_) => return,
+            Ok(0) => return,
+            Err(_) => {
+                // A signal, mostly.
+                std::thread::sleep(KEYS);
+                return;
+            }
             Ok(_) if fds.iter().all(|fd| fd.revents() == PollFlags::IN) => {}
             Ok(_) => {
                 // Nobody could end it any more.
