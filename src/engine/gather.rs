@@ -56,6 +56,8 @@ impl Gather {
             held -= most.bytes();
             out.push(std::mem::replace(most, Rows::new(most.table)));
         }
+        // They may wait long in the store, and vectors that grew are up to half empty.
+        out.iter_mut().for_each(Rows::shrink_to_fit);
         out
     }
 }

@@ -141,6 +141,7 @@ impl HostShard {
     /// Take the shard's facts of a batch, one list per flow shard; they are emptied. Rows are made once `ours` is known; detectors see
     /// what was known by `until`.
     pub(super) fn run(&mut self, lists: &mut [Vec<Event>], ours: Option<&Subnets>, until: Timestamp) {
+        self.waiting.reserve(lists.iter().map(Vec::len).sum());
         for list in lists {
             self.waiting.append(list);
         }

@@ -249,7 +249,7 @@ impl Engine {
                         || fan_out(shards, hosts, lanes, ours, until, &|shard| shard.run(&prepared, now)),
                         || decode(&mut spare),
                     );
-                    self.judge_segment(until);
+                    self.judge_and_gather(until);
                     prepared.recycle(&mut spare);
                     self.spare = spare;
                     self.hand_on(false, sink)?;
@@ -331,15 +331,24 @@ impl Engine {
     /// Run the shards, then the detectors of the whole capture.
     fn fan_out(&mut self, until: Timestamp, work: &(dyn Fn(&mut Shard) + Sync)) {
         fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref(), until, work);
-        self.judge_segment(until);
+        self.judge_and_gather(until);
     }
 
-    fn judge_segment(&mut self, until: Timestamp) {
+    /// The detectors of the whole capture look at what the shards let go, while the rows of the shards are gathered: neither touches what
+    /// the other does.
+    fn judge_and_gather(&mut self, until: Timestamp) {
         self.hosts.iter_mut().for_each(|host| self.segment.records(&mut host.judge.to_segment));
-        // Like rows, judgements wait for the local networks.
-        if self.ours.is_some() {
-            self.segment.advance(until);
-        }
+        let (segment, known) = (&mut self.segment, self.ours.is_some());
+        let (hosts, weirds, gather) = (&mut self.hosts, &mut self.weirds, &mut self.gather);
+        rayon::join(
+            // Like rows, judgements wait for the local networks.
+            || {
+                if known {
+                    segment.advance(until);
+                }
+            },
+            || gather_rows(hosts, weirds, gather),
+        );
     }
 
     /// Which part of the packets the capture lost, by what the capturing program says (0 to 1).
@@ -418,10 +427,7 @@ impl Engine {
         if self.streaming {
             self.hand_on_findings(self.lost, sink)?;
         }
-        for host in &mut self.hosts {
-            self.weirds.append(&mut host.weirds);
-            host.rows.gather(&mut self.gather);
-        }
+        gather_rows(&mut self.hosts, &mut self.weirds, &mut self.gather);
         self.weird_rows.weirds(&mut self.weirds, &mut self.weird_log);
         self.weird_rows.gather(&mut self.gather);
         let mut rows_sent = 0;
@@ -479,5 +485,13 @@ impl Engine {
         }
         caps.retain(|(_, n)| *n > 0);
         caps
+    }
+}
+
+/// Gather rows and oddities of the shards, in their order.
+fn gather_rows(hosts: &mut [HostShard], weirds: &mut Vec<Weird>, gather: &mut Gather) {
+    for host in hosts {
+        weirds.append(&mut host.weirds);
+        host.rows.gather(gather);
     }
 }

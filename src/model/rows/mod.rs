@@ -160,6 +160,14 @@ impl Rows {
         self.faults += std::mem::take(&mut from.faults);
     }
 
+    /// Give back the room that nothing lies in.
+    pub fn shrink_to_fit(&mut self) {
+        for column in &mut self.columns {
+            column.valid.shrink_to_fit();
+            column.values.shrink_to_fit();
+        }
+    }
+
     /// Begin a row; what is not written when it is dropped becomes NULL and counts as a fault.
     pub fn row(&mut self) -> Row<'_> {
         Row { rows: self, next: 0 }

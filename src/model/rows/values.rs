@@ -67,6 +67,27 @@ impl Values {
         }
     }
 
+    pub(super) fn shrink_to_fit(&mut self) {
+        match self {
+            Self::Bool(v) => v.shrink_to_fit(),
+            Self::U8(v) => v.shrink_to_fit(),
+            Self::U16(v) => v.shrink_to_fit(),
+            Self::U32(v) => v.shrink_to_fit(),
+            Self::U64(v) => v.shrink_to_fit(),
+            Self::I64(v) => v.shrink_to_fit(),
+            Self::F64(v) => v.shrink_to_fit(),
+            Self::Text { ends, bytes } => {
+                ends.shrink_to_fit();
+                bytes.shrink_to_fit();
+            }
+            Self::TextList { list_ends, ends, bytes } => {
+                list_ends.shrink_to_fit();
+                ends.shrink_to_fit();
+                bytes.shrink_to_fit();
+            }
+        }
+    }
+
     /// Move the values of `from`, which are of the same type, behind these.
     pub(super) fn append(&mut self, from: &mut Self) {
         match (self, from) {
