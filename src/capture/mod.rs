@@ -42,7 +42,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes of a block: some thousand packets, so that splitting a batch over threads pays, and few enough to stay in a
 /// core's cache while it is hashed and split.
-pub const BLOCK_BYTES: usize = 2 << 20;
+pub const BLOCK_BYTES: usize = 1 << 20;
 
 /// How sources read.
 #[derive(Clone, Debug)]

@@ -32,7 +32,7 @@ use std::time::Instant;
 /// Bytes of a capture's rows that wait here, over all tables. Past them the table with most goes to DuckDB, in one piece. Most tables of most
 /// captures fit until the commit: DuckDB keeps a buffer of many KB for each column that has one row, and writes those of fifty tables to a
 /// temporary file and reads them back when they are beyond its memory limit.
-const MAX_HELD_BYTES: usize = 24 << 20;
+const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// Rows after which a stream commits without waiting.
 const STREAM_COMMIT_ROWS: u64 = 16_384;
