@@ -3,6 +3,7 @@
 //! The last attempts of a host, in the order of their times, which `lately` judges. Beside them a walk over first contacts (Jung, Paxson, Berger, Balakrishnan 2004) that sees what is spread over hours.
 
 use super::case::{Case, Reach};
+use super::lately::PEERS_PORTS;
 use super::probe::{Probe, Technique};
 use super::{Limits, SENSITIVE};
 use crate::detect::window::{Recent, fixed_hash};
@@ -185,7 +186,7 @@ impl Source {
         taken: bool,
         limits: &Limits,
     ) -> Option<Verdict> {
-        let counts = seen.probe.counts();
+        let counts = seen.probe.counts_at_one_host();
         if self.cases.iter().any(|c| c.reach == Reach::Block)
             || !counts && self.recent.len() < 3 && self.walk.failures == 0
         {
@@ -285,6 +286,9 @@ impl Source {
         // A high port that no other host was asked for, of a host that was asked for no other: how peers find each other.
         let port_known = !walk.contacts.insert(key(1, Ip::default(), seen.port));
         let host_known = !walk.contacts.insert(key(2, seen.dst, 0));
+        if failed && setting.direction == "outbound" && PEERS_PORTS.contains(&seen.port) {
+            return;
+        }
         if failed && seen.port >= 1_024 && !(port_known || host_known || seen.is_sensitive()) {
             return;
         }
