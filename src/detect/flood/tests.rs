@@ -155,3 +155,34 @@ fn targets_are_capped() {
     );
     assert!(bench.detector.evicted() > 8_000);
 }
+
+#[test]
+fn syn_acks_that_answer_nothing() {
+    // The flow table turns them: the victim is the originator.
+    let answers = |n: u64, history: &'static str, hosts: u64| {
+        (0..n).map(move |i| {
+            let mut f =
+                tcp(i + 1, i as f64 * 0.005, inside(2), outside((i % hosts) as u8), 80, "OTH", history);
+            (f.orig.packets, f.orig.tcp_flags) = (u64::from(history.contains('R')), 0x04);
+            (f.resp.packets, f.resp.tcp_flags) = (1, 0x12);
+            f
+        })
+    };
+    let all = Bench::new(&UNASKED).flows(answers(1_800, "^h", 200)).end();
+    assert_eq!((all.len(), all[0].kind.name, all[0].dst), (1, "tcp_flood", Some(inside(2))), "{all:?}");
+    assert_eq!(all[0].details["technique"], "syn_ack");
+    assert_eq!(Bench::new(&UNASKED).flows(answers(600, "^hR", 1)).end()[0].src, Some(outside(0)));
+    assert!(Bench::new(&UNASKED).flows(answers(600, "^h", 1)).kinds().is_empty());
+    assert!(Bench::new(&UNASKED).flows(answers(190, "^hR", 1)).kinds().is_empty());
+    let half = answers(3_000, "^hdf", 200).map(|mut f| {
+        f.resp.bytes = 900;
+        f
+    });
+    assert!(Bench::new(&UNASKED).flows(half).kinds().is_empty(), "one half of a route");
+    let darknet = (0..4_000u64).map(|i| {
+        let mut f = tcp(i + 1, i as f64 * 0.001, inside((i % 250) as u8), outside(1), 80, "OTH", "^h");
+        (f.orig.packets, f.resp.packets, f.resp.tcp_flags) = (0, 1, 0x12);
+        f
+    });
+    assert!(Bench::new(&UNASKED).flows(darknet).kinds().is_empty(), "backscatter is spread over many");
+}
