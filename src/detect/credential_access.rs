@@ -101,6 +101,30 @@ struct Access {
     controllers: BTreeSet<Ip>,
 }
 
+/// Classes of services that run under the account of their machine (MS-ADTS, the mapping of `host`, and what every machine registers by itself):
+/// a login at an old domain takes a handful of their tickets.
+const OF_MACHINES: [&str; 12] = [
+    "krbtgt",
+    "host",
+    "cifs",
+    "ldap",
+    "gc",
+    "dns",
+    "rpcss",
+    "wsman",
+    "termsrv",
+    "protectedstorage",
+    "restrictedkrbhost",
+    "e3514235-4b06-11d1-ab04-00c04fc2dcd2",
+];
+
+/// Is it the service of a machine, whose password nobody guesses?
+fn is_machine(service: &str) -> bool {
+    let class = service.split('/').next().unwrap_or(service);
+    service.ends_with('$')
+        || service.contains('/') && OF_MACHINES.iter().any(|c| c.eq_ignore_ascii_case(class))
+}
+
 /// Controllers remembered; large forests have some hundred.
 const MAX_CONTROLLERS: usize = 1_024;
 
@@ -151,7 +175,7 @@ impl Access {
         let weak = k.ticket.etype.is_some_and(|e| WEAK.contains(&e));
         let service = k.ticket.service.as_deref().or(k.service.as_deref()).unwrap_or("");
         // Tickets for other domains and for machines say nothing: machines have long random passwords.
-        if !weak || service.starts_with("krbtgt") || service.is_empty() || service.ends_with('$') {
+        if !weak || service.is_empty() || is_machine(service) {
             return;
         }
         let offers_aes = k.etypes.iter().any(|e| AES.contains(e));

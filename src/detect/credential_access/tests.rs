@@ -153,3 +153,26 @@ fn the_database_and_lists_of_accounts() {
     let found: Vec<_> = bench.end().into_iter().map(|a| a.severity).collect();
     assert_eq!(found, [Severity::High, Severity::Low]);
 }
+
+#[test]
+fn a_login_at_an_old_domain_takes_tickets_of_machines_only() {
+    let machines = [
+        "host/xp1.a.b",
+        "cifs/dc1",
+        "LDAP/dc1.a.b",
+        "ldap/dc1.a.b/a.b",
+        "cifs/dc1.a.b",
+        "GC/dc1.a.b/a.b",
+        "DNS/dc1.a.b",
+        "krbtgt/A.B",
+    ];
+    let mut bench = Bench::new(&META);
+    bench.records(
+        machines.iter().enumerate().map(|(n, s)| ticket(n as u64 + 1, s, 23, 23, &[23, 24, -128, 3])),
+    );
+    assert!(bench.kinds().is_empty());
+    // By account, as impacket asks, and by service.
+    let accounts = ["sql", "web", "HTTP/intranet", "MSSQLSvc/db1.a.b:1433", "backup"];
+    bench.records(accounts.iter().enumerate().map(|(n, s)| ticket(n as u64 + 20, s, 23, 23, &[23])));
+    assert_eq!(bench.kinds(), ["credential_access"]);
+}
