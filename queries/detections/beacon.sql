@@ -37,7 +37,7 @@
 --   protocol Over what.
 --   about The name called, where the pattern belongs to a name with several addresses.
 --   count Connections.
---   severity info inside the network (low when only one host calls there over the web or an unknown protocol), low for what is known to poll or was seen only briefly, else medium.
+--   severity info inside the network (low when only one host calls there over the web or an unknown protocol), low for what is known to poll, speaks a protocol of calls or games, or was seen only briefly, else medium.
 --   title A sentence.
 --   reasons Score, steadiness, and what strengthens or weakens them.
 --   flow_ids The connections.
@@ -156,7 +156,9 @@ regular AS (
   QUALIFY row_number() OVER (PARTITION BY src_ip, dst_ip ORDER BY score DESC, n DESC, about, day) = 1),
 -- Names and services; what speaks by itself at intervals by design is left out.
 found AS (
-  SELECT r.*, f.protocol, f.hostname, f.domain, f.direction, f.service IS NULL OR f.service IN ('http', 'tls', 'quic', 'websocket') AS carrier
+  SELECT r.*, f.protocol, f.hostname, f.domain, f.direction, f.service, f.service IS NULL OR f.service IN ('http', 'tls', 'quic', 'websocket') AS carrier,
+         -- Calls and games keep their places alive; such a name is told by what was said, not by a port.
+         f.service_source = 'content' AND f.service IN ('discord', 'rtp', 'rtcp', 'stun', 'sip', 'rtsp', 'zoom', 'skype', 'whatsapp', 'telegram', 'teamspeak', 'mumble', 'iax', 'steam', 'source_engine', 'raknet', 'minecraft') AS media
   FROM regular r JOIN flows f ON f.flow_id = r.first_flow
   WHERE f.capture_id IN (FROM scope)
     AND coalesce(f.service, '') NOT IN ('ntp', 'dns', 'mdns', 'llmnr', 'nbns', 'dhcp', 'dhcpv6', 'ssdp', 'ptp', 'bfd', 'hsrp', 'vrrp')),
@@ -179,15 +181,21 @@ local AS (
 asked AS (
   SELECT DISTINCT ip FROM (SELECT unnest(answer_ips) AS ip FROM dns WHERE capture_id IN (FROM scope) AND answer_ips IS NOT NULL)
   WHERE ip IN (SELECT dst_ip FROM found)),
+lookups AS (SELECT count(*) AS n FROM dns WHERE capture_id IN (FROM scope)),
 polls(domain) AS (
   VALUES ('microsoft.com'), ('windowsupdate.com'), ('windows.com'), ('msftncsi.com'), ('msftconnecttest.com'), ('office.com'),
          ('live.com'), ('apple.com'), ('icloud.com'), ('google.com'), ('googleapis.com'), ('gstatic.com'), ('mozilla.org'),
          ('mozilla.com'), ('firefox.com'), ('ubuntu.com'), ('canonical.com'), ('debian.org'), ('fedoraproject.org'), ('adobe.com'),
          ('digicert.com'), ('letsencrypt.org'), ('lencr.org'), ('symantec.com'), ('kaspersky.com'), ('eset.com'), ('avast.com'),
-         ('dropbox.com'), ('slack.com'), ('zoom.us'), ('whatsapp.net'), ('facebook.com'), ('skype.com'), ('spotify.com'), ('netflix.com'))
+         ('dropbox.com'), ('slack.com'), ('zoom.us'), ('whatsapp.net'), ('facebook.com'), ('skype.com'), ('spotify.com'), ('netflix.com'),
+         ('msn.com'), ('bing.com'), ('office365.com'), ('office.net'), ('sharepoint.com'), ('outlook.com'), ('xboxlive.com'), ('gvt1.com'),
+         ('google-analytics.com'), ('doubleclick.net'), ('googlesyndication.com'), ('youtube.com'), ('yahoo.com'), ('twitter.com'),
+         ('instagram.com'), ('linkedin.com'), ('amazon.com'), ('mcafee.com'), ('norton.com'), ('bitdefender.com'), ('sophos.com'),
+         ('trendmicro.com'), ('malwarebytes.com'), ('nr-data.net'), ('scorecardresearch.com'), ('chartbeat.net'), ('roku.com'), ('sonos.com'),
+         ('samsungcloudsolution.com'), ('hicloud.com'), ('miui.com'), ('qq.com'), ('baidu.com'))
 SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1]) AS last_ts, f.src_ip, f.dst_ip, f.dst_port, f.protocol,
        CASE WHEN f.about LIKE 'GET %' THEN '' ELSE f.about END AS about, f.n AS count,
-       CASE WHEN f.direction = 'internal' THEN CASE WHEN k.hosts <= 1 AND f.carrier THEN 'low' ELSE 'info' END WHEN p.domain IS NOT NULL OR f.times[-1] - f.times[1] < $brief_s::DOUBLE * 1e9 THEN 'low' ELSE 'medium' END AS severity,
+       CASE WHEN f.direction = 'internal' THEN CASE WHEN k.hosts <= 1 AND f.carrier THEN 'low' ELSE 'info' END WHEN p.domain IS NOT NULL OR f.media OR f.times[-1] - f.times[1] < $brief_s::DOUBLE * 1e9 THEN 'low' ELSE 'medium' END AS severity,
        concat(f.src_ip, ' calls ', coalesce(f.hostname || ' (' || f.dst_ip || ')', f.dst_ip), ' every ',
               CASE WHEN f.middle < 10 THEN round(f.middle, 1)::VARCHAR WHEN f.middle < 600 THEN round(f.middle)::INT::VARCHAR ELSE round(f.middle / 60, 1)::VARCHAR END,
               CASE WHEN f.middle < 600 THEN ' s, ' ELSE ' min, ' END, f.n, ' times') AS title,
@@ -212,7 +220,8 @@ SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1])
                 'steady_gaps_share': round(f.steady, 3), 'median_gap_s': round(f.middle, 3), 'median_bytes': f.s2, 'name': f.hostname,
                 'hosts': k.hosts, 'counted': CASE WHEN f.about LIKE 'GET %' THEN 'requests' ELSE 'connections' END, 'path': CASE WHEN f.about LIKE 'GET %' THEN substr(f.about, 5) END})::VARCHAR AS details
 FROM found f CROSS JOIN local l LEFT JOIN known k ON k.dst_ip = f.dst_ip LEFT JOIN asked a ON a.ip = f.dst_ip
-LEFT JOIN polls p ON p.domain = f.domain
+-- A Host header costs nothing: in clear text the name counts only where a DNS answer led to the address.
+CROSS JOIN lookups q LEFT JOIN polls p ON p.domain = f.domain AND (f.service IS DISTINCT FROM 'http' OR a.ip IS NOT NULL OR q.n = 0)
 LEFT JOIN hostless h ON h.src_ip = f.src_ip AND h.dst_ip = f.dst_ip AND h.about = f.about
 LEFT JOIN evidence e ON e.src_ip = f.src_ip AND e.dst_ip = f.dst_ip AND e.about = f.about
 ORDER BY f.score DESC, f.n DESC, f.src_ip, f.dst_ip;

@@ -18,3 +18,18 @@ FROM (SELECT *, sum(3600 * pow(chance(i), 6) + 1) OVER (ORDER BY i) AS t FROM so
 INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (sec(i * 60) AS first_ts) FROM some_flows(11);
 -- quiet: time is asked for at intervals by design
 INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (sec(i * 64) AS first_ts, 123 AS dst_port, 'udp' AS protocol, 'ntp' AS service) FROM some_flows(120);
+-- fires: [low] a call whose place is kept alive
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE (sec(i * 60) AS first_ts, 'udp' AS protocol, 50004 AS dst_port, 'discord' AS service, 'content' AS service_source) FROM some_flows(30);
+-- fires: [medium] the same by something unknown
+INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (sec(i * 60) AS first_ts, 'udp' AS protocol, 50004 AS dst_port) FROM some_flows(30);
+-- fires: [low] a known name that DNS led to
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE (sec(i * 60) AS first_ts, 'http' AS service, 'content' AS service_source, 'www.amazon.com' AS hostname, 'content' AS hostname_source, 'amazon.com' AS domain)
+FROM some_flows(40);
+INSERT INTO dns BY NAME SELECT * EXCLUDE i FROM some_questions(1);
+-- fires: [medium] a Host header that pretends to be one
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE (sec(i * 60) AS first_ts, 'http' AS service, 'content' AS service_source, 'www.amazon.com' AS hostname, 'content' AS hostname_source, 'amazon.com' AS domain)
+FROM some_flows(40);
+INSERT INTO dns BY NAME SELECT * EXCLUDE i REPLACE (['203.0.113.9'] AS answer_ips) FROM some_questions(1);
