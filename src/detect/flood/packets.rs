@@ -196,7 +196,8 @@ impl Target {
             Sort::Bare | Sort::Stray => t.is_no_scan(limits),
             Sort::Datagrams => {
                 let spread = t.ports.len() >= limits.spread || t.sources.len() >= limits.spread;
-                spread || self.single >= limits.single || self.unreachable > 0
+                let hurried = t.peak_1s >= limits.fast && t.bytes <= limits.small.saturating_mul(t.packets);
+                spread || self.single >= limits.single || self.unreachable > 0 || hurried
             }
             Sort::Icmp | Sort::IcmpErrors => true,
             // A crowd of ports is no scan: nobody scans with answers.

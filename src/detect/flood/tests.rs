@@ -122,7 +122,16 @@ fn datagrams() {
     assert!(kinds(flood(1_500, 1, 1)).is_empty(), "answered");
     let mut stream = udp(1, 0.0, inside(1), inside(2), 5_001, (8_000, 0));
     stream.last_ts = at(10.0);
+    stream.orig.ip_bytes = 8_000 * 1_498;
     assert!(kinds([stream.clone()]).is_empty(), "iperf: one stream");
+    // LOIC: one socket, thousands of small datagrams a second, and a firewall that says nothing.
+    let mut socket = udp(1, 0.0, outside(1), inside(2), 80, (60_000, 0));
+    (socket.last_ts, socket.orig.ip_bytes) = (at(10.0), 60_000 * 60);
+    assert_eq!(kinds([socket.clone()]), ["udp_flood"]);
+    socket.orig.ip_bytes = 60_000 * 1_344;
+    assert!(kinds([socket.clone()]).is_empty(), "a picture in the making");
+    (socket.orig.packets, socket.orig.ip_bytes) = (1_500, 1_500 * 200);
+    assert!(kinds([socket]).is_empty(), "three calls in one stream");
     stream.icmp_error = Some((3, 3));
     assert_eq!(kinds([stream]), ["udp_flood"], "nobody listens");
     let known = flood(1_500, 1, 0).map(|mut f| {
