@@ -203,7 +203,8 @@ struct ArpSpoof {
     mutual: u32,
     taken: usize,
     asked_within: i64,
-    addresses: Keyed<Ip, Address>,
+    /// By virtual network and address.
+    addresses: Keyed<(u32, Ip), Address>,
     claimants: Keyed<Mac, Claimant>,
     gateways: BTreeSet<Ip>,
 }
@@ -230,7 +231,7 @@ impl ArpSpoof {
     /// Note the claim; gives the other link address when it is contested, how often it was pushed, and whether nobody asked for it.
     fn note(&mut self, arp: &Arp) -> (Option<Mac>, usize, bool) {
         let (ip, mac, ts) = (arp.sender_ip, arp.sender_mac, arp.ts);
-        let a = self.addresses.at(&ip, ts);
+        let a = self.addresses.at(&(arp.lan, ip), ts);
         let asked = a.asked.is_some_and(|t| ts.since(t) <= self.asked_within);
         // Whoever announces himself to all is asked by nobody either; he counts when somebody else says the same.
         let announces = arp.target_ip == ip || arp.target_ip.is_multicast() || is_nobody(arp.target_ip);
@@ -267,7 +268,7 @@ impl ArpSpoof {
         let lately = |then: Timestamp| ts.since(then) <= self.memory;
         let held = self
             .addresses
-            .get(&ip)
+            .get(&(arp.lan, ip))
             .is_some_and(|a| a.changes.iter().any(|(then, before)| *before != mac && lately(*then)));
         let own = |c: &Claimant| {
             c.claimed.iter().any(|(i, then)| {
@@ -282,9 +283,9 @@ impl ArpSpoof {
     }
 
     /// How much a link address looks like the cheat among two, and since when it claims this address: later is worse.
-    fn rank(&self, mac: Mac, ip: Ip) -> (u32, usize, usize, Timestamp) {
+    fn rank(&self, mac: Mac, (lan, ip): (u32, Ip)) -> (u32, usize, usize, Timestamp) {
         let c = self.claimants.get(&mac);
-        let holder = self.addresses.get(&ip).and_then(|a| a.holders.iter().find(|h| h.mac == mac));
+        let holder = self.addresses.get(&(lan, ip)).and_then(|a| a.holders.iter().find(|h| h.mac == mac));
         (
             c.map_or(0, |c| c.mutual),
             c.map_or(0, |c| c.contested.len()),
@@ -295,9 +296,11 @@ impl ArpSpoof {
 
     fn judge(&self, arp: &Arp, other: Option<Mac>, pushed: usize, out: &mut Findings) {
         let (ip, ts) = (arp.sender_ip, arp.ts);
-        let Some(address) = self.addresses.get(&ip) else { return };
+        let Some(address) = self.addresses.get(&(arp.lan, ip)) else { return };
         let cheat = match other {
-            Some(other) if self.rank(other, ip) > self.rank(arp.sender_mac, ip) => other,
+            Some(other) if self.rank(other, (arp.lan, ip)) > self.rank(arp.sender_mac, (arp.lan, ip)) => {
+                other
+            }
             _ => arp.sender_mac,
         };
         let Some(claims) = self.claimants.get(&cheat) else { return };
@@ -363,7 +366,8 @@ impl ArpSpoof {
             let victims: BTreeSet<Ip> =
                 claims.contested.keys().chain(&claims.pushed).chain(&claims.took).copied().collect();
             let most = gateway.or_else(|| victims.iter().next().copied()).unwrap_or(ip);
-            let true_macs: Vec<String> = victims.iter().filter_map(|v| self.owner(*v, cheat)).collect();
+            let true_macs: Vec<String> =
+                victims.iter().filter_map(|v| self.owner((arp.lan, *v), cheat)).collect();
             let f = out.open(&kind::ARP_SPOOF, spoof);
             f.seen_packet(ts, arp.packet);
             reasons
@@ -392,8 +396,8 @@ impl ArpSpoof {
     }
 
     /// `address at link address` of the one who holds it besides the cheat.
-    fn owner(&self, ip: Ip, cheat: Mac) -> Option<String> {
-        let holders = &self.addresses.get(&ip)?.holders;
+    fn owner(&self, (lan, ip): (u32, Ip), cheat: Mac) -> Option<String> {
+        let holders = &self.addresses.get(&(lan, ip))?.holders;
         let owner = holders.iter().filter(|h| h.mac != cheat).max_by_key(|h| (h.claims, h.mac))?;
         Some(format!("{ip} at {}", owner.mac))
     }
@@ -402,7 +406,7 @@ impl ArpSpoof {
 impl Detector for ArpSpoof {
     fn arp(&mut self, arp: &Arp, out: &mut Findings) {
         if arp.operation == 1 && arp.target_ip != arp.sender_ip {
-            self.addresses.at(&arp.target_ip, arp.ts).asked = Some(arp.ts);
+            self.addresses.at(&(arp.lan, arp.target_ip), arp.ts).asked = Some(arp.ts);
         }
         let mac = arp.sender_mac;
         if !matches!(arp.operation, 1 | 2)

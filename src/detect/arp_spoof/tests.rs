@@ -176,3 +176,20 @@ fn a_short_capture_of_a_one_way_cheat() {
         all[..4].iter().copied().chain((0..6).map(|n| is_at(10.0 + f64::from(n), 66, inside(1), inside(1))));
     assert!(Bench::new(&META).arps(announced).end().is_empty());
 }
+
+#[test]
+fn one_address_in_two_virtual_networks_is_two_hosts() {
+    let trunk = |lan: u32| {
+        (0..20).flat_map(move |n| {
+            let t = f64::from(n) * 5.0;
+            [
+                who_has(t, 9, inside(9), inside(1)),
+                is_at(t + 0.01, 1, inside(1), inside(9)),
+                Arp { lan, ..who_has(t + 0.02, 8, inside(8), inside(1)) },
+                Arp { lan, ..is_at(t + 0.03, 2, inside(1), inside(8)) },
+            ]
+        })
+    };
+    assert!(Bench::new(&META).arps(trunk(20)).end().is_empty());
+    assert_eq!(Bench::new(&META).arps(trunk(0)).kinds(), ["address_conflict"]);
+}
