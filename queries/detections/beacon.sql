@@ -37,7 +37,7 @@
 --   protocol Over what.
 --   about The name called, where the pattern belongs to a name with several addresses.
 --   count Connections.
---   severity info inside the network (low when only one host calls there over the web or an unknown protocol), low for what is known to poll, speaks a protocol of calls or games, or was seen only briefly, else medium.
+--   severity info inside the network (low when only one host calls there over the web or an unknown protocol), low for what is known to poll, speaks a protocol of calls or games, passes by between others, or was seen only briefly, else medium.
 --   title A sentence.
 --   reasons Score, steadiness, and what strengthens or weakens them.
 --   flow_ids The connections.
@@ -195,7 +195,7 @@ polls(domain) AS (
          ('samsungcloudsolution.com'), ('hicloud.com'), ('miui.com'), ('qq.com'), ('baidu.com'))
 SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1]) AS last_ts, f.src_ip, f.dst_ip, f.dst_port, f.protocol,
        CASE WHEN f.about LIKE 'GET %' THEN '' ELSE f.about END AS about, f.n AS count,
-       CASE WHEN f.direction = 'internal' THEN CASE WHEN k.hosts <= 1 AND f.carrier THEN 'low' ELSE 'info' END WHEN p.domain IS NOT NULL OR f.media OR f.times[-1] - f.times[1] < $brief_s::DOUBLE * 1e9 THEN 'low' ELSE 'medium' END AS severity,
+       CASE WHEN f.direction = 'internal' THEN CASE WHEN k.hosts <= 1 AND f.carrier THEN 'low' ELSE 'info' END WHEN p.domain IS NOT NULL OR f.media OR f.direction = 'external' OR f.times[-1] - f.times[1] < $brief_s::DOUBLE * 1e9 THEN 'low' ELSE 'medium' END AS severity,
        concat(f.src_ip, ' calls ', coalesce(f.hostname || ' (' || f.dst_ip || ')', f.dst_ip), ' every ',
               CASE WHEN f.middle < 10 THEN round(f.middle, 1)::VARCHAR WHEN f.middle < 600 THEN round(f.middle)::INT::VARCHAR ELSE round(f.middle / 60, 1)::VARCHAR END,
               CASE WHEN f.middle < 600 THEN ' s, ' ELSE ' min, ' END, f.n, ' times') AS title,

@@ -33,3 +33,5 @@ INSERT INTO flows BY NAME
 SELECT * EXCLUDE i REPLACE (sec(i * 60) AS first_ts, 'http' AS service, 'content' AS service_source, 'www.amazon.com' AS hostname, 'content' AS hostname_source, 'amazon.com' AS domain)
 FROM some_flows(40);
 INSERT INTO dns BY NAME SELECT * EXCLUDE i REPLACE (['203.0.113.9'] AS answer_ips) FROM some_questions(1);
+-- fires: [low] between two hosts that are not ours, on a line of a provider
+INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (sec(i * 60) AS first_ts, '203.0.113.4' AS src_ip, 'external' AS direction, false AS src_internal) FROM some_flows(120);
