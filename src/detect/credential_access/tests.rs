@@ -176,3 +176,31 @@ fn a_login_at_an_old_domain_takes_tickets_of_machines_only() {
     bench.records(accounts.iter().enumerate().map(|(n, s)| ticket(n as u64 + 20, s, 23, 23, &[23])));
     assert_eq!(bench.kinds(), ["credential_access"]);
 }
+
+#[test]
+fn searches_for_accounts_to_attack() {
+    let search = |filter: &str| {
+        let l = LdapRecord {
+            operation: "search",
+            filter: Some(filter.into()),
+            result: Some(0),
+            ..LdapRecord::default()
+        };
+        Bench::new(&META).records([put(1, 5, 1, l)]).kinds().len()
+    };
+    for of_tools in [
+        "(&(samAccountType=805306368)(servicePrincipalName=*)(!(samAccountName=krbtgt))(!(UserAccountControl:1.2.840.113556.1.4.803:=2)))",
+        "(&(servicePrincipalName=*)(userAccountControl:1.2.840.113556.1.4.803:=512)(!(objectCategory=computer)))",
+        "(&(samAccountType=805306368)(userAccountControl:1.2.840.113556.1.4.803:=4194304))",
+    ] {
+        assert_eq!(search(of_tools), 1, "{of_tools}");
+    }
+    for honest in [
+        "(&(objectCategory=person)(sAMAccountName=anna))",
+        "(servicePrincipalName=MSSQLSvc/db1.a.b:1433)",
+        "(servicePrincipalName=*)",
+        "(&(samAccountType=805306368)(!(userAccountControl:1.2.840.113556.1.4.803:=4194304)))",
+    ] {
+        assert_eq!(search(honest), 0, "{honest}");
+    }
+}
