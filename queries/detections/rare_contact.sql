@@ -89,6 +89,8 @@ odd AS MATERIALIZED (
            CASE WHEN p.protocol = 'tcp' AND p.service = 'http' AND p.dst_port IN (443, 8443) THEN {'name': 'http_on_tls_port', 'value': p.dst_port::DOUBLE, 'threshold': 0.0, 'weight': 0.5} END,
            CASE WHEN p.protocol = 'tcp' AND p.dst_port NOT IN (80, 443, 8080, 8443, 22, 21, 25, 465, 587, 993, 995, 143, 110, 853, 1883, 8883, 5222, 5223, 5228, 3389, 1935, 554, 43, 843, 990)
                 THEN {'name': 'port_of_its_own', 'value': p.dst_port::DOUBLE, 'threshold': 1024.0, 'weight': 0.3} END,
+           -- People left it; bots take orders there since 1999.
+           CASE WHEN p.service = 'irc' THEN {'name': 'chat_over_irc', 'value': 1.0, 'threshold': 0.0, 'weight': 0.35} END,
            CASE WHEN p.hostname IS NULL AND l.ip IS NULL AND k.n > 0 THEN {'name': 'no_dns_before', 'value': 1.0, 'threshold': 0.0, 'weight': 0.25}
                 WHEN p.hostname IS NULL THEN {'name': 'no_name', 'value': 1.0, 'threshold': 0.0, 'weight': 0.15} END,
            CASE WHEN s.n > 0 AND s.named = 0 THEN {'name': 'tls_without_name', 'value': s.n::DOUBLE, 'threshold': 1.0, 'weight': 0.25} END,

@@ -35,3 +35,13 @@ FROM some_flows(40);
 INSERT INTO dns BY NAME SELECT * EXCLUDE i REPLACE (['203.0.113.9'] AS answer_ips) FROM some_questions(1);
 -- fires: [low] between two hosts that are not ours, on a line of a provider
 INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (sec(i * 60) AS first_ts, '203.0.113.4' AS src_ip, 'external' AS direction, false AS src_internal) FROM some_flows(120);
+-- fires: [medium] a place outside that a proxy inside is asked for
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE (sec(i * 60) AS first_ts, '10.0.0.80' AS dst_ip, 3128 AS dst_port, 'internal' AS direction, true AS dst_internal, 'http' AS service, 'content' AS service_source)
+FROM some_flows(20);
+INSERT INTO http(capture_id, flow_id, ts, method, host, uri, trans_depth) SELECT 1, range + 1, sec(range * 60), 'CONNECT', 'c2.example.org:443', 'c2.example.org:443', 1 FROM range(20);
+-- fires: [low] the same asked of a server inside
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE (sec(i * 60) AS first_ts, '10.0.0.80' AS dst_ip, 80 AS dst_port, 'internal' AS direction, true AS dst_internal, 'http' AS service, 'content' AS service_source)
+FROM some_flows(20);
+INSERT INTO http(capture_id, flow_id, ts, method, host, uri, trans_depth) SELECT 1, range + 1, sec(range * 60), 'POST', 'intranet', '/state', 1 FROM range(20);

@@ -14,3 +14,7 @@ SELECT * EXCLUDE i REPLACE ('tls' AS service, 'content' AS service_source, 'evil
 FROM some_flows(3);
 INSERT INTO tls(capture_id, flow_id, ts, version, subject, issuer)
 SELECT 1, range, sec(range), 'TLSv1.2', 'CN=AsyncRAT Server', 'CN=AsyncRAT Server' FROM range(1, 4);
+-- fires: [low] orders over IRC
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE ('irc' AS service, 'content' AS service_source, 'irc.example.com' AS hostname, 'dns' AS hostname_source, 'example.com' AS domain, 6667 AS dst_port)
+FROM some_flows(2);
