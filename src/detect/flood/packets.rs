@@ -44,6 +44,9 @@ pub(super) struct Packets {
     targets: Keyed<(Ip, Sort), Target>,
 }
 
+/// Why it is milder: measurements and logs go to one port inside, and nobody answers them (StatsD, GELF, whatever a house made itself).
+const COLLECTOR: &str = "may_be_a_collector";
+
 const FLAGS: u8 = 0x3f;
 const SYN_ACK: u8 = 0x12;
 
@@ -249,6 +252,13 @@ impl Target {
             if self.unreachable > 0 {
                 found.reason("nobody_listens", self.unreachable as f64, 1.0, 0.2);
             }
+        }
+        let one_port = t.busiest_port.first().is_some_and(|(_, n)| n * 10 >= t.packets * 9);
+        let quiet = self.unreachable == 0 && t.peak_1s < limits.fast && t.direction == "internal";
+        if sort == Sort::Datagrams && one_port && quiet && !t.is_spoofed() {
+            found.lower(COLLECTOR);
+        } else {
+            found.unmoved(COLLECTOR);
         }
         t.write(found, self.technique);
     }

@@ -195,3 +195,18 @@ fn syn_acks_that_answer_nothing() {
     });
     assert!(Bench::new(&UNASKED).flows(darknet).kinds().is_empty(), "backscatter is spread over many");
 }
+
+#[test]
+fn measurements_to_a_collector_are_a_hint_at_most() {
+    let told = |from: fn(u8) -> Ip, per_s: f64| {
+        let all = (0..6_000u64).map(move |i| {
+            let mut f = udp(i + 1, i as f64 / per_s, from((i % 60) as u8), inside(200), 12_201, (1, 0));
+            f.orig.ip_bytes = 120;
+            f
+        });
+        found(all)[0].severity
+    };
+    assert_eq!(told(inside, 200.0), Severity::Low);
+    assert_eq!(told(inside, 3_000.0), Severity::Medium, "too fast for that");
+    assert_eq!(told(outside, 200.0), Severity::Medium);
+}

@@ -213,6 +213,7 @@ impl Source {
         if !counts || self.cases.len() >= MAX_CASES {
             return None;
         }
+        self.harden(ts, f, &seen, limits);
         let told = |reach: Reach| self.cases.iter().any(|c| c.reach == reach);
         let rows = |of: fn(&Reach) -> bool| self.cases.iter().filter(|c| of(&c.reach)).count();
         let verticals = rows(|r| matches!(r, Reach::Vertical(..)));
@@ -237,6 +238,20 @@ impl Source {
             }
             Some(found) => Some(found),
             None => self.block(ts, limits).or_else(|| self.walked(false, limits)),
+        }
+    }
+
+    /// What was a hint when it was told may have become clear since: a scan that begins with the ports of logins goes on to others.
+    fn harden(&mut self, ts: Timestamp, f: &FlowFact, seen: &Seen, limits: &Limits) {
+        let mild = |c: &Case| c.is_mild() && c.takes(seen);
+        let Some(at) = self.cases.iter().position(mild) else { return };
+        let found = match self.cases.get(at).map(|c| c.reach) {
+            Some(Reach::Vertical(..)) => self.vertical(ts, seen, limits),
+            Some(Reach::Horizontal(..)) => self.horizontal(ts, f, seen, limits),
+            _ => None,
+        };
+        if let (Some(verdict), Some(case)) = (found.filter(|v| v.mild.is_none()), self.cases.get_mut(at)) {
+            case.harden(verdict);
         }
     }
 

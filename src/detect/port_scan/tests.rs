@@ -372,3 +372,19 @@ fn stale_peers_over_tcp_are_no_scan_and_a_worm_is() {
     });
     assert!(found(worm).iter().any(|a| a.severity == Severity::High));
 }
+
+#[test]
+fn a_scan_that_begins_with_the_ports_of_logins_is_no_hint_in_the_end() {
+    let logins = [21u16, 22, 23, 445, 3_389].into_iter();
+    let ports = |n: u16| logins.clone().chain(1_000..1_000 + n);
+    let scan = |n: u16| {
+        ports(n)
+            .enumerate()
+            .map(|(i, port)| refused(i as u64 + 1, i as f64 * 0.1, inside(1), inside(2), port))
+    };
+    assert_eq!(found(scan(0))[0].severity, Severity::Low);
+    let all = found(scan(60));
+    assert_eq!((all.len(), all[0].severity), (1, Severity::Medium), "{all:?}");
+    assert!(all[0].reasons.iter().any(|r| r.name == "failed_ports") && all[0].confidence > 0.9);
+    assert!(all[0].reasons.iter().all(|r| r.name != "few_ports"));
+}
