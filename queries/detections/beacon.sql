@@ -35,9 +35,9 @@
 --   dst_ip Who is called.
 --   dst_port At which port.
 --   protocol Over what.
---   about The name called, where the pattern belongs to a name with several addresses.
+--   about The name called, where the pattern belongs to a name with several addresses, or to one that a proxy is asked for.
 --   count Connections.
---   severity info inside the network (low when only one host calls there over the web or an unknown protocol), low for what is known to poll or was seen only briefly, else medium.
+--   severity info inside the network (low when only one host calls there over the web or an unknown protocol), low for what is known to poll, speaks a protocol of calls or games, passes by between others, or was seen only briefly, else medium.
 --   title A sentence.
 --   reasons Score, steadiness, and what strengthens or weakens them.
 --   flow_ids The connections.
@@ -146,17 +146,24 @@ scored AS (
          round(CASE WHEN len(bars) < 6 THEN 0 ELSE least(1, greatest(coverage, run / 12)) END, 3) AS dur_score
   FROM parts),
 ranked AS (
-  SELECT *, round((ts_score + ds_score + hist_score + dur_score) / 4, 3) AS score
+  SELECT *, nullif(regexp_extract(about, '^GET (?:[a-z]+://)?([^/:]+\.[^/:]+)(?::\d+)?(?:/.*)?$', 1), '') AS proxied_name,
+         round((ts_score + ds_score + hist_score + dur_score) / 4, 3) AS score
   FROM scored),
 regular AS (
   SELECT * FROM ranked
   WHERE CASE WHEN n >= $min_connections::BIGINT THEN score >= $min_score::DOUBLE OR steady >= $steady_share::DOUBLE
              ELSE steady >= $few_share::DOUBLE END
     AND middle >= $min_gap_s::DOUBLE AND (times[-1] - times[1]) >= $min_span_s::DOUBLE * 1e9
-  QUALIFY row_number() OVER (PARTITION BY src_ip, dst_ip ORDER BY score DESC, n DESC, about, day) = 1),
+  QUALIFY row_number() OVER (PARTITION BY src_ip, dst_ip, proxied_name ORDER BY score DESC, n DESC, about, day) = 1),
 -- Names and services; what speaks by itself at intervals by design is left out.
 found AS (
-  SELECT r.*, f.protocol, f.hostname, f.domain, f.direction, f.service IS NULL OR f.service IN ('http', 'tls', 'quic', 'websocket') AS carrier
+  SELECT r.*, f.protocol, r.proxied_name IS NOT NULL AS proxied, coalesce(r.proxied_name, f.hostname) AS hostname,
+         coalesce(regexp_extract(r.proxied_name, '[^.]+\.[^.]+$'), f.domain) AS domain,
+         -- What is asked of a proxy goes outside, wherever that stands.
+         CASE WHEN r.proxied_name IS NOT NULL THEN 'outbound' ELSE f.direction END AS direction, f.service,
+         f.service IS NULL OR f.service IN ('http', 'tls', 'quic', 'websocket') AS carrier,
+         -- Calls and games keep their places alive; such a name is told by what was said, not by a port.
+         f.service_source = 'content' AND f.service IN ('discord', 'rtp', 'rtcp', 'stun', 'sip', 'rtsp', 'zoom', 'skype', 'whatsapp', 'telegram', 'teamspeak', 'mumble', 'iax', 'steam', 'source_engine', 'raknet', 'minecraft') AS media
   FROM regular r JOIN flows f ON f.flow_id = r.first_flow
   WHERE f.capture_id IN (FROM scope)
     AND coalesce(f.service, '') NOT IN ('ntp', 'dns', 'mdns', 'llmnr', 'nbns', 'dhcp', 'dhcpv6', 'ssdp', 'ptp', 'bfd', 'hsrp', 'vrrp')),
@@ -179,15 +186,21 @@ local AS (
 asked AS (
   SELECT DISTINCT ip FROM (SELECT unnest(answer_ips) AS ip FROM dns WHERE capture_id IN (FROM scope) AND answer_ips IS NOT NULL)
   WHERE ip IN (SELECT dst_ip FROM found)),
+lookups AS (SELECT count(*) AS n FROM dns WHERE capture_id IN (FROM scope)),
 polls(domain) AS (
   VALUES ('microsoft.com'), ('windowsupdate.com'), ('windows.com'), ('msftncsi.com'), ('msftconnecttest.com'), ('office.com'),
          ('live.com'), ('apple.com'), ('icloud.com'), ('google.com'), ('googleapis.com'), ('gstatic.com'), ('mozilla.org'),
          ('mozilla.com'), ('firefox.com'), ('ubuntu.com'), ('canonical.com'), ('debian.org'), ('fedoraproject.org'), ('adobe.com'),
          ('digicert.com'), ('letsencrypt.org'), ('lencr.org'), ('symantec.com'), ('kaspersky.com'), ('eset.com'), ('avast.com'),
-         ('dropbox.com'), ('slack.com'), ('zoom.us'), ('whatsapp.net'), ('facebook.com'), ('skype.com'), ('spotify.com'), ('netflix.com'))
+         ('dropbox.com'), ('slack.com'), ('zoom.us'), ('whatsapp.net'), ('facebook.com'), ('skype.com'), ('spotify.com'), ('netflix.com'),
+         ('msn.com'), ('bing.com'), ('office365.com'), ('office.net'), ('sharepoint.com'), ('outlook.com'), ('xboxlive.com'), ('gvt1.com'),
+         ('google-analytics.com'), ('doubleclick.net'), ('googlesyndication.com'), ('youtube.com'), ('yahoo.com'), ('twitter.com'),
+         ('instagram.com'), ('linkedin.com'), ('amazon.com'), ('mcafee.com'), ('norton.com'), ('bitdefender.com'), ('sophos.com'),
+         ('trendmicro.com'), ('malwarebytes.com'), ('nr-data.net'), ('scorecardresearch.com'), ('chartbeat.net'), ('roku.com'), ('sonos.com'),
+         ('samsungcloudsolution.com'), ('hicloud.com'), ('miui.com'), ('qq.com'), ('baidu.com'))
 SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1]) AS last_ts, f.src_ip, f.dst_ip, f.dst_port, f.protocol,
-       CASE WHEN f.about LIKE 'GET %' THEN '' ELSE f.about END AS about, f.n AS count,
-       CASE WHEN f.direction = 'internal' THEN CASE WHEN k.hosts <= 1 AND f.carrier THEN 'low' ELSE 'info' END WHEN p.domain IS NOT NULL OR f.times[-1] - f.times[1] < $brief_s::DOUBLE * 1e9 THEN 'low' ELSE 'medium' END AS severity,
+       CASE WHEN f.about LIKE 'GET %' THEN coalesce(f.proxied_name, '') ELSE f.about END AS about, f.n AS count,
+       CASE WHEN f.direction = 'internal' THEN CASE WHEN k.hosts <= 1 AND f.carrier THEN 'low' ELSE 'info' END WHEN p.domain IS NOT NULL OR f.media OR f.direction = 'external' OR f.times[-1] - f.times[1] < $brief_s::DOUBLE * 1e9 THEN 'low' ELSE 'medium' END AS severity,
        concat(f.src_ip, ' calls ', coalesce(f.hostname || ' (' || f.dst_ip || ')', f.dst_ip), ' every ',
               CASE WHEN f.middle < 10 THEN round(f.middle, 1)::VARCHAR WHEN f.middle < 600 THEN round(f.middle)::INT::VARCHAR ELSE round(f.middle / 60, 1)::VARCHAR END,
               CASE WHEN f.middle < 600 THEN ' s, ' ELSE ' min, ' END, f.n, ' times') AS title,
@@ -196,11 +209,11 @@ SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1])
               THEN {'name': 'beacon_score', 'value': f.score, 'threshold': $min_score::DOUBLE, 'weight': least(0.9, f.score - 0.15)} END,
          CASE WHEN f.steady >= $steady_share::DOUBLE
               THEN {'name': 'steady_gaps_share', 'value': round(f.steady, 3), 'threshold': $steady_share::DOUBLE, 'weight': 0.5 + 0.4 * (f.steady - 0.6)} END,
-         CASE WHEN l.hosts >= 20 AND k.hosts <= $rare_share::DOUBLE * l.hosts
+         CASE WHEN l.hosts >= 20 AND NOT f.proxied AND k.hosts <= $rare_share::DOUBLE * l.hosts
               THEN {'name': 'hosts_share', 'value': k.hosts / l.hosts, 'threshold': $rare_share::DOUBLE, 'weight': 0.15} END,
-         CASE WHEN l.hosts >= 4 AND k.hosts >= $common_share::DOUBLE * l.hosts
+         CASE WHEN l.hosts >= 4 AND NOT f.proxied AND k.hosts >= $common_share::DOUBLE * l.hosts
               THEN {'name': 'common_hosts_share', 'value': k.hosts / l.hosts, 'threshold': $common_share::DOUBLE, 'weight': -0.15} END,
-         CASE WHEN f.direction <> 'internal' AND a.ip IS NULL AND EXISTS (FROM dns WHERE capture_id IN (FROM scope))
+         CASE WHEN f.direction <> 'internal' AND NOT f.proxied AND a.ip IS NULL AND EXISTS (FROM dns WHERE capture_id IN (FROM scope))
               THEN {'name': 'no_dns_before', 'value': 1.0, 'threshold': 0.0, 'weight': 0.1} END,
          CASE WHEN h.n > 0 THEN {'name': 'requests_without_host', 'value': h.n::DOUBLE, 'threshold': 1.0, 'weight': 0.1} END,
          CASE WHEN f.times[-1] - f.times[1] < $brief_s::DOUBLE * 1e9
@@ -212,7 +225,8 @@ SELECT make_timestamp_ns(f.times[1]) AS first_ts, make_timestamp_ns(f.times[-1])
                 'steady_gaps_share': round(f.steady, 3), 'median_gap_s': round(f.middle, 3), 'median_bytes': f.s2, 'name': f.hostname,
                 'hosts': k.hosts, 'counted': CASE WHEN f.about LIKE 'GET %' THEN 'requests' ELSE 'connections' END, 'path': CASE WHEN f.about LIKE 'GET %' THEN substr(f.about, 5) END})::VARCHAR AS details
 FROM found f CROSS JOIN local l LEFT JOIN known k ON k.dst_ip = f.dst_ip LEFT JOIN asked a ON a.ip = f.dst_ip
-LEFT JOIN polls p ON p.domain = f.domain
+-- A Host header costs nothing: in clear text the name counts only where a DNS answer led to the address.
+CROSS JOIN lookups q LEFT JOIN polls p ON p.domain = f.domain AND (f.service IS DISTINCT FROM 'http' OR a.ip IS NOT NULL OR f.proxied OR q.n = 0)
 LEFT JOIN hostless h ON h.src_ip = f.src_ip AND h.dst_ip = f.dst_ip AND h.about = f.about
 LEFT JOIN evidence e ON e.src_ip = f.src_ip AND e.dst_ip = f.dst_ip AND e.about = f.about
 ORDER BY f.score DESC, f.n DESC, f.src_ip, f.dst_ip;

@@ -27,7 +27,7 @@
 --   dst_ip Server that was asked first.
 --   about Domain below which the data lies.
 --   count Questions.
---   severity low for a single name of a known form, else that of the kind.
+--   severity medium for a single name of a known form, low below the zone of a reputation service, else that of the kind.
 --   title A sentence.
 --   reasons What speaks for it.
 --   flow_ids Flows.
@@ -88,10 +88,14 @@ weighed AS (
 found AS (
   SELECT *, peak_names >= $min_names::BIGINT AS is_long,
          names >= $day_names::BIGINT AND entropy >= $min_entropy::DOUBLE AND mean_length >= 12 AND once >= 0.5 AS is_many,
-         formed >= 5 OR (formed > 0 AND form IN ('gzip in base64', 'dns2tcp')) AS is_formed
+         formed >= 5 OR (formed > 0 AND form IN ('gzip in base64', 'dns2tcp')) AS is_formed,
+         -- Zones of services that are asked for hashes and addresses; only their owner gets what is in the names.
+         zone IN ('sophosxl.net', 'sophosxl.com', 'mcafee.com', 'e5.sk', 'spamhaus.org', 'spamhaus.net', 'surbl.org', 'uribl.com', 'barracudabrts.com',
+                  'barracudacentral.org', 'trendmicro.com', 'cymru.com', 'senderbase.org', 'webcfs00.com', 'dnswl.org', 'mailshell.net', 'fortinet.net',
+                  'metric.gstatic.com', 'gstatic.com', 'kaspersky-labs.com', 'avast.com', 'webroot.com') AS known
   FROM weighed)
 SELECT first_ts, last_ts, client_ip AS src_ip, dst_ip, zone AS about, n AS count,
-       CASE WHEN n < 5 THEN 'medium' END AS severity,
+       CASE WHEN known THEN 'low' WHEN n < 5 THEN 'medium' END AS severity,
        concat(client_ip, ' moved ', bytes_up, ' bytes out in ', names, ' names below ', zone, CASE WHEN is_formed THEN ' in the form of ' || form ELSE '' END) AS title,
        list_filter([
          CASE WHEN is_long THEN {'name': 'long_names_in_window', 'value': peak_names::DOUBLE, 'threshold': $min_names::DOUBLE, 'weight': 0.5} END,
@@ -100,6 +104,7 @@ SELECT first_ts, last_ts, client_ip AS src_ip, dst_ip, zone AS about, n AS count
          CASE WHEN carrier_share >= 0.3 AND n >= 5 THEN {'name': 'carrier_types_share', 'value': round(carrier_share, 3), 'threshold': 0.3, 'weight': 0.35} END,
          CASE WHEN once >= $once_share::DOUBLE AND n >= 5 THEN {'name': 'names_asked_once_share', 'value': round(once, 3), 'threshold': $once_share::DOUBLE, 'weight': 0.1} END,
          CASE WHEN entropy >= 3.5 THEN {'name': 'entropy_bits', 'value': round(entropy, 2), 'threshold': 3.5, 'weight': 0.15} END,
+         CASE WHEN known THEN {'name': 'known_reputation_service', 'value': 1.0, 'threshold': 0.0, 'weight': -0.1} END,
          -- Reputation services answer with an address (127.0.0.2) or not at all; their names are hashes or reversed addresses.
          CASE WHEN address_share >= 0.5 AND carrier_share < 0.1 AND NOT is_formed THEN {'name': 'answers_are_addresses_share', 'value': round(address_share, 3), 'threshold': 0.5, 'weight': -0.25} END
        ], lambda r: r IS NOT NULL) AS reasons,

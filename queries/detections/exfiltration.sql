@@ -25,13 +25,14 @@
 --   dst_ip To whom.
 --   dst_port At which port.
 --   count Flows.
+--   severity low for large providers of storage, video and backups, and tests of speed, else that of the kind.
 --   title A sentence.
 --   reasons Bytes, ratio and what is known of the past.
 --   flow_ids The largest flows.
 --   details Bytes and name.
 WITH large AS (
   SELECT src_ip, dst_ip, epoch_ns(first_ts) // 3600000000000 AS hour, sum(src_bytes) AS up, sum(dst_bytes) AS down, count(*) AS n,
-         min(first_ts) AS first_ts, max(last_ts) AS last_ts, max(hostname) AS hostname, arg_max(dst_port, (src_bytes, flow_id)) AS dst_port,
+         min(first_ts) AS first_ts, max(last_ts) AS last_ts, max(hostname) AS hostname, max(domain) AS domain, arg_max(dst_port, (src_bytes, flow_id)) AS dst_port,
          list(flow_id ORDER BY src_bytes DESC, flow_id)[:25] AS flow_ids
   FROM flows
   WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND src_bytes > 1000
@@ -59,6 +60,11 @@ rated AS (
   FROM large l LEFT JOIN weighted w ON w.src_ip = l.src_ip AND w.hour = l.hour),
 found AS (
   SELECT *, up / greatest(down, 1) AS ratio,
+         coalesce(domain IN ('google.com', 'googleapis.com', 'googleusercontent.com', 'googlevideo.com', 'youtube.com', 'gvt1.com', 'dropbox.com',
+                             'dropboxapi.com', 'icloud.com', 'icloud-content.com', 'apple.com', 'microsoft.com', 'office.com', 'office365.com',
+                             'sharepoint.com', 'live.com', 'onedrive.com', 'backblaze.com', 'backblazeb2.com', 'carbonite.com', 'crashplan.com',
+                             'facebook.com', 'fbcdn.net', 'instagram.com', 'whatsapp.net', 'zoom.us', 'webex.com', 'github.com', 'gitlab.com', 'docker.io',
+                             'speedtest.net', 'ookla.com', 'ooklaserver.net', 'fast.com', 'nflxvideo.net', 'measurementlab.net'), false) AS usual,
          known_host AND up >= $alone_bytes::DOUBLE AND up > mean + $sigmas::DOUBLE * deviation AND NOT known_place AS unusual
   FROM rated
   WHERE CASE WHEN known_host
@@ -66,6 +72,8 @@ found AS (
                   OR (up >= $alone_bytes::DOUBLE AND up > mean + $sigmas::DOUBLE * deviation AND up >= $min_ratio::DOUBLE * down))
              ELSE up >= $alone_bytes::DOUBLE AND up >= $alone_ratio::DOUBLE * down END)
 SELECT first_ts, last_ts, src_ip, dst_ip, dst_port, n AS count,
+       -- Where everybody keeps pictures and documents; who steals may use them, too, so it is told.
+       CASE WHEN usual THEN 'low' END AS severity,
        concat(src_ip, ' sent ', round(up / 1e6)::BIGINT, ' MB to ', coalesce(hostname || ' (' || dst_ip || ')', dst_ip), ' within an hour and got ',
               round(down / 1e6, 1), ' MB back') AS title,
        list_filter([
@@ -73,6 +81,7 @@ SELECT first_ts, last_ts, src_ip, dst_ip, dst_port, n AS count,
          {'name': 'up_down_ratio', 'value': round(ratio, 1), 'threshold': CASE WHEN known_host THEN $min_ratio::DOUBLE ELSE $alone_ratio::DOUBLE END, 'weight': 0.3},
          CASE WHEN known_host AND NOT known_place THEN {'name': 'new_destination', 'value': 1.0, 'threshold': 0.0, 'weight': 0.3} END,
          CASE WHEN unusual THEN {'name': 'hour_mean_bytes', 'value': round(mean), 'threshold': round(mean + $sigmas::DOUBLE * deviation), 'weight': 0.3} END,
+         CASE WHEN usual THEN {'name': 'large_provider', 'value': 1.0, 'threshold': 0.0, 'weight': 0.0} END,
          CASE WHEN hostname IS NULL THEN {'name': 'no_name', 'value': 1.0, 'threshold': 0.0, 'weight': 0.15} END
        ], lambda r: r IS NOT NULL) AS reasons,
        flow_ids,

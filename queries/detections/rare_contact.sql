@@ -9,6 +9,8 @@
 --   min_answered number 1 Answered connections in which the host sent data, at least: what never answered is a scan's matter.
 --   many_peers number 20 Odd destinations of one host from which on it looks like a peer-to-peer client, which weakens.
 --   top number 10 Destinations reported per host, the oddest ones: a peer-to-peer client must not fill the list.
+--   strong number 0.75 Oddness of all signs together from which on it is medium, when they are many; peers of file sharing reach 0.69 (measured).
+--   strong_signs number 4 Signs it then has at least: three come together by chance, with a device of its own protocol.
 --   many_hosts number 20 Local hosts in the network from which on rarity counts by itself; among few, everything is rare.
 -- innocent:
 --   Games, peer-to-peer, VPNs, a self-hosted service, Internet of Things devices with a protocol of their maker.
@@ -24,6 +26,7 @@
 --   dst_port Port used most.
 --   protocol Over what.
 --   count Connections.
+--   severity medium when many signs agree and the host has few such places, else that of the kind.
 --   title A sentence.
 --   reasons What is odd.
 --   flow_ids The connections.
@@ -86,6 +89,8 @@ odd AS MATERIALIZED (
            CASE WHEN p.protocol = 'tcp' AND p.service = 'http' AND p.dst_port IN (443, 8443) THEN {'name': 'http_on_tls_port', 'value': p.dst_port::DOUBLE, 'threshold': 0.0, 'weight': 0.5} END,
            CASE WHEN p.protocol = 'tcp' AND p.dst_port NOT IN (80, 443, 8080, 8443, 22, 21, 25, 465, 587, 993, 995, 143, 110, 853, 1883, 8883, 5222, 5223, 5228, 3389, 1935, 554, 43, 843, 990)
                 THEN {'name': 'port_of_its_own', 'value': p.dst_port::DOUBLE, 'threshold': 1024.0, 'weight': 0.3} END,
+           -- People left it; bots take orders there since 1999.
+           CASE WHEN p.service = 'irc' THEN {'name': 'chat_over_irc', 'value': 1.0, 'threshold': 0.0, 'weight': 0.35} END,
            CASE WHEN p.hostname IS NULL AND l.ip IS NULL AND k.n > 0 THEN {'name': 'no_dns_before', 'value': 1.0, 'threshold': 0.0, 'weight': 0.25}
                 WHEN p.hostname IS NULL THEN {'name': 'no_name', 'value': 1.0, 'threshold': 0.0, 'weight': 0.15} END,
            CASE WHEN s.n > 0 AND s.named = 0 THEN {'name': 'tls_without_name', 'value': s.n::DOUBLE, 'threshold': 1.0, 'weight': 0.25} END,
@@ -115,6 +120,7 @@ evidence AS (
   WHERE capture_id = $capture::BIGINT
   GROUP BY src_ip, dst_ip)
 SELECT r.first_ts, r.last_ts, r.src_ip, r.dst_ip, r.dst_port, r.protocol, n AS count,
+       CASE WHEN oddness >= $strong::DOUBLE AND len(reasons) >= $strong_signs::BIGINT AND odd_places <= $many_peers::BIGINT THEN 'medium' END AS severity,
        concat('Only ', r.src_ip, ' talks to ', coalesce(hostname || ' (' || r.dst_ip || ')', r.dst_ip), ' port ', r.dst_port, ': ',
               array_to_string(list_transform(reasons, lambda r: replace(r.name, '_', ' ')), ', ')) AS title,
        CASE WHEN odd_places > $many_peers::BIGINT

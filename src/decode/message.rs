@@ -5,7 +5,7 @@
 //! neighbour messages are `Arp`s. Payloads are not kept: two hashes and the entropy say whether they repeat and what they look like.
 
 use super::walk::{Net, Span, Walk, n32};
-use super::{Decoded, IcmpMessage};
+use super::{Decoded, IcmpMessage, lan};
 use crate::model::addr::Ip;
 use crate::model::bytes::be16;
 use std::sync::LazyLock;
@@ -89,6 +89,7 @@ impl Walk<'_, '_> {
             src: d.src,
             dst: d.dst,
             src_mac: d.src_mac,
+            lan: lan(d.vlan, d.inner_vlan),
             ip_version: net.version,
             kind: d.icmp.0,
             code: d.icmp.1,

@@ -175,6 +175,15 @@ pub struct Arp {
     pub target_mac: Mac,
     /// Target's address.
     pub target_ip: Ip,
+    /// The virtual network it was sent in, as [`lan`] gives it: an address means another host in each.
+    pub lan: u32,
+}
+
+/// One number for a virtual network: the tag and the one inside it. Without a tag, or with one that only says how urgent a frame is (IEEE 802.1Q
+/// section 6.9.1), it is the cable's own.
+fn lan(vlan: u16, inner: u16) -> u32 {
+    let own = |id: u16| if id == 0 { NO_VLAN } else { id };
+    u32::from(own(vlan)) << 16 | u32::from(own(inner))
 }
 
 /// What an ICMP (RFC 792) or ICMPv6 (RFC 4443, RFC 4861) message says besides its addresses: for detectors of tunnels, redirects and
@@ -191,6 +200,8 @@ pub struct IcmpMessage {
     pub dst: Ip,
     /// Sender's link address, or none.
     pub src_mac: Mac,
+    /// The virtual network it was sent in, as in [`Arp::lan`].
+    pub lan: u32,
     /// 4 or 6.
     pub ip_version: u8,
     /// Message type.

@@ -3,8 +3,8 @@
 //! ARP (RFC 826) between IPv4 hosts, and the same essence of IPv6 neighbour messages (RFC 4861 sections 4.3, 4.4). Both
 //! become [`Arp`] records; detectors of spoofing read them. ARP is sliced by etherparse, which checks both address lengths.
 
-use super::Arp;
 use super::walk::{Net, Span, Walk};
+use super::{Arp, lan};
 use crate::model::addr::{Ip, Mac};
 use crate::model::weird::{Detail, WeirdKind};
 use etherparse::{ArpPacketSlice, EtherType};
@@ -43,6 +43,7 @@ impl Walk<'_, '_> {
             sender_ip: sender,
             target_mac: mac(arp.target_hw_addr()),
             target_ip: target,
+            lan: lan(self.vlan, self.inner_vlan),
         });
     }
 
@@ -73,6 +74,7 @@ impl Walk<'_, '_> {
             sender_ip,
             target_mac: Mac::NONE,
             target_ip,
+            lan: lan(self.vlan, self.inner_vlan),
         });
     }
 }

@@ -38,8 +38,10 @@ const SERVICES: &[(u16, &str, bool)] = &[
     (123, "ntp", false),
     (137, "netbios", true),
     (161, "snmp", true),
+    (177, "xdmcp", true),
     (389, "cldap", true),
     (520, "rip", true),
+    (523, "db2", false),
     (1_434, "mssql", true),
     (1_900, "ssdp", true),
     (3_283, "ard", true),
@@ -49,7 +51,10 @@ const SERVICES: &[(u16, &str, bool)] = &[
     (5_683, "coap", true),
     (10_001, "ubiquiti", true),
     (11_211, "memcached", false),
+    (17_185, "vxworks", false),
     (27_015, "steam", true),
+    (27_960, "quake", true),
+    (32_414, "plex", true),
     (37_810, "dvr", false),
 ];
 

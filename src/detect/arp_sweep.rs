@@ -191,6 +191,7 @@ mod tests {
             sender_ip: sender,
             target_mac: Mac::NONE,
             target_ip: target,
+            lan: 0,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Does a host fetch secrets of the domain, or of another host?
 //!
 //! Replication asked for by a host that is no controller (DCSync), service tickets of the old encryption taken in numbers (Kerberoasting), logins
-//! granted without proof (AS-REP roasting), registry hives and secrets saved or read from afar, the domain's database read over a share.
+//! granted without proof (AS-REP roasting), registry hives and secrets saved or read from afar, the domain's database read over a share,
+//! searches of the directory for accounts that these suit.
 //! Sources: MS-DRSR, RFC 4120, MS-RRP, MS-LSAD; T. Medin 2014, B. Delpy and V. Le Toux 2015. Sees the whole capture, because who is a
 //! controller is known by what others ask of it. Refuses to call a lone old ticket more than low: old networks have no others.
 
@@ -13,6 +14,7 @@ use crate::model::kind;
 use crate::model::time::Timestamp;
 use crate::protocol::dcerpc::{DCERPC, DcerpcRecord};
 use crate::protocol::kerberos::{Exchange, KerberosRecord, TABLE as KERBEROS};
+use crate::protocol::ldap::record::{LdapRecord, TABLE as LDAP};
 use crate::protocol::smb::{SMB, SmbRecord};
 use std::collections::BTreeSet;
 
@@ -37,11 +39,12 @@ pub static META: Meta = Meta {
     question: "Does a host fetch secrets of the domain, or of another host?",
     method: "Calls and tickets by which secrets leave: replication by a host that nobody asks as a controller; service tickets encrypted with RC4 although \
              the client offers AES, counted by service; logins granted without any proof; hives of the registry saved by remote call; LSA secrets; \
-             the domain's database or hives read over a share; lists of accounts.",
+             the domain's database or hives read over a share; lists of accounts; \
+             searches of the directory for accounts whose tickets can be guessed.",
     kinds: &[&kind::CREDENTIAL_ACCESS],
     scope: Scope::Segment,
     flows: false,
-    tables: &[&DCERPC, &KERBEROS, &SMB],
+    tables: &[&DCERPC, &KERBEROS, &SMB, &LDAP],
     icmp: false,
     thresholds: &[
         Threshold {
@@ -101,6 +104,30 @@ struct Access {
     controllers: BTreeSet<Ip>,
 }
 
+/// Classes of services that run under the account of their machine (MS-ADTS, the mapping of `host`, and what every machine registers by itself):
+/// a login at an old domain takes a handful of their tickets.
+const OF_MACHINES: [&str; 12] = [
+    "krbtgt",
+    "host",
+    "cifs",
+    "ldap",
+    "gc",
+    "dns",
+    "rpcss",
+    "wsman",
+    "termsrv",
+    "protectedstorage",
+    "restrictedkrbhost",
+    "e3514235-4b06-11d1-ab04-00c04fc2dcd2",
+];
+
+/// Is it the service of a machine, whose password nobody guesses?
+fn is_machine(service: &str) -> bool {
+    let class = service.split('/').next().unwrap_or(service);
+    service.ends_with('$')
+        || service.contains('/') && OF_MACHINES.iter().any(|c| c.eq_ignore_ascii_case(class))
+}
+
 /// Controllers remembered; large forests have some hundred.
 const MAX_CONTROLLERS: usize = 1_024;
 
@@ -151,7 +178,7 @@ impl Access {
         let weak = k.ticket.etype.is_some_and(|e| WEAK.contains(&e));
         let service = k.ticket.service.as_deref().or(k.service.as_deref()).unwrap_or("");
         // Tickets for other domains and for machines say nothing: machines have long random passwords.
-        if !weak || service.starts_with("krbtgt") || service.is_empty() || service.ends_with('$') {
+        if !weak || service.is_empty() || is_machine(service) {
             return;
         }
         let offers_aes = k.etypes.iter().any(|e| AES.contains(e));
@@ -326,6 +353,40 @@ impl Access {
     }
 }
 
+/// A search of the directory for accounts whose tickets can be guessed: those that log in without proof (MS-ADTS section 2.2.16, bit 0x400000 of
+/// userAccountControl), and people's accounts that services run under. Such filters are those of tools; a directory's own programs ask for one
+/// account, or for services of machines as well.
+fn directory(r: &RecordFact, l: &LdapRecord, found: &mut Findings) {
+    if l.operation != "search" || l.result.is_some_and(|code| code != 0) {
+        return;
+    }
+    let Some(filter) = l.filter.as_deref().map(str::to_ascii_lowercase) else { return };
+    const UNPROVED: &str = "(useraccountcontrol:1.2.840.113556.1.4.803:=4194304)";
+    let unproved = filter.contains(UNPROVED) && !filter.contains(&format!("(!{UNPROVED}"));
+    let of_people = [
+        "samaccounttype=805306368",
+        "1.2.840.113556.1.4.803:=512)",
+        "(!(objectcategory=computer))",
+        "(!(samaccountname=krbtgt))",
+    ];
+    let services =
+        filter.contains("(serviceprincipalname=*)") && of_people.iter().any(|p| filter.contains(p));
+    let (about, technique, what) = match (unproved, services) {
+        (true, _) => ("search_unproved", "T1558.004", "log in without proof (AS-REP roasting)"),
+        (_, true) => ("search_services", "T1558.003", "services run under (Kerberoasting)"),
+        _ => return,
+    };
+    let (src, dst) = (r.tuple.src, r.tuple.dst);
+    let f = found.open(&kind::CREDENTIAL_ACCESS, Subject::pair(src, dst).about(about));
+    f.seen(r.ts, r.flow_id);
+    (f.technique, f.dst_port) = (Some(technique), Some(r.tuple.dst_port));
+    f.reason("filter_of_tools", f.count() as f64, 1.0, 0.6);
+    f.severity(Severity::Medium, "asks_whom_to_attack");
+    f.detail("filter", filter);
+    f.detail("entries", l.entries);
+    f.title = format!("{src} searches the directory {dst} for accounts that {what}");
+}
+
 /// Tells findings of replication from others.
 const DCSYNC: &str = "dcsync";
 
@@ -337,6 +398,8 @@ impl Detector for Access {
             self.kerberos(r, k, found);
         } else if let Some(s) = r.of::<SmbRecord>() {
             self.file(r, s, found);
+        } else if let Some(l) = r.of::<LdapRecord>() {
+            directory(r, l, found);
         }
     }
 

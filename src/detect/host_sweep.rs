@@ -105,8 +105,18 @@ fn request(f: &FlowFact) -> Option<&'static str> {
     }
 }
 
-/// The address that a reverse name stands for.
+/// The address that a reverse name stands for (RFC 1035 section 3.5, RFC 3596 section 2.5).
 fn reverse(name: &str) -> Option<Ip> {
+    if let Some(nibbles) = name.strip_suffix(".ip6.arpa") {
+        let mut all: u128 = 0;
+        let mut n = 0;
+        for (i, label) in nibbles.split('.').enumerate() {
+            let nibble = u8::from_str_radix(label, 16).ok().filter(|_| label.len() == 1)?;
+            all |= u128::from(nibble) << (4 * i.min(31));
+            n = i + 1;
+        }
+        return (n == 32).then(|| Ip(all.to_be_bytes()));
+    }
     let mut bytes = [0u8; 4];
     let mut labels = name.strip_suffix(".in-addr.arpa")?.split('.');
     for byte in bytes.iter_mut().rev() {
@@ -115,12 +125,11 @@ fn reverse(name: &str) -> Option<Ip> {
     labels.next().is_none().then(|| Ip::v4(bytes))
 }
 
-fn number(ip: Ip) -> u32 {
-    let [.., a, b, c, d] = ip.0;
-    u32::from_be_bytes([a, b, c, d])
+fn number(ip: Ip) -> u128 {
+    u128::from_be_bytes(ip.0)
 }
 
-/// Longest run of consecutive addresses that share their first three bytes.
+/// Longest run of consecutive addresses that share all but their last byte.
 fn longest_run(addresses: &BTreeSet<Ip>) -> usize {
     let (mut best, mut run, mut before) = (0, 0, None);
     for ip in addresses.iter().map(|ip| number(*ip)) {
@@ -311,6 +320,13 @@ mod tests {
         assert!(Bench::new(&META).records(walk(9, 1)).kinds().is_empty());
         assert!(Bench::new(&META).records(walk(40, 3)).kinds().is_empty(), "a mail server's, in no order");
         assert_eq!(reverse("4.3.2.1.in-addr.arpa"), Some(Ip::v4([1, 2, 3, 4])));
+        let six = |last: u8| {
+            format!("{:x}.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", last)
+        };
+        assert_eq!(reverse(&six(7)).map(|ip| ip.to_string()).as_deref(), Some("2001:db8::7"));
+        assert_eq!((reverse("7.8.b.d.0.1.0.0.2.ip6.arpa"), reverse(&format!("0.{}", six(7)))), (None, None));
+        let walk = (0..12u8).map(|i| lookup(u64::from(i) + 1, f64::from(i) * 0.1, six(i)));
+        assert_eq!(Bench::new(&META).records(walk).kinds(), ["host_sweep"]);
         assert_eq!((reverse("3.2.1.in-addr.arpa"), reverse("x.3.2.1.in-addr.arpa")), (None, None));
     }
 

@@ -114,6 +114,9 @@ fn command(r: &RecordFact) -> Option<Command> {
     }
     if let Some(s) = r.of::<S7Record>().filter(|s| s.is_write()) {
         let effect = match (s.rosctr, s.code) {
+            // What is asked of the controller's programs: `P_PROGRAM` starts it; `_INSE`, `_DELE`, `_MODU` and `_GARB` put blocks in force, delete
+            // and keep them, as every download ends with.
+            (1, Some(0x28)) if s.object.as_deref().is_some_and(|o| o.starts_with('_')) => Effect::Program,
             (1, Some(0x28 | 0x29)) => Effect::Control,
             (1, Some(0x1a..=0x1c)) => Effect::Program,
             (7, _) if s.group == Some(1) => Effect::Program,

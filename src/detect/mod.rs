@@ -93,6 +93,7 @@ pub static ALL: &[&Meta] = &[
     &arp_sweep::META,
     &os_probe::META,
     &flood::META,
+    &flood::UNASKED,
     &request_flood::META,
     &amplification::META,
     &amplification::UNASKED,

@@ -76,6 +76,9 @@ impl NamePoisoning {
     }
 }
 
+/// Why it is milder: a machine may be called so.
+const ONLY_PROXY: &str = "no_name_but_the_proxys";
+
 /// The host's part of a name; `None` for names of groups and services.
 fn host_name(kind: Kind, name: &str) -> Option<String> {
     let name = match kind {
@@ -119,7 +122,9 @@ impl Detector for NamePoisoning {
         if !d.client.is_multicast() && r.clients.len() < MAX_LISTED {
             r.clients.insert(d.client);
         }
-        if r.names.len() < 2 {
+        // For the proxy's name one answer to all is enough: who has it has it in the DNS.
+        let proxy = d.kind != Kind::Mdns && r.names.iter().all(|n| n == "wpad");
+        if r.names.len() < 2 && !proxy {
             return;
         }
         // One host with two addresses answers from both; its names are then shared with itself, not with others.
@@ -144,7 +149,12 @@ impl Detector for NamePoisoning {
         };
         f.reason("names", names.len() as f64, self.names as f64, weight);
         if wpad {
-            f.reason("proxy_name", 1.0, 1.0, 0.35);
+            f.reason("proxy_name", 1.0, 1.0, if proxy { 0.5 } else { 0.35 });
+        }
+        if proxy {
+            f.lower(ONLY_PROXY);
+        } else {
+            f.unmoved(ONLY_PROXY);
         }
         if names.len() >= self.names * 3 && r.asked_all {
             f.reason("many_names", names.len() as f64, self.names as f64 * 3.0, 0.3);
@@ -223,6 +233,19 @@ mod tests {
             a.title,
             "10.0.0.66 answers for 3 names that nobody else answers, such as fileserv, prinntsrv, wpad"
         );
+    }
+
+    #[test]
+    fn an_answer_for_the_proxys_name_is_a_hint_until_there_are_more() {
+        let found =
+            Bench::new(&META).records([answer(0.0, Kind::Llmnr, inside(66), "wpad", inside(66))]).end();
+        assert_eq!((found.len(), found[0].severity.name()), (1, "low"), "{found:?}");
+        let more = ["wpad", "fileservr", "prntsrv"];
+        let all = more.iter().map(|n| answer(0.0, Kind::Nbns, inside(66), &format!("{n}<00>"), inside(66)));
+        let found = Bench::new(&META).records(all).end();
+        assert_eq!((found.len(), found[0].severity.name()), (1, "medium"), "{found:?}");
+        let one = answer(0.0, Kind::Mdns, inside(66), "wpad.local", inside(66));
+        assert!(Bench::new(&META).records([one]).end().is_empty(), "a machine announces its name");
     }
 
     #[test]

@@ -76,7 +76,8 @@ struct Router {
 struct RogueRouter {
     crowd: usize,
     hurry: usize,
-    routers: BTreeMap<Mac, Router>,
+    /// By virtual network and link address.
+    routers: BTreeMap<(u32, Mac), Router>,
     new: Recent<Mac>,
     crowded: bool,
 }
@@ -104,7 +105,7 @@ impl RogueRouter {
             return;
         }
         self.crowded = true;
-        for mac in self.routers.keys() {
+        for (_, mac) in self.routers.keys() {
             out.withdraw(&kind::ROGUE_ROUTER, &one(*mac));
         }
         let f = out.open(&kind::ROGUE_ROUTER, Subject::default().over(ip_protocol::ICMP6).about("crowd"));
@@ -121,14 +122,15 @@ impl Detector for RogueRouter {
         if m.ip_version != 6 || m.kind != 134 || is_virtual(m.src_mac) {
             return;
         }
-        if !self.routers.contains_key(&m.src_mac) {
+        let key = (m.lan, m.src_mac);
+        if !self.routers.contains_key(&key) {
             self.new.push(m.ts, m.src_mac, secs(60), MAX_NEW);
             self.flood(m, out);
             if self.routers.len() >= MAX_ROUTERS {
                 return;
             }
         }
-        let router = self.routers.entry(m.src_mac).or_insert_with(|| Router {
+        let router = self.routers.entry(key).or_insert_with(|| Router {
             ip: m.src,
             since: m.ts,
             said: Recent::default(),
@@ -140,8 +142,9 @@ impl Detector for RogueRouter {
         if m.told != Ip::default() && router.prefixes.len() < MAX_PREFIXES {
             router.prefixes.insert(m.told);
         }
-        let Some(this) = self.routers.get(&m.src_mac) else { return };
-        let Some((first_mac, first)) = self.routers.iter().min_by_key(|(mac, r)| (r.since, **mac)) else {
+        let Some(this) = self.routers.get(&key) else { return };
+        let here = || self.routers.iter().filter(|((lan, _), _)| *lan == m.lan);
+        let Some(((_, first_mac), first)) = here().min_by_key(|(key, r)| (r.since, **key)) else {
             return;
         };
         if *first_mac == m.src_mac || self.crowded {
@@ -158,7 +161,7 @@ impl Detector for RogueRouter {
         }
         let f = out.open(&kind::ROGUE_ROUTER, subject);
         f.seen_packet(m.ts, m.packet);
-        f.reason("routers", self.routers.len() as f64, 2.0, 0.3);
+        f.reason("routers", here().count() as f64, 2.0, 0.3);
         if in_its_name {
             f.reason("in_the_name_of_another", 1.0, 1.0, 0.7);
         }
@@ -227,6 +230,18 @@ mod tests {
             (0..9).flat_map(|n| [says(f64::from(n) * 60.0, 1, 1), says(f64::from(n) * 60.0 + 5.0, 2, 1)]);
         assert!(Bench::new(&META).icmps(shared).end().is_empty());
         assert!(Bench::new(&META).icmps((0..99).map(|n| says(f64::from(n), 1, 1))).end().is_empty());
+    }
+
+    #[test]
+    fn each_virtual_network_has_a_router_of_its_own() {
+        let of = |lan: u32, m: IcmpMessage| IcmpMessage { lan, ..m };
+        let trunk = |lan: u32| {
+            (0..5).flat_map(move |n| {
+                [of(10, says(f64::from(n) * 60.0, 1, 1)), of(lan, says(f64::from(n) * 60.0 + 5.0, 66, 2))]
+            })
+        };
+        assert!(Bench::new(&META).icmps(trunk(20)).end().is_empty());
+        assert_eq!(Bench::new(&META).icmps(trunk(10)).kinds(), ["rogue_router"]);
     }
 
     #[test]

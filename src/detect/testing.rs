@@ -116,6 +116,7 @@ pub(crate) fn who_has(seconds: f64, mac: u8, sender: Ip, wanted: Ip) -> Arp {
         sender_ip: sender,
         target_mac,
         target_ip: wanted,
+        lan: 0,
     }
 }
 
@@ -133,6 +134,7 @@ pub(crate) fn icmp(seconds: f64, src: Ip, dst: Ip, kind: u8) -> IcmpMessage {
         src,
         dst,
         src_mac: Mac([2, 0, 0, 0, 0, src.0.last().copied().unwrap_or(0)]),
+        lan: 0,
         ip_version: if src.is_v4() { 4 } else { 6 },
         kind,
         code: 0,

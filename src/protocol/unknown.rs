@@ -11,6 +11,7 @@ use crate::model::record::Record;
 use crate::model::rows::Row;
 use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::text::printable;
+use std::borrow::Cow;
 
 /// Bytes a side that are looked at: a greeting, a prompt, the first commands and the head of a program.
 const KEPT: usize = 512;
@@ -172,8 +173,13 @@ impl Form {
 }
 
 /// Said by command lines when they start without a terminal, or with one.
-const GREETINGS: [&[u8]; 6] = [
-    b"Microsoft Windows [Version",
+const GREETINGS: [&[u8]; 10] = [
+    // What is in the brackets is said in the system's language.
+    b"Microsoft Windows [",
+    b"Microsoft Windows XP [",
+    b"Microsoft Windows 2000 [",
+    b"(C) Copyright 1985-",
+    b"Copyright (C) Microsoft Corporation",
     b"Windows PowerShell",
     b"job control turned off",
     b"no job control in this shell",
@@ -190,11 +196,34 @@ fn has_length(bytes: &[u8]) -> bool {
     crate::model::bytes::le32(bytes, 0).is_some_and(|n| (1 << 10..1 << 26).contains(&n))
 }
 
+/// A line without the sequences that steer a terminal (ECMA-48 section 5.4: `ESC [` to a letter; xterm's titles: `ESC ]` to BEL).
+fn without_controls(line: &[u8]) -> Cow<'_, [u8]> {
+    const ESC: u8 = 0x1b;
+    const BEL: u8 = 7;
+    if !line.contains(&ESC) {
+        return Cow::Borrowed(line);
+    }
+    let mut out = Vec::with_capacity(line.len());
+    let mut bytes = line.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != ESC {
+            out.push(byte);
+            continue;
+        }
+        match bytes.next() {
+            Some(b'[') => while bytes.next().is_some_and(|b| !(b'@'..=b'~').contains(&b)) {},
+            Some(b']') => while bytes.next().is_some_and(|b| b != BEL) {},
+            _ => {}
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// The prompt that a line begins with.
 fn prompt(line: &[u8]) -> Option<Form> {
-    let line = line.get(..MAX_LINE).unwrap_or(line);
-    // Colours and titles of terminals stand before prompts.
-    let line = line.strip_prefix(b"\x1b[?2004h").unwrap_or(line);
+    // Colours and titles of terminals stand before and within prompts.
+    let plain = without_controls(line.get(..MAX_LINE).unwrap_or(line));
+    let line = plain.as_ref();
     let bare = line.strip_prefix(b"PS ").unwrap_or(line);
     if let [drive, b':', b'\\', path @ ..] = bare
         && drive.is_ascii_alphabetic()
@@ -213,7 +242,8 @@ fn prompt(line: &[u8]) -> Option<Form> {
     let shell = [&b"sh-"[..], b"bash-", b"dash-", b"/ ", b"~ "].into_iter().any(begins);
     // A lone sign is a prompt when it stands alone; with text behind it it may be a comment.
     let lone = before.is_empty() && line.len() == 2;
-    let named = named && !before.contains(&b'.') | before.contains(&b':');
+    let bracketed = before.starts_with(b"[") && before.ends_with(b"]");
+    let named = named && (!before.contains(&b'.') || before.contains(&b':') || bracketed);
     (named || shell || lone).then_some(Form::UnixPrompt)
 }
 
@@ -335,6 +365,16 @@ mod tests {
             (b"bash: no job control in this shell\n", Form::ShellGreeting),
             (b"\r\nC:\\Users\\x>whoami\r\n", Form::WindowsPrompt),
             (b"PS C:\\>", Form::WindowsPrompt),
+            (b"Microsoft Windows [vers\xc6o 10.0.19045.2006]\r\n", Form::ShellGreeting),
+            (
+                b"Microsoft Windows XP [Version 5.1.2600]\r\n(C) Copyright 1985-2001 Microsoft Corp.\r\n",
+                Form::ShellGreeting,
+            ),
+            (
+                b"\x1b]0;www@box: /var\x07\x1b[01;32mwww@box\x1b[00m:\x1b[01;34m/var\x1b[00m$ ",
+                Form::UnixPrompt,
+            ),
+            (b"\x1b[?2004h[root@web1.example.org ~]# ", Form::UnixPrompt),
             (b"uid=0(root) gid=0(root) groups=0(root)\n", Form::IdOutput),
             (b"ls -l\n", Form::ShellCommand),
             (b"whoami\nid\n", Form::ShellCommand),
@@ -354,6 +394,8 @@ mod tests {
             b"hello\n",
             b"id",
             b"\x00\x01\x02\x03$ ",
+            b"\x1b[31mred text for 5$ \x1b[",
+            b"\x1b]",
             b"",
         ] {
             assert_eq!(Form::of(bytes), None, "{}", bytes.escape_ascii());

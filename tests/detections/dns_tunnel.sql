@@ -14,3 +14,6 @@ INSERT INTO dns BY NAME
 SELECT * EXCLUDE i REPLACE ('e1234567890abcdef1234567890abcdef1234567890abcdef12345.cdn.example.com' AS query) FROM some_questions(300);
 -- quiet: a page with many short names
 INSERT INTO dns BY NAME SELECT * EXCLUDE i REPLACE ('img' || i || '.example.com' AS query) FROM some_questions(90);
+-- fires: [low] a virus scanner asks its maker for hashes by text records
+INSERT INTO dns BY NAME
+SELECT * EXCLUDE i REPLACE (md5(i::VARCHAR) || md5('b' || i) || '.x.sophosxl.net' AS query, 'sophosxl.net' AS domain, 16 AS qtype, 'TXT' AS qtype_name, []::VARCHAR[] AS answer_ips) FROM some_questions(60);

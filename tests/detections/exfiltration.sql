@@ -13,3 +13,7 @@ INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (7 AS flow_id, 120000000 AS
 INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (60000000 AS src_bytes, 55000000 AS dst_bytes) FROM some_flows(1);
 -- quiet: ten megabytes of photographs
 INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (10000000 AS src_bytes, 50000 AS dst_bytes) FROM some_flows(1);
+-- fires: [low] photographs go to a provider that everybody uses
+INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (30000000 AS src_bytes, 100000 AS dst_bytes, 'photos.googleapis.com' AS hostname, 'googleapis.com' AS domain) FROM some_flows(2);
+-- fires: [medium] to a place with a name of its own
+INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (30000000 AS src_bytes, 100000 AS dst_bytes, 'drop.example.net' AS hostname, 'example.net' AS domain) FROM some_flows(2);

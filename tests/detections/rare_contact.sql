@@ -1,4 +1,4 @@
--- fires: an unknown protocol on a port of its own, without a name
+-- fires: [low] an unknown protocol on a port of its own, without a name
 INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (8219 AS dst_port) FROM some_flows(3);
 -- fires: a name that anybody gets in a minute
 INSERT INTO flows BY NAME
@@ -8,3 +8,13 @@ INSERT INTO flows BY NAME
 SELECT * EXCLUDE i REPLACE ('tls' AS service, 'content' AS service_source, 'www.example.com' AS hostname, 'content' AS hostname_source, 'example.com' AS domain) FROM some_flows(3);
 -- quiet: the same odd place, used by two hosts
 INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (8219 AS dst_port, '10.0.0.' || i AS src_ip) FROM some_flows(2);
+-- fires: [medium] a name that anybody gets, a port of its own, TLS without a name and a certificate made by hand
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE ('tls' AS service, 'content' AS service_source, 'evil.duckdns.org' AS hostname, 'dns' AS hostname_source, 'evil.duckdns.org' AS domain, 7707 AS dst_port)
+FROM some_flows(3);
+INSERT INTO tls(capture_id, flow_id, ts, version, subject, issuer)
+SELECT 1, range, sec(range), 'TLSv1.2', 'CN=AsyncRAT Server', 'CN=AsyncRAT Server' FROM range(1, 4);
+-- fires: [low] orders over IRC
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE ('irc' AS service, 'content' AS service_source, 'irc.example.com' AS hostname, 'dns' AS hostname_source, 'example.com' AS domain, 6667 AS dst_port)
+FROM some_flows(2);

@@ -74,6 +74,14 @@ pub static META: Meta = Meta {
             source: "manual of ettercap",
         },
         Threshold {
+            name: "taken",
+            unit: "answers",
+            default: 3.0,
+            why: "Unasked answers to one host, for an address that another had before, by one who has an address of his own: a machine that takes over for \
+                  another announces itself to all.",
+            source: "RFC 5227 section 2.3; short captures of arpspoof and ettercap",
+        },
+        Threshold {
             name: "asked_within",
             unit: "s",
             default: 2.0,
@@ -136,6 +144,8 @@ struct Claimant {
     /// Those that others claim, too, and when that was last seen.
     contested: BTreeMap<Ip, Timestamp>,
     pushed: BTreeSet<Ip>,
+    /// Those that another had before and that it told one host, unasked, that it has.
+    took: BTreeSet<Ip>,
     /// Unasked answers: which address, told to whom, how often.
     told: BTreeMap<(Ip, Ip), u32>,
     /// The most often that both of two hosts were told to be the other.
@@ -191,8 +201,10 @@ struct ArpSpoof {
     pushed: usize,
     contested: usize,
     mutual: u32,
+    taken: usize,
     asked_within: i64,
-    addresses: Keyed<Ip, Address>,
+    /// By virtual network and address.
+    addresses: Keyed<(u32, Ip), Address>,
     claimants: Keyed<Mac, Claimant>,
     gateways: BTreeSet<Ip>,
 }
@@ -206,6 +218,7 @@ impl ArpSpoof {
             pushed: p.count("pushed").clamp(1, MAX_PUSHED),
             contested: p.count("contested"),
             mutual: p.count("mutual").max(1) as u32,
+            taken: p.count("taken").max(2),
             asked_within: p.nanos("asked_within"),
             addresses: Keyed::new(MAX_ADDRESSES, |a| a.holders.len() as u64 + a.changes.len() as u64),
             claimants: Keyed::new(MAX_CLAIMANTS, |c| {
@@ -218,7 +231,7 @@ impl ArpSpoof {
     /// Note the claim; gives the other link address when it is contested, how often it was pushed, and whether nobody asked for it.
     fn note(&mut self, arp: &Arp) -> (Option<Mac>, usize, bool) {
         let (ip, mac, ts) = (arp.sender_ip, arp.sender_mac, arp.ts);
-        let a = self.addresses.at(&ip, ts);
+        let a = self.addresses.at(&(arp.lan, ip), ts);
         let asked = a.asked.is_some_and(|t| ts.since(t) <= self.asked_within);
         // Whoever announces himself to all is asked by nobody either; he counts when somebody else says the same.
         let announces = arp.target_ip == ip || arp.target_ip.is_multicast() || is_nobody(arp.target_ip);
@@ -249,10 +262,30 @@ impl ArpSpoof {
         (other.filter(|_| contested), pushed, arp.operation == 2 && !asked && !announces)
     }
 
+    /// Did another hold this address before, and does this one have an address of its own that it claimed lately?
+    fn takes_over(&self, arp: &Arp) -> bool {
+        let (ip, mac, ts) = (arp.sender_ip, arp.sender_mac, arp.ts);
+        let lately = |then: Timestamp| ts.since(then) <= self.memory;
+        let held = self
+            .addresses
+            .get(&(arp.lan, ip))
+            .is_some_and(|a| a.changes.iter().any(|(then, before)| *before != mac && lately(*then)));
+        let own = |c: &Claimant| {
+            c.claimed.iter().any(|(i, then)| {
+                *i != ip
+                    && i.is_v4() == ip.is_v4()
+                    && !c.contested.contains_key(i)
+                    && !c.pushed.contains(i)
+                    && lately(*then)
+            })
+        };
+        held && self.claimants.get(&mac).is_some_and(own)
+    }
+
     /// How much a link address looks like the cheat among two, and since when it claims this address: later is worse.
-    fn rank(&self, mac: Mac, ip: Ip) -> (u32, usize, usize, Timestamp) {
+    fn rank(&self, mac: Mac, (lan, ip): (u32, Ip)) -> (u32, usize, usize, Timestamp) {
         let c = self.claimants.get(&mac);
-        let holder = self.addresses.get(&ip).and_then(|a| a.holders.iter().find(|h| h.mac == mac));
+        let holder = self.addresses.get(&(lan, ip)).and_then(|a| a.holders.iter().find(|h| h.mac == mac));
         (
             c.map_or(0, |c| c.mutual),
             c.map_or(0, |c| c.contested.len()),
@@ -263,9 +296,11 @@ impl ArpSpoof {
 
     fn judge(&self, arp: &Arp, other: Option<Mac>, pushed: usize, out: &mut Findings) {
         let (ip, ts) = (arp.sender_ip, arp.ts);
-        let Some(address) = self.addresses.get(&ip) else { return };
+        let Some(address) = self.addresses.get(&(arp.lan, ip)) else { return };
         let cheat = match other {
-            Some(other) if self.rank(other, ip) > self.rank(arp.sender_mac, ip) => other,
+            Some(other) if self.rank(other, (arp.lan, ip)) > self.rank(arp.sender_mac, (arp.lan, ip)) => {
+                other
+            }
             _ => arp.sender_mac,
         };
         let Some(claims) = self.claimants.get(&cheat) else { return };
@@ -278,11 +313,19 @@ impl ArpSpoof {
                     && c.contested.len() > 1
             });
         let changes = address.changes.most(ts, self.window);
-        let gateway =
-            claims.contested.keys().chain(&claims.pushed).find(|i| self.gateways.contains(*i)).copied();
+        let gateway = claims
+            .contested
+            .keys()
+            .chain(&claims.pushed)
+            .chain(&claims.took)
+            .find(|i| self.gateways.contains(*i))
+            .copied();
         let first = address.holders.iter().min_by_key(|h| h.since).is_some_and(|h| h.mac == cheat);
         let own = claims.claimed.keys().find(|i| {
-            !claims.contested.contains_key(*i) && !claims.pushed.contains(*i) && i.is_v4() == ip.is_v4()
+            !claims.contested.contains_key(*i)
+                && !claims.pushed.contains(*i)
+                && !claims.took.contains(*i)
+                && i.is_v4() == ip.is_v4()
         });
         let mut reasons: Vec<(&'static str, f64, f64, f64)> = Vec::new();
         // A host that is given one wrong address after the other contests them one at a time.
@@ -301,6 +344,8 @@ impl ArpSpoof {
         if pushed >= self.pushed && cheat == arp.sender_mac {
             let weight = if other.is_some() { 0.6 } else { 0.45 };
             reasons.push(("unasked_answers", pushed as f64, self.pushed as f64, weight));
+        } else if cheat == arp.sender_mac && claims.took.contains(&ip) {
+            reasons.push(("taken_from_another", pushed as f64, self.taken as f64, 0.45));
         }
         if claims.pushed.len() >= 2 {
             reasons.push(("addresses_pushed", claims.pushed.len() as f64, 2.0, 0.3));
@@ -309,7 +354,7 @@ impl ArpSpoof {
             reasons.push(("gateway_claimed", 1.0, 1.0, 0.45));
         }
         let used = own.and_then(|o| claims.claimed.get(o)).is_some_and(|t| ts.since(*t) <= self.memory);
-        if used && (contested > 1 || !claims.pushed.is_empty()) {
+        if used && (contested > 1 || !claims.pushed.is_empty() || !claims.took.is_empty()) {
             reasons.push(("has_address_of_its_own", 1.0, 1.0, 0.2));
         }
         let doubt: f64 = reasons.iter().map(|r| 1.0 - r.3).product();
@@ -318,9 +363,11 @@ impl ArpSpoof {
             for taken in claims.contested.keys() {
                 out.withdraw(&kind::ADDRESS_CONFLICT, &Subject::to(*taken));
             }
-            let victims: BTreeSet<Ip> = claims.contested.keys().chain(&claims.pushed).copied().collect();
+            let victims: BTreeSet<Ip> =
+                claims.contested.keys().chain(&claims.pushed).chain(&claims.took).copied().collect();
             let most = gateway.or_else(|| victims.iter().next().copied()).unwrap_or(ip);
-            let true_macs: Vec<String> = victims.iter().filter_map(|v| self.owner(*v, cheat)).collect();
+            let true_macs: Vec<String> =
+                victims.iter().filter_map(|v| self.owner((arp.lan, *v), cheat)).collect();
             let f = out.open(&kind::ARP_SPOOF, spoof);
             f.seen_packet(ts, arp.packet);
             reasons
@@ -349,8 +396,8 @@ impl ArpSpoof {
     }
 
     /// `address at link address` of the one who holds it besides the cheat.
-    fn owner(&self, ip: Ip, cheat: Mac) -> Option<String> {
-        let holders = &self.addresses.get(&ip)?.holders;
+    fn owner(&self, (lan, ip): (u32, Ip), cheat: Mac) -> Option<String> {
+        let holders = &self.addresses.get(&(lan, ip))?.holders;
         let owner = holders.iter().filter(|h| h.mac != cheat).max_by_key(|h| (h.claims, h.mac))?;
         Some(format!("{ip} at {}", owner.mac))
     }
@@ -359,7 +406,7 @@ impl ArpSpoof {
 impl Detector for ArpSpoof {
     fn arp(&mut self, arp: &Arp, out: &mut Findings) {
         if arp.operation == 1 && arp.target_ip != arp.sender_ip {
-            self.addresses.at(&arp.target_ip, arp.ts).asked = Some(arp.ts);
+            self.addresses.at(&(arp.lan, arp.target_ip), arp.ts).asked = Some(arp.ts);
         }
         let mac = arp.sender_mac;
         if !matches!(arp.operation, 1 | 2)
@@ -377,6 +424,11 @@ impl Detector for ArpSpoof {
         if pushed >= self.pushed {
             keep(&mut c.pushed, arp.sender_ip);
         }
+        let took = unasked && pushed >= self.taken && self.takes_over(arp);
+        let c = self.claimants.at(&mac, arp.ts);
+        if took {
+            keep(&mut c.took, arp.sender_ip);
+        }
         let between = unasked && c.tell(arp.sender_ip, arp.target_ip) && c.mutual >= self.mutual;
         if between {
             keep(&mut c.pushed, arp.sender_ip);
@@ -386,7 +438,7 @@ impl Detector for ArpSpoof {
             stamp(&mut c.contested, arp.sender_ip, arp.ts);
             stamp(&mut self.claimants.at(&other, arp.ts).contested, arp.sender_ip, arp.ts);
         }
-        if other.is_some() || pushed >= self.pushed || between {
+        if other.is_some() || pushed >= self.pushed || between || took {
             self.judge(arp, other, pushed, out);
         }
     }

@@ -152,3 +152,44 @@ fn one_wrong_address_after_the_other_is_no_cheat() {
     let found = Bench::new(&META).arps(all).end();
     assert!(!found.is_empty() && found.iter().all(|a| a.kind.name == "address_conflict"), "{found:?}");
 }
+
+#[test]
+fn a_short_capture_of_a_one_way_cheat() {
+    // The gateway is known; then another, who has an address, tells one victim every ten seconds that it is the gateway. It never speaks up.
+    let mut all = vec![
+        who_has(0.0, 5, inside(5), inside(1)),
+        is_at(0.01, 1, inside(1), inside(5)),
+        who_has(1.0, 66, inside(66), inside(1)),
+        is_at(1.01, 1, inside(1), inside(66)),
+    ];
+    let told = |n: u32| is_at(10.0 + f64::from(n) * 10.0, 66, inside(1), inside(5));
+    all.extend((0..4).map(told));
+    let found = Bench::new(&META).arps(all.clone()).end();
+    let [a] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((a.kind.name, a.src, a.dst), ("arp_spoof", Some(inside(66)), Some(inside(1))));
+    // Two answers may be a stack that repeats itself.
+    assert!(Bench::new(&META).arps(all[..6].to_vec()).end().is_empty());
+    // A machine that takes over for another has no other address, or says it to all.
+    let take_over = all[..2].iter().copied().chain((0..6).map(told));
+    assert!(Bench::new(&META).arps(take_over).end().is_empty());
+    let announced =
+        all[..4].iter().copied().chain((0..6).map(|n| is_at(10.0 + f64::from(n), 66, inside(1), inside(1))));
+    assert!(Bench::new(&META).arps(announced).end().is_empty());
+}
+
+#[test]
+fn one_address_in_two_virtual_networks_is_two_hosts() {
+    let trunk = |lan: u32| {
+        (0..20).flat_map(move |n| {
+            let t = f64::from(n) * 5.0;
+            [
+                who_has(t, 9, inside(9), inside(1)),
+                is_at(t + 0.01, 1, inside(1), inside(9)),
+                Arp { lan, ..who_has(t + 0.02, 8, inside(8), inside(1)) },
+                Arp { lan, ..is_at(t + 0.03, 2, inside(1), inside(8)) },
+            ]
+        })
+    };
+    assert!(Bench::new(&META).arps(trunk(20)).end().is_empty());
+    assert_eq!(Bench::new(&META).arps(trunk(0)).kinds(), ["address_conflict"]);
+}

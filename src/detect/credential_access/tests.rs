@@ -153,3 +153,54 @@ fn the_database_and_lists_of_accounts() {
     let found: Vec<_> = bench.end().into_iter().map(|a| a.severity).collect();
     assert_eq!(found, [Severity::High, Severity::Low]);
 }
+
+#[test]
+fn a_login_at_an_old_domain_takes_tickets_of_machines_only() {
+    let machines = [
+        "host/xp1.a.b",
+        "cifs/dc1",
+        "LDAP/dc1.a.b",
+        "ldap/dc1.a.b/a.b",
+        "cifs/dc1.a.b",
+        "GC/dc1.a.b/a.b",
+        "DNS/dc1.a.b",
+        "krbtgt/A.B",
+    ];
+    let mut bench = Bench::new(&META);
+    bench.records(
+        machines.iter().enumerate().map(|(n, s)| ticket(n as u64 + 1, s, 23, 23, &[23, 24, -128, 3])),
+    );
+    assert!(bench.kinds().is_empty());
+    // By account, as impacket asks, and by service.
+    let accounts = ["sql", "web", "HTTP/intranet", "MSSQLSvc/db1.a.b:1433", "backup"];
+    bench.records(accounts.iter().enumerate().map(|(n, s)| ticket(n as u64 + 20, s, 23, 23, &[23])));
+    assert_eq!(bench.kinds(), ["credential_access"]);
+}
+
+#[test]
+fn searches_for_accounts_to_attack() {
+    let search = |filter: &str| {
+        let l = LdapRecord {
+            operation: "search",
+            filter: Some(filter.into()),
+            result: Some(0),
+            ..LdapRecord::default()
+        };
+        Bench::new(&META).records([put(1, 5, 1, l)]).kinds().len()
+    };
+    for of_tools in [
+        "(&(samAccountType=805306368)(servicePrincipalName=*)(!(samAccountName=krbtgt))(!(UserAccountControl:1.2.840.113556.1.4.803:=2)))",
+        "(&(servicePrincipalName=*)(userAccountControl:1.2.840.113556.1.4.803:=512)(!(objectCategory=computer)))",
+        "(&(samAccountType=805306368)(userAccountControl:1.2.840.113556.1.4.803:=4194304))",
+    ] {
+        assert_eq!(search(of_tools), 1, "{of_tools}");
+    }
+    for honest in [
+        "(&(objectCategory=person)(sAMAccountName=anna))",
+        "(servicePrincipalName=MSSQLSvc/db1.a.b:1433)",
+        "(servicePrincipalName=*)",
+        "(&(samAccountType=805306368)(!(userAccountControl:1.2.840.113556.1.4.803:=4194304)))",
+    ] {
+        assert_eq!(search(honest), 0, "{honest}");
+    }
+}

@@ -56,6 +56,8 @@ pub static META: Meta = Meta {
         t("datagrams", "packets", 1_000.0, "Unanswered datagrams in the window; iperf and QUIC run as fast, but are answered or known.", MEASURED),
         t("spread", "count", 50.0, "Different ports or senders that make such datagrams a flood.", MEASURED),
         t("single", "flows", 200.0, "Flows of one or two datagrams that make them a flood: a stream is one flow.", "hping3 draws a new port for each packet"),
+        t("fast", "packets/s", 1_000.0, "Small datagrams in the fastest second that make one stream a flood: sound has 50 a second, games below 150; pictures and measurements are as fast, of large datagrams.", "measured on real captures; LOIC sends thousands from one socket"),
+        t("small", "bytes", 400.0, "Mean size with the IP header up to which they are small.", "video travels in datagrams of 1,316 bytes and more"),
         t("echoes", "packets", 500.0, "ICMP messages to one host in the window, which is 50 a second.", MEASURED),
         t("errors", "packets", 5_000.0, "The same for ICMP errors: scans draw hundreds of them.", "BlackNurse begins at some thousand a second"),
         t("window_s", "s", 10.0, "Seconds of the window.", MEASURED),
@@ -75,6 +77,34 @@ pub static META: Meta = Meta {
     ],
     references: &["https://attack.mitre.org/techniques/T1498/001/", "https://attack.mitre.org/techniques/T1499/001/", "https://www.rfc-editor.org/rfc/rfc4987"],
     build: |p| Box::new(Flood::new(p)),
+};
+
+/// The detector over originators: answers that begin a flow are turned by the flow table, so that who is hit is its originator.
+#[rustfmt::skip] // one threshold a line
+pub static UNASKED: Meta = Meta {
+    id: "flood_unasked",
+    question: "Who drowns in SYN-ACKs that answer nothing?",
+    method: "SYN-ACKs to a host that sent no SYN are counted in its busiest ten seconds: a flood of them, or the answers of many servers to SYNs in its name.",
+    kinds: &[&kind::TCP_FLOOD],
+    scope: Scope::Source,
+    flows: true,
+    tables: &[],
+    icmp: false,
+    thresholds: &[
+        t("bare", "packets", 200.0, "Such packets in the window, where the target answers most by a RST: it knows of no connection.", "as `flood`"),
+        t("stray", "packets", 1_000.0, "The same where it says nothing.", "as `flood`"),
+        t("window_s", "s", 10.0, "Seconds of the window.", "as `flood`"),
+    ],
+    innocent: &[
+        "A capture that sees one half of a route, of connections in which nothing was said.",
+        "The capture holds only the answers of a host that is flooded by SYNs: who gets them is the attacker, or his victim.",
+    ],
+    next: &[
+        "Many servers, one port: they are misused as reflectors; the provider can filter their answers.",
+        "Few senders: block them, and look whether they run attack tools.",
+    ],
+    references: &["https://attack.mitre.org/techniques/T1498/002/", "Kuehrer, Hupperich, Rossow, Holz: Hell of a Handshake: Abusing TCP for Reflective Amplification DDoS Attacks, WOOT 2014"],
+    build: |p| Box::new(Unasked { limits: Limits::unasked(p), packets: Packets::new() }),
 };
 
 const fn t(
@@ -98,6 +128,8 @@ struct Limits {
     datagrams: u64,
     spread: usize,
     single: u64,
+    fast: u64,
+    small: u64,
     echoes: u64,
     errors: u64,
     /// Whole seconds.
@@ -118,11 +150,38 @@ impl Limits {
             datagrams: count("datagrams"),
             spread: p.count("spread"),
             single: count("single"),
+            fast: count("fast"),
+            small: count("small"),
             echoes: count("echoes"),
             errors: count("errors"),
             window: count("window_s") as i64,
             per_port: p.get("per_port"),
             senders: p.count("senders"),
+        }
+    }
+}
+
+impl Limits {
+    /// What [`UNASKED`] needs of them.
+    fn unasked(p: &Params) -> Self {
+        let count = |name| p.get(name).round().max(1.0) as u64;
+        let never = u64::MAX;
+        Self {
+            syns: never,
+            syns_per_s: never,
+            completed: 0.0,
+            bare: count("bare"),
+            stray: count("stray"),
+            datagrams: never,
+            spread: usize::MAX,
+            single: never,
+            fast: never,
+            small: 0,
+            echoes: never,
+            errors: never,
+            window: count("window_s") as i64,
+            per_port: 0.0,
+            senders: usize::MAX,
         }
     }
 }
@@ -306,6 +365,27 @@ struct Flood {
 impl Flood {
     fn new(p: &Params) -> Self {
         Self { limits: Limits::new(p), syns: Syns::new(), packets: Packets::new() }
+    }
+}
+
+struct Unasked {
+    limits: Limits,
+    packets: Packets,
+}
+
+impl Detector for Unasked {
+    fn flow(&mut self, f: &FlowFact, out: &mut Findings) {
+        if f.is_tcp() {
+            self.packets.answer(f, &self.limits, out);
+        }
+    }
+
+    fn finish(&mut self, out: &mut Findings) {
+        self.packets.finish(&self.limits, out);
+    }
+
+    fn evicted(&self) -> u64 {
+        self.packets.evicted()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::detect::words::grouped;
 use crate::detect::{Findings, FlowFact};
 use crate::model::addr::Ip;
 use crate::model::anomaly::Subject;
-use crate::model::flow::ip_protocol;
+use crate::model::flow::{Tuple, ip_protocol};
 use crate::model::kind::{self, Kind};
 
 /// Targets remembered in one shard and kind of packets, 5 KB each when flooded: 16 shards take 40 MB at worst, below 2 MB in ordinary traffic.
@@ -24,6 +24,8 @@ enum Sort {
     Datagrams,
     Icmp,
     IcmpErrors,
+    /// SYN-ACKs to who sent no SYN.
+    Answers,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +44,11 @@ pub(super) struct Packets {
     targets: Keyed<(Ip, Sort), Target>,
 }
 
+/// Why it is milder: measurements and logs go to one port inside, and nobody answers them (StatsD, GELF, whatever a house made itself).
+const COLLECTOR: &str = "may_be_a_collector";
+
 const FLAGS: u8 = 0x3f;
+const SYN_ACK: u8 = 0x12;
 
 /// The sort and name of TCP packets that belong to no connection.
 fn bare(f: &FlowFact) -> Option<(Sort, &'static str)> {
@@ -108,13 +114,51 @@ impl Packets {
     }
 
     pub(super) fn flow(&mut self, f: &FlowFact, limits: &Limits, out: &mut Findings) {
-        let Some((sort, technique)) = sort(f) else { return };
+        if let Some((sort, technique)) = sort(f) {
+            self.note(f, sort, technique, f.history.has('r'), limits, out);
+        }
+    }
+
+    /// A SYN-ACK that begins a flow, and nothing comes of it. The flow table turns such flows; here its sender is the originator again.
+    pub(super) fn answer(&mut self, f: &FlowFact, limits: &Limits, out: &mut Findings) {
+        let alone = f.resp.bytes == 0 && f.orig.bytes == 0 && !f.history.any("SADFadf") && f.history.has('h');
+        if !f.history.begins('^') || !alone || f.resp.tcp_flags & FLAGS != SYN_ACK || f.resp.packets == 0 {
+            return;
+        }
+        let mut turned = f.clone();
+        let t = f.tuple;
+        turned.tuple = Tuple {
+            src: t.dst,
+            dst: t.src,
+            src_port: t.dst_port,
+            dst_port: t.src_port,
+            protocol: t.protocol,
+        };
+        (turned.orig, turned.resp) = (f.resp, f.orig);
+        (turned.src_internal, turned.dst_internal) = (f.dst_internal, f.src_internal);
+        turned.direction = match f.direction {
+            "inbound" => "outbound",
+            "outbound" => "inbound",
+            same => same,
+        };
+        self.note(&turned, Sort::Answers, "syn_ack", f.history.has('R'), limits, out);
+    }
+
+    fn note(
+        &mut self,
+        f: &FlowFact,
+        sort: Sort,
+        technique: &'static str,
+        refused: bool,
+        limits: &Limits,
+        out: &mut Findings,
+    ) {
         let key = (f.dst(), sort);
         let target = self.targets.at(&key, f.first_ts);
         target.tally.add(f, f.orig.packets.max(1));
         target.single += u64::from(f.orig.packets <= 2);
         target.unreachable += u64::from(f.icmp_closed());
-        target.refused += u64::from(f.history.has('r'));
+        target.refused += u64::from(refused);
         if f.orig.packets > 50 || target.technique.is_empty() {
             target.technique = technique;
         }
@@ -141,8 +185,8 @@ impl Target {
         match sort {
             // A RST says that there never was a connection, or no more.
             Sort::Bare => limits.bare,
-            Sort::Stray if self.refused * 2 >= self.tally.flows => limits.bare,
-            Sort::Stray => limits.stray,
+            Sort::Stray | Sort::Answers if self.refused * 2 >= self.tally.flows => limits.bare,
+            Sort::Stray | Sort::Answers => limits.stray,
             Sort::Datagrams => limits.datagrams,
             Sort::Icmp => limits.echoes,
             Sort::IcmpErrors => limits.errors,
@@ -155,9 +199,12 @@ impl Target {
             Sort::Bare | Sort::Stray => t.is_no_scan(limits),
             Sort::Datagrams => {
                 let spread = t.ports.len() >= limits.spread || t.sources.len() >= limits.spread;
-                spread || self.single >= limits.single || self.unreachable > 0
+                let hurried = t.peak_1s >= limits.fast && t.bytes <= limits.small.saturating_mul(t.packets);
+                spread || self.single >= limits.single || self.unreachable > 0 || hurried
             }
             Sort::Icmp | Sort::IcmpErrors => true,
+            // A crowd of ports is no scan: nobody scans with answers.
+            Sort::Answers => true,
         }
     }
 
@@ -178,6 +225,7 @@ impl Target {
     fn write(&mut self, (dst, sort): (Ip, Sort), limits: &Limits, out: &mut Findings) {
         let (kind, protocol, what): (&'static Kind, u8, &str) = match sort {
             Sort::Bare | Sort::Stray => (&kind::TCP_FLOOD, ip_protocol::TCP, "TCP packets of no connection"),
+            Sort::Answers => (&kind::TCP_FLOOD, ip_protocol::TCP, "SYN-ACKs that answer nothing"),
             Sort::Datagrams => (&kind::UDP_FLOOD, ip_protocol::UDP, "unanswered datagrams"),
             Sort::Icmp if dst.is_v4() => (&kind::ICMP_FLOOD, ip_protocol::ICMP, "ICMP messages"),
             Sort::IcmpErrors if dst.is_v4() => (&kind::ICMP_FLOOD, ip_protocol::ICMP, "ICMP errors"),
@@ -204,6 +252,13 @@ impl Target {
             if self.unreachable > 0 {
                 found.reason("nobody_listens", self.unreachable as f64, 1.0, 0.2);
             }
+        }
+        let one_port = t.busiest_port.first().is_some_and(|(_, n)| n * 10 >= t.packets * 9);
+        let quiet = self.unreachable == 0 && t.peak_1s < limits.fast && t.direction == "internal";
+        if sort == Sort::Datagrams && one_port && quiet && !t.is_spoofed() {
+            found.lower(COLLECTOR);
+        } else {
+            found.unmoved(COLLECTOR);
         }
         t.write(found, self.technique);
     }

@@ -122,7 +122,16 @@ fn datagrams() {
     assert!(kinds(flood(1_500, 1, 1)).is_empty(), "answered");
     let mut stream = udp(1, 0.0, inside(1), inside(2), 5_001, (8_000, 0));
     stream.last_ts = at(10.0);
+    stream.orig.ip_bytes = 8_000 * 1_498;
     assert!(kinds([stream.clone()]).is_empty(), "iperf: one stream");
+    // LOIC: one socket, thousands of small datagrams a second, and a firewall that says nothing.
+    let mut socket = udp(1, 0.0, outside(1), inside(2), 80, (60_000, 0));
+    (socket.last_ts, socket.orig.ip_bytes) = (at(10.0), 60_000 * 60);
+    assert_eq!(kinds([socket.clone()]), ["udp_flood"]);
+    socket.orig.ip_bytes = 60_000 * 1_344;
+    assert!(kinds([socket.clone()]).is_empty(), "a picture in the making");
+    (socket.orig.packets, socket.orig.ip_bytes) = (1_500, 1_500 * 200);
+    assert!(kinds([socket]).is_empty(), "three calls in one stream");
     stream.icmp_error = Some((3, 3));
     assert_eq!(kinds([stream]), ["udp_flood"], "nobody listens");
     let known = flood(1_500, 1, 0).map(|mut f| {
@@ -154,4 +163,50 @@ fn targets_are_capped() {
         (0..9_000u32).map(|i| unanswered(u64::from(i) + 1, 1.0, outside(1), Ip::v4(i.to_be_bytes()), 80)),
     );
     assert!(bench.detector.evicted() > 8_000);
+}
+
+#[test]
+fn syn_acks_that_answer_nothing() {
+    // The flow table turns them: the victim is the originator.
+    let answers = |n: u64, history: &'static str, hosts: u64| {
+        (0..n).map(move |i| {
+            let mut f =
+                tcp(i + 1, i as f64 * 0.005, inside(2), outside((i % hosts) as u8), 80, "OTH", history);
+            (f.orig.packets, f.orig.tcp_flags) = (u64::from(history.contains('R')), 0x04);
+            (f.resp.packets, f.resp.tcp_flags) = (1, 0x12);
+            f
+        })
+    };
+    let all = Bench::new(&UNASKED).flows(answers(1_800, "^h", 200)).end();
+    assert_eq!((all.len(), all[0].kind.name, all[0].dst), (1, "tcp_flood", Some(inside(2))), "{all:?}");
+    assert_eq!(all[0].details["technique"], "syn_ack");
+    assert_eq!(Bench::new(&UNASKED).flows(answers(600, "^hR", 1)).end()[0].src, Some(outside(0)));
+    assert!(Bench::new(&UNASKED).flows(answers(600, "^h", 1)).kinds().is_empty());
+    assert!(Bench::new(&UNASKED).flows(answers(190, "^hR", 1)).kinds().is_empty());
+    let half = answers(3_000, "^hdf", 200).map(|mut f| {
+        f.resp.bytes = 900;
+        f
+    });
+    assert!(Bench::new(&UNASKED).flows(half).kinds().is_empty(), "one half of a route");
+    let darknet = (0..4_000u64).map(|i| {
+        let mut f = tcp(i + 1, i as f64 * 0.001, inside((i % 250) as u8), outside(1), 80, "OTH", "^h");
+        (f.orig.packets, f.resp.packets, f.resp.tcp_flags) = (0, 1, 0x12);
+        f
+    });
+    assert!(Bench::new(&UNASKED).flows(darknet).kinds().is_empty(), "backscatter is spread over many");
+}
+
+#[test]
+fn measurements_to_a_collector_are_a_hint_at_most() {
+    let told = |from: fn(u8) -> Ip, per_s: f64| {
+        let all = (0..6_000u64).map(move |i| {
+            let mut f = udp(i + 1, i as f64 / per_s, from((i % 60) as u8), inside(200), 12_201, (1, 0));
+            f.orig.ip_bytes = 120;
+            f
+        });
+        found(all)[0].severity
+    };
+    assert_eq!(told(inside, 200.0), Severity::Low);
+    assert_eq!(told(inside, 3_000.0), Severity::Medium, "too fast for that");
+    assert_eq!(told(outside, 200.0), Severity::Medium);
 }

@@ -8,6 +8,7 @@ use crate::model::addr::Ip;
 use crate::model::ids::FlowId;
 use crate::model::time::Timestamp;
 use crate::protocol::credentials::Credential;
+use crate::protocol::snmp::SnmpRecord;
 use crate::protocol::ssh::SshRecord;
 
 /// Bytes of an RDP server up to which nobody can have logged in: negotiation, TLS handshake and CredSSP with its refusal take 2 to 5 KB.
@@ -22,6 +23,9 @@ const VNC_REFUSED: u64 = 200;
 const VNC_SESSION: u64 = 1_000;
 /// Bytes that a VNC client sends when it answers a challenge: version, choice, 16 bytes of response (RFC 6143 section 7.2.2).
 const VNC_TRIED: u64 = 29;
+
+/// Communities of SNMP that a manager tries at one agent in one flow: the house's own, the one before it, `public`.
+const FEW_COMMUNITIES: u32 = 3;
 
 /// One attempt, or one connection in which some were made.
 #[derive(Clone, Debug)]
@@ -46,7 +50,7 @@ pub(super) struct Attempt {
 
 /// Services whose logins are not a person's or tool's way in.
 fn is_way_in(service: &str) -> bool {
-    // A pool that refuses its miner is told by another detector; communities are no logins.
+    // A pool that refuses its miner is told by another detector; of communities the sum of a flow counts (below).
     !matches!(service, "stratum" | "snmp")
 }
 
@@ -78,6 +82,11 @@ pub(super) fn of_record(r: &RecordFact) -> Option<Attempt> {
             worked,
             ..base
         });
+    }
+    if let Some(snmp) = r.of::<SnmpRecord>() {
+        // A manager knows one community, or tries the two or three of the house; of a list, one at most is right.
+        let failed = u16::try_from(snmp.communities.saturating_sub(1)).unwrap_or(u16::MAX);
+        return (snmp.communities > FEW_COMMUNITIES).then_some(Attempt { service: "snmp", failed, ..base });
     }
     let ssh = r.of::<SshRecord>()?;
     let worked = ssh.auth_success?;

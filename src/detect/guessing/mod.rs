@@ -1,7 +1,7 @@
 //! Who guesses passwords, who tries a few at many accounts, and did one work?
 //!
 //! Attempts come from `credentials` (protocols that show the outcome), from SSH by the sizes of the server's answers, from RDP and VNC by
-//! connections in which hardly anything came back. Many failures and hardly a success in ten minutes are guessing; many accounts with few
+//! connections in which hardly anything came back, from SNMP by the communities tried in one flow. Many failures and hardly a success in ten minutes are guessing; many accounts with few
 //! tries each are spraying; a success afterwards is the alarm that matters. [`spread`] sees the same done by many hosts.
 //! Refuses to count logins that work: a monitor, backups, an agent with several keys, two typos.
 
@@ -18,7 +18,7 @@ use crate::model::addr::Ip;
 use crate::model::anomaly::Subject;
 use crate::model::kind::{BRUTE_FORCE, LOGIN_AFTER_GUESSING, PASSWORD_SPRAY};
 use crate::model::time::Timestamp;
-use crate::protocol::{credentials, ssh};
+use crate::protocol::{credentials, snmp, ssh};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pairs of hosts per shard, at most 20 KB each when they guess (attempts of ten minutes, accounts): most hold one attempt of 100 bytes.
@@ -49,7 +49,7 @@ pub static META: Meta = Meta {
     kinds: &[&BRUTE_FORCE, &PASSWORD_SPRAY, &LOGIN_AFTER_GUESSING],
     scope: Scope::Source,
     flows: true,
-    tables: &[&credentials::CREDENTIALS, &ssh::TABLE],
+    tables: &[&credentials::CREDENTIALS, &ssh::TABLE, &snmp::TABLE],
     icmp: false,
     thresholds: &[
         WINDOW,

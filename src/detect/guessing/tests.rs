@@ -155,3 +155,15 @@ fn forms_without_a_clear_answer() {
     assert!(found[0].title.contains("39 forms sent and none known to work"), "{}", found[0].title);
     assert!(Bench::new(&META).records((0..20).map(post)).kinds().is_empty());
 }
+
+#[test]
+fn a_list_of_communities_is_guessing_and_a_manager_is_not() {
+    let snmp = |n: u64, communities: u32| {
+        let one = snmp::SnmpRecord { communities, ..Default::default() };
+        record(n, n as f64, inside(1), inside(2), 161, one)
+    };
+    let found = Bench::new(&META).records([snmp(1, 40)]).end();
+    assert_eq!((found[0].kind.name, found[0].count), ("brute_force", 39));
+    // A manager that asks an agent which is down, with the three communities of the house, for hours.
+    assert!(Bench::new(&META).records((0..200).map(|n| snmp(n + 1, 3))).kinds().is_empty());
+}

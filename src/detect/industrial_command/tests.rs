@@ -80,3 +80,27 @@ fn a_controller_that_is_stopped() {
     assert_eq!(found[0].severity, Severity::Medium);
     assert!(found[0].title.contains("stops, restarts or silences the s7comm device"), "{}", found[0].title);
 }
+
+#[test]
+fn a_download_that_is_put_in_force_stops_nothing() {
+    let at = At { ts: Timestamp(0), packet: 1 };
+    let service = |name: &str| S7Record {
+        rosctr: 1,
+        reference: 1,
+        code: Some(0x28),
+        group: None,
+        object: Some(name.into()),
+        szl_id: None,
+        error: None,
+        answered: true,
+        rtt: None,
+        repeats: Repeats::once(at),
+    };
+    let told = |name: &str| {
+        let found =
+            Bench::new(&META).records([record(1, 1.0, inside(1), inside(9), 102, service(name))]).end();
+        found[0].title.clone()
+    };
+    assert!(told("_INSE").contains("changes the program or configuration of"), "{}", told("_INSE"));
+    assert!(told("P_PROGRAM").contains("stops, restarts or silences"), "{}", told("P_PROGRAM"));
+}

@@ -67,6 +67,8 @@ pub(super) struct Case {
     tools: [u32; 5],
     setting: Setting,
     pending: Vec<(Timestamp, FlowId)>,
+    /// Why it was a hint only, until it was none.
+    was_mild: Option<&'static str>,
 }
 
 /// Everything on the Internet is scanned all day; what found nothing waits.
@@ -109,6 +111,7 @@ impl Case {
             tools: [0; 5],
             setting,
             pending: Vec::new(),
+            was_mild: None,
         }
     }
 
@@ -120,6 +123,17 @@ impl Case {
             Reach::Block => seen.probe.counts(),
             Reach::Slow => seen.probe.counts() && seen.protocol == ip_protocol::TCP,
         }
+    }
+
+    /// Is it only a hint?
+    pub(super) fn is_mild(&self) -> bool {
+        self.verdict.mild.is_some()
+    }
+
+    /// It is no hint any more.
+    pub(super) fn harden(&mut self, verdict: Verdict) {
+        self.was_mild = self.verdict.mild.or(self.was_mild);
+        self.verdict = verdict;
     }
 
     /// For ranking what to keep.
@@ -344,6 +358,9 @@ impl Case {
 
     /// Severity moves with where it comes from and what it found.
     fn context(&self, found: &mut Finding, open: usize) {
+        if let Some(why) = self.was_mild {
+            found.unmoved(why);
+        }
         match (self.verdict.mild, (self.setting.src_internal, self.setting.dst_internal)) {
             (Some(why), _) => found.lower(why),
             (None, (true, false)) => found.raise("leaves_the_network"),

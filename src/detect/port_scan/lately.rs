@@ -17,6 +17,13 @@ use hashbrown::{HashMap, HashSet};
 /// SIP, mDNS, CoAP, memcached, video recorders.
 const UDP_SERVERS: &[u16] = &[1_434, 1_701, 1_900, 3_478, 3_702, 5_060, 5_353, 5_683, 11_211, 37_810];
 
+/// TCP ports on which members of peer networks listen unless told otherwise, so that many stale addresses share them: Bitcoin and its kin, eDonkey,
+/// Gnutella, BitTorrent, Tendermint, IPFS, Monero, Ethereum.
+pub(super) const PEERS_PORTS: &[u16] = &[
+    4_001, 4_662, 6_346, 6_881, 6_882, 6_883, 6_884, 6_885, 6_886, 6_887, 6_888, 6_889, 8_333, 8_334, 9_333,
+    18_080, 22_556, 26_656, 30_303, 51_413,
+];
+
 /// The densest stretch: different ports, and the sensitive ones among them.
 struct Densest {
     distinct: usize,
@@ -43,7 +50,7 @@ impl Source {
         for (_, s) in near() {
             all += 1;
             odd += s.probe.technique.stealth();
-            if s.probe.counts() {
+            if s.probe.counts_at_one_host() {
                 failed += 1;
                 sensitive += usize::from(s.is_sensitive());
             }
@@ -123,16 +130,21 @@ impl Source {
             return None;
         }
         let (mut tried, mut open, mut elsewhere) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let (mut failed, mut other_ports) = (HashSet::new(), HashSet::new());
         for (_, s) in near() {
             let stray = is_stray(s);
             if s.port == seen.port && s.protocol == seen.protocol && !stray {
                 if s.probe.counts() {
-                    tried.insert(s.dst)
+                    tried.insert(s.dst);
+                    if s.probe.outcome.is_failure() {
+                        failed.insert(s.dst);
+                    }
                 } else {
-                    open.insert(s.dst)
-                };
-            } else if udp && s.protocol == seen.protocol && s.port >= 1_024 {
+                    open.insert(s.dst);
+                }
+            } else if s.protocol == seen.protocol && s.port >= 1_024 {
                 elsewhere.insert(s.dst);
+                other_ports.insert(s.port);
             }
         }
         let n = tried.len();
@@ -140,16 +152,25 @@ impl Source {
         let mut mild = None;
         let mut reasons = Vec::new();
         // Peers listen on ports of their own; some share the usual one.
-        let peers = udp && seen.port >= 1_024 && f.direction != "inbound";
-        if peers && elsewhere.len() * 2 >= n {
+        let peers = seen.port >= 1_024 && f.direction != "inbound" && (udp || f.direction != "internal");
+        // Worms try a dozen ports of theirs everywhere; each peer has its own.
+        let of_their_own = udp || other_ports.len() * 2 >= elsewhere.len();
+        if peers && of_their_own && elsewhere.len() * 2 >= n {
             return None;
         }
+        // Who finds every door open and lets go looks whether services are up, as a balancer of loads does.
+        let checks = failed.len() * 10 < n;
         if odd >= limits.stealth && n >= limits.stealth && n < least {
             reasons.push(("stealth_hosts", n as f64, limits.stealth as f64, 0.75));
         } else if n < least {
             return None;
         } else if ratio >= limits.ratio {
-            mild = (peers && !UDP_SERVERS.contains(&seen.port)).then_some("may_be_peers");
+            let peers_port =
+                if udp { !UDP_SERVERS.contains(&seen.port) } else { PEERS_PORTS.contains(&seen.port) };
+            mild = (peers && peers_port).then_some("may_be_peers");
+            if checks {
+                mild = Some("may_be_health_checks");
+            }
             reasons.push(("failed_hosts", n as f64, least as f64, 0.75));
         } else if udp && ratio >= limits.fanout_ratio && f.service.is_none() {
             // Enough do answer: an unknown network of peers, or a scan of many open ports.
@@ -227,13 +248,13 @@ fn densest(near: &[(Timestamp, Seen)], window: i64) -> Densest {
     let mut counts: HashMap<u16, u32> = HashMap::new();
     let mut best = Densest { distinct: 0, sensitive: 0 };
     let (mut from, mut sensitive) = (0usize, 0usize);
-    for (ts, seen) in near.iter().filter(|(_, s)| s.probe.counts()) {
+    for (ts, seen) in near.iter().filter(|(_, s)| s.probe.counts_at_one_host()) {
         let n = counts.entry(seen.port).or_default();
         *n += 1;
         sensitive += usize::from(*n == 1 && seen.is_sensitive());
         while let Some((_, gone)) = near.get(from).filter(|(t, _)| ts.since(*t) > window) {
             from += 1;
-            if gone.probe.counts()
+            if gone.probe.counts_at_one_host()
                 && let Some(n) = counts.get_mut(&gone.port)
             {
                 *n -= 1;
@@ -251,10 +272,11 @@ fn densest(near: &[(Timestamp, Seen)], window: i64) -> Densest {
 
 /// Part of the different ports that failed.
 fn failure_ratio(near: &[(Timestamp, Seen)]) -> f64 {
-    let failed: HashSet<u16> = near.iter().filter(|(_, s)| s.probe.counts()).map(|(_, s)| s.port).collect();
+    let failed: HashSet<u16> =
+        near.iter().filter(|(_, s)| s.probe.counts_at_one_host()).map(|(_, s)| s.port).collect();
     let fine: HashSet<u16> = near
         .iter()
-        .filter(|(_, s)| s.probe.outcome == Outcome::Open && !s.probe.half_open)
+        .filter(|(_, s)| s.probe.outcome == Outcome::Open && !s.probe.counts_at_one_host())
         .map(|(_, s)| s.port)
         .collect();
     failed.len() as f64 / (failed.len() + fine.difference(&failed).count()).max(1) as f64

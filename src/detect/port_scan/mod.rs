@@ -231,12 +231,15 @@ impl Detector for PortScan {
             return;
         }
         // Who never failed is nobody's business.
-        let source =
-            if probe.counts() { Some(self.sources.at(&src, ts)) } else { self.sources.get_mut(&src) };
+        let source = if probe.counts_at_one_host() {
+            Some(self.sources.at(&src, ts))
+        } else {
+            self.sources.get_mut(&src)
+        };
         let Some(source) = source else { return };
         let seen = Seen::of(f, probe);
         if self.limits.never_by_one && source.hold(ts, seen, Setting::of(f))
-            || !seen.probe.counts() && source.is_idle()
+            || !seen.probe.counts_at_one_host() && source.is_idle()
         {
             return;
         }

@@ -90,12 +90,20 @@ pub(super) struct Probe {
     pub(super) outcome: Outcome,
     /// It found the port open and hung up, or let go, without a word.
     pub(super) half_open: bool,
+    /// The handshake was whole, and then neither side said anything: a connect scan that found a port open, or a check whether a service is up.
+    pub(super) mute: bool,
 }
 
 impl Probe {
     /// Does it speak for a scan by itself?
     pub(super) fn counts(&self) -> bool {
         self.outcome.is_failure() || self.half_open
+    }
+
+    /// Does it speak for a scan of the ports of one host? Checks of services ask a few ports of a host, over and over; nobody asks many and says
+    /// nothing to any.
+    pub(super) fn counts_at_one_host(&self) -> bool {
+        self.counts() || self.mute
     }
 }
 
@@ -144,7 +152,8 @@ pub(super) fn read(f: &FlowFact) -> Option<Probe> {
         _ if f.dst().is_multicast() => return None,
         _ => (Technique::IpProtocol, f.outcome(), false),
     };
-    Some(Probe { technique, outcome, half_open })
+    let mute = technique == Technique::Connect && f.orig.bytes == 0 && f.resp.bytes == 0;
+    Some(Probe { technique, outcome, half_open, mute })
 }
 
 /// From here on most systems draw the ports of their clients (Linux; RFC 6056 and the IANA begin at 49152).
@@ -169,7 +178,9 @@ fn tcp(f: &FlowFact) -> Option<(Technique, Outcome, bool)> {
             _ if f.icmp_closed() => Some((Technique::Syn, Outcome::Closed, false)),
             // One half of the route: nobody acknowledges what was not answered.
             "S0" if spoke => None,
-            "S0" => Some((Technique::Syn, Outcome::Filtered, false)),
+            // A tool that takes its SYN back at once, or whose system does, while the answer was not captured.
+            "RSTOS0" if spoke => None,
+            "S0" | "RSTOS0" => Some((Technique::Syn, Outcome::Filtered, false)),
             "REJ" => Some((Technique::Syn, Outcome::Closed, false)),
             "RSTO" | "S1" | "RSTR" if !spoke => Some((Technique::Syn, Outcome::Open, true)),
             _ if f.established() => Some((Technique::Connect, Outcome::Open, false)),
@@ -203,8 +214,14 @@ fn tcp(f: &FlowFact) -> Option<(Technique, Outcome, bool)> {
     Some((technique, outcome, false))
 }
 
+/// Datagrams to one port from which on it is a stream without answer (a call's sound, logs, measurements) and no probe: scanners repeat ten times.
+const STREAM: u64 = 20;
+
 fn udp(f: &FlowFact) -> Option<Outcome> {
     let dst = f.dst();
+    if f.resp.packets == 0 && f.orig.packets > STREAM {
+        return None;
+    }
     if f.history.begins('^') || dst.is_multicast() || is_broadcast(dst) {
         return None;
     }

@@ -3,6 +3,7 @@
 //! The last attempts of a host, in the order of their times, which `lately` judges. Beside them a walk over first contacts (Jung, Paxson, Berger, Balakrishnan 2004) that sees what is spread over hours.
 
 use super::case::{Case, Reach};
+use super::lately::PEERS_PORTS;
 use super::probe::{Probe, Technique};
 use super::{Limits, SENSITIVE};
 use crate::detect::window::{Recent, fixed_hash};
@@ -185,7 +186,7 @@ impl Source {
         taken: bool,
         limits: &Limits,
     ) -> Option<Verdict> {
-        let counts = seen.probe.counts();
+        let counts = seen.probe.counts_at_one_host();
         if self.cases.iter().any(|c| c.reach == Reach::Block)
             || !counts && self.recent.len() < 3 && self.walk.failures == 0
         {
@@ -212,6 +213,7 @@ impl Source {
         if !counts || self.cases.len() >= MAX_CASES {
             return None;
         }
+        self.harden(ts, f, &seen, limits);
         let told = |reach: Reach| self.cases.iter().any(|c| c.reach == reach);
         let rows = |of: fn(&Reach) -> bool| self.cases.iter().filter(|c| of(&c.reach)).count();
         let verticals = rows(|r| matches!(r, Reach::Vertical(..)));
@@ -236,6 +238,20 @@ impl Source {
             }
             Some(found) => Some(found),
             None => self.block(ts, limits).or_else(|| self.walked(false, limits)),
+        }
+    }
+
+    /// What was a hint when it was told may have become clear since: a scan that begins with the ports of logins goes on to others.
+    fn harden(&mut self, ts: Timestamp, f: &FlowFact, seen: &Seen, limits: &Limits) {
+        let mild = |c: &Case| c.is_mild() && c.takes(seen);
+        let Some(at) = self.cases.iter().position(mild) else { return };
+        let found = match self.cases.get(at).map(|c| c.reach) {
+            Some(Reach::Vertical(..)) => self.vertical(ts, seen, limits),
+            Some(Reach::Horizontal(..)) => self.horizontal(ts, f, seen, limits),
+            _ => None,
+        };
+        if let (Some(verdict), Some(case)) = (found.filter(|v| v.mild.is_none()), self.cases.get_mut(at)) {
+            case.harden(verdict);
         }
     }
 
@@ -285,6 +301,9 @@ impl Source {
         // A high port that no other host was asked for, of a host that was asked for no other: how peers find each other.
         let port_known = !walk.contacts.insert(key(1, Ip::default(), seen.port));
         let host_known = !walk.contacts.insert(key(2, seen.dst, 0));
+        if failed && setting.direction == "outbound" && PEERS_PORTS.contains(&seen.port) {
+            return;
+        }
         if failed && seen.port >= 1_024 && !(port_known || host_known || seen.is_sensitive()) {
             return;
         }

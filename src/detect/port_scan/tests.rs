@@ -303,3 +303,88 @@ fn outcomes_are_told_by_history() {
     assert_eq!(read("SF", "ShADadFf"), Some(Outcome::Open));
     assert_eq!(read("S0", "SA"), None);
 }
+
+#[test]
+fn a_connect_scan_that_finds_every_port_open_is_one() {
+    // A honeypot, or a firewall that completes all handshakes; nmap -sT then closes or resets.
+    let open =
+        |i: u16| tcp(u64::from(i) + 1, f64::from(i) * 0.1, inside(1), inside(2), 1_000 + i, "SF", "ShAFaf");
+    assert_eq!(kinds((0..20).map(open)), ["port_scan_vertical"]);
+    assert!(kinds((0..14).map(open)).iter().all(|k| *k == "port_scan_vertical"));
+    assert!(kinds((0..7).map(open)).is_empty(), "few services that are checked");
+    let hosts = (0..60u8).map(|n| tcp(u64::from(n) + 1, 1.0, inside(1), inside(n), 8_080, "SF", "ShAFaf"));
+    assert!(kinds(hosts).is_empty(), "a monitor that asks whether its hosts are up");
+}
+
+#[test]
+fn syns_taken_back_without_a_seen_answer_are_attempts() {
+    let one_way = (0..30u16)
+        .map(|i| tcp(u64::from(i) + 1, f64::from(i) * 0.1, inside(1), inside(2), 100 + i, "RSTOS0", "SR"));
+    assert_eq!(kinds(one_way), ["port_scan_vertical"]);
+}
+
+#[test]
+fn streams_without_answers_probe_nothing() {
+    // A call centre sends the sound of each call to a port of its own; the answers come from another machine.
+    let calls = (0..60u16)
+        .map(|n| udp(u64::from(n) + 1, f64::from(n), inside(1), outside(1), 20_000 + 2 * n, (1_500, 0)));
+    assert!(kinds(calls).is_empty());
+    let logs = (0..60u8).map(|n| {
+        let mut f = udp(u64::from(n) + 1, f64::from(n), inside(1), inside(100 + n), 514, (300, 0));
+        f.icmp_error = Some((3, 3));
+        f
+    });
+    assert!(kinds(logs).is_empty(), "logs sent to collectors that are gone");
+}
+
+#[test]
+fn checks_whether_services_are_up_are_a_hint_at_most() {
+    // A balancer's half-open check: SYN, SYN-ACK, RST.
+    let check =
+        |n: u8| tcp(u64::from(n) + 1, f64::from(n) * 0.1, inside(1), inside(100 + n), 8_443, "RSTO", "ShR");
+    let all = found((0..60).map(check));
+    assert!(all.iter().all(|a| a.severity <= Severity::Low), "{all:?}");
+    let scan = (0..60u8).map(|n| {
+        if n % 3 == 0 {
+            check(n)
+        } else {
+            unanswered(u64::from(n) + 1, f64::from(n) * 0.1, inside(1), inside(100 + n), 8_443)
+        }
+    });
+    assert_eq!(found(scan)[0].severity, Severity::Medium);
+}
+
+#[test]
+fn stale_peers_over_tcp_are_no_scan_and_a_worm_is() {
+    let torrent = (0..200u16).map(|n| {
+        let port = if n % 4 == 0 { 6_881 } else { 20_000 + 31 * n };
+        unanswered(u64::from(n) + 1, f64::from(n) * 2.0, inside(1), outside(n as u8), port)
+    });
+    assert!(kinds(torrent).is_empty());
+    let coins =
+        (0..80u8).map(|n| unanswered(u64::from(n) + 1, f64::from(n) * 5.0, inside(1), outside(n), 8_333));
+    let all = found(coins);
+    assert!(all.iter().all(|a| a.severity <= Severity::Low), "{all:?}");
+    // Mirai's kin: a handful of ports, all over the world.
+    let worm = (0..200u16).map(|n| {
+        let port = [2_323, 5_555, 7_547, 8_080, 37_215][usize::from(n % 5)];
+        unanswered(u64::from(n) + 1, f64::from(n) * 2.0, inside(1), outside(n as u8), port)
+    });
+    assert!(found(worm).iter().any(|a| a.severity == Severity::High));
+}
+
+#[test]
+fn a_scan_that_begins_with_the_ports_of_logins_is_no_hint_in_the_end() {
+    let logins = [21u16, 22, 23, 445, 3_389].into_iter();
+    let ports = |n: u16| logins.clone().chain(1_000..1_000 + n);
+    let scan = |n: u16| {
+        ports(n)
+            .enumerate()
+            .map(|(i, port)| refused(i as u64 + 1, i as f64 * 0.1, inside(1), inside(2), port))
+    };
+    assert_eq!(found(scan(0))[0].severity, Severity::Low);
+    let all = found(scan(60));
+    assert_eq!((all.len(), all[0].severity), (1, Severity::Medium), "{all:?}");
+    assert!(all[0].reasons.iter().any(|r| r.name == "failed_ports") && all[0].confidence > 0.9);
+    assert!(all[0].reasons.iter().all(|r| r.name != "few_ports"));
+}

@@ -11,7 +11,7 @@ mod text;
 
 use super::needles::Needles;
 use super::suspicious_user_agent::attack_tool;
-use super::window::{Keyed, Recent};
+use super::window::{Keyed, Rate, Recent};
 use super::{Detector, Findings, Meta, Params, RecordFact, Scope, Threshold};
 use crate::model::addr::Ip;
 use crate::model::anomaly::Subject;
@@ -50,6 +50,14 @@ pub static META: Meta = Meta {
             default: 40.0,
             why: "So many different paths that are refused or missing within the window are a list that is tried; broken pages have some ten.",
             source: "DETECTORS section 14",
+        },
+        Threshold {
+            name: "missing_share",
+            unit: "ratio",
+            default: 0.5,
+            why: "Least part of the answers in the window that refuse: programs that look for packages in several stores, and maps with holes, get most of what \
+                  they ask for.",
+            source: "lists of paths miss at nine of ten",
         },
         Threshold {
             name: "window",
@@ -109,10 +117,22 @@ type Key = (Ip, Ip, u16);
 struct WebAttack {
     repeated: u64,
     missing: usize,
+    missing_share: f64,
     window: i64,
     attacks: Keyed<(Key, bool), Attack>,
-    walks: Keyed<Key, Recent<u64>>,
+    walks: Keyed<Key, Walk>,
 }
+
+/// What one client was refused by a server.
+#[derive(Debug, Default)]
+struct Walk {
+    paths: Recent<u64>,
+    /// Answers that gave what was asked for, since the first refusal.
+    fine: Rate,
+}
+
+/// Seconds whose good answers are counted: two windows.
+const SECONDS: usize = 120;
 
 impl WebAttack {
     fn new(p: &Params) -> Self {
@@ -121,7 +141,8 @@ impl WebAttack {
             missing: p.count("missing").clamp(1, MAX_PATHS),
             window: p.nanos("window"),
             attacks: Keyed::new(MAX_ATTACKS, |a: &Attack| a.requests),
-            walks: Keyed::new(MAX_WALKS, |r: &Recent<u64>| r.len() as u64),
+            missing_share: p.get("missing_share"),
+            walks: Keyed::new(MAX_WALKS, |w: &Walk| w.paths.len() as u64),
         }
     }
 
@@ -190,13 +211,19 @@ impl WebAttack {
         let path = uri.split(['?', '#']).next().unwrap_or(uri);
         let mut hash = std::hash::DefaultHasher::new();
         hash.write(path.as_bytes());
-        let paths = self.walks.at(&key, record.ts);
-        paths.push(record.ts, hash.finish(), self.window.saturating_mul(2), MAX_PATHS);
-        if paths.len() < self.missing {
+        let walk = self.walks.at(&key, record.ts);
+        walk.paths.push(record.ts, hash.finish(), self.window.saturating_mul(2), MAX_PATHS);
+        if walk.paths.len() < self.missing {
             return;
         }
-        let different = paths.most_distinct(record.ts, self.window, |p| *p);
+        let different = walk.paths.most_distinct(record.ts, self.window, |p| *p);
         if different < self.missing {
+            return;
+        }
+        let near = walk.paths.between(record.ts.plus(-self.window), record.ts).count();
+        let fine = walk.fine.between(record.ts.plus(-self.window), record.ts);
+        let share = near as f64 / (near as f64 + fine as f64).max(1.0);
+        if share < self.missing_share {
             return;
         }
         let (src, dst, port) = key;
@@ -206,6 +233,7 @@ impl WebAttack {
         );
         f.seen(record.ts, record.flow_id);
         f.reason("missing_paths", different as f64, self.missing as f64, 0.7);
+        f.reason("missing_share", share, self.missing_share, 0.1);
         f.technique = Some("T1595.003");
         f.direction = direction(record);
         f.title = format!(
@@ -291,6 +319,16 @@ const POINTERS: &[&str] = &[
     "JMXInvoker",
     "allow_url_include",
     "_ignition",
+    "util/bash",
+    "AsyncResponseService",
+    "console/",
+    "ztp/cgi-bin",
+    "CloudSetup",
+    "card_scan",
+    "picsdesc",
+    "SetupWizard.aspx/",
+    "nas_sharing",
+    "resource.loader",
     "@",
     "web.xml",
 ];
@@ -357,6 +395,10 @@ impl Detector for WebAttack {
         let missing = tx.status_code.is_some_and(|s| matches!(s, 400 | 403 | 404 | 405 | 410));
         if let Some(uri) = tx.uri.as_deref().filter(|_| missing) {
             self.walk(record, key, uri, out);
+        } else if tx.status_code.is_some_and(|s| s < 400)
+            && let Some(walk) = self.walks.get_mut(&key)
+        {
+            walk.fine.add(record.ts, 1, SECONDS);
         }
     }
 

@@ -74,6 +74,10 @@ fn a_list_of_paths_is_found_and_a_broken_page_is_not() {
     assert!(Bench::new(&META).records(same).end().is_empty());
     let slow = (0..200).map(|i| get(i, i as f64 * 5.0, &format!("/dir{i}"), 404));
     assert!(Bench::new(&META).records(slow).end().is_empty());
+    // A build tool asks several stores for packages, a map has holes.
+    let stores =
+        (0..600).map(|i| get(i, i as f64 / 8.0, &format!("/maven/{i}"), if i % 3 == 0 { 404 } else { 200 }));
+    assert!(Bench::new(&META).records(stores).end().is_empty());
 }
 
 #[test]

