@@ -198,6 +198,9 @@ fn what_is_watched_equals_what_is_read_from_a_file() {
         live.value("SELECT packets || ' ' || status || ' ' || dropped_packets FROM captures"),
         format!("{sent} complete 0")
     );
+    let minutes = "SELECT sum(packets) || ' ' || sum(dropped_kernel + dropped_interface + dropped_here) || ' ' || any_value(device) || ' ' || \
+                   (count(*) = count(DISTINCT ts)) FROM capture_intervals";
+    assert_eq!(live.value(minutes), format!("{sent} 0 vb true"));
     // Identities and places in a file are their own; how long a detector took, too.
     let apart = [
         "anomaly_id",
@@ -211,7 +214,9 @@ fn what_is_watched_equals_what_is_read_from_a_file() {
     ];
     let tables = |lab: &Lab| {
         let mut all = dump(lab, &apart);
-        all.retain(|name, _| !["captures", "capture_files", "detector_runs"].contains(&name.as_str()));
+        all.retain(|name, _| {
+            !["captures", "capture_files", "capture_intervals", "detector_runs"].contains(&name.as_str())
+        });
         all
     };
     let (a, b) = (tables(&file), tables(&live));

@@ -329,7 +329,7 @@ mod tests {
             ..FileLedger::default()
         };
         CaptureSummary {
-            ledger: SourceLedger { files: vec![file], filtered: 5 },
+            ledger: SourceLedger { files: vec![file], filtered: 5, ..SourceLedger::default() },
             first_ts: Some(Timestamp(0)),
             last_ts: Some(Timestamp(3_723_000_000_000)),
             wire_bytes: 1 << 20,
@@ -366,7 +366,7 @@ mod tests {
     fn nothing_lost_no_line() {
         let file = FileLedger { format: "pcapng", packets: 1, stop: Stop::End, ..FileLedger::default() };
         let s = CaptureSummary {
-            ledger: SourceLedger { files: vec![file], filtered: 0 },
+            ledger: SourceLedger { files: vec![file], ..SourceLedger::default() },
             ..CaptureSummary::default()
         };
         assert_eq!(capture("x\u{1b}", &s), "x\\x1b: pcapng, 1 packet, 0 B on the wire, 0 flows\n");

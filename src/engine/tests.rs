@@ -46,7 +46,7 @@ impl Source for Packets {
 
     fn ledger(&self) -> SourceLedger {
         let file = FileLedger { packets: self.next as u64, stop: self.stop.clone(), ..FileLedger::default() };
-        SourceLedger { files: vec![file], filtered: 0 }
+        SourceLedger { files: vec![file], ..SourceLedger::default() }
     }
 }
 

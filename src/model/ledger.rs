@@ -65,6 +65,25 @@ pub struct FileLedger {
     pub secrets_bytes: u64,
     /// Why it ended.
     pub stop: Stop,
+    /// Was it deleted since, by the limits of a ring? Its account stays: the packets were read.
+    pub removed: bool,
+}
+
+/// What was counted at a device since it was first opened; only grows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DeviceLedger {
+    /// Its name.
+    pub name: String,
+    /// Packets taken from it.
+    pub packets: u64,
+    /// Bytes these had on the wire.
+    pub bytes: u64,
+    /// Packets dropped by the kernel, because its ring was full.
+    pub dropped_kernel: u64,
+    /// Packets dropped by the interface or its driver.
+    pub dropped_interface: u64,
+    /// Packets that were captured and that this program left behind.
+    pub dropped_here: u64,
 }
 
 /// The account of a source.
@@ -74,6 +93,10 @@ pub struct SourceLedger {
     pub files: Vec<FileLedger>,
     /// Packets that a filter left out.
     pub filtered: u64,
+    /// Files of earlier captures that the limits of a ring deleted since this one began; no more than lay there then.
+    pub removed: Vec<PathBuf>,
+    /// Devices, of a source that captures.
+    pub devices: Vec<DeviceLedger>,
 }
 
 impl SourceLedger {

@@ -9,6 +9,7 @@ mod asking;
 mod stream;
 
 use super::appending::Appending;
+use super::capture_files::Noted;
 use super::connect::{Share, allot, write_error};
 use super::detections::{self, Detection, Outcome};
 use super::going_on::GoingOn;
@@ -231,6 +232,8 @@ struct Open {
     /// Streams: rows since the last commit, and when that was.
     uncommitted: u64,
     committed: Instant,
+    /// Streams: what the rows of its files say.
+    files: Noted,
     /// Streams: flows that were shown and go on.
     going_on: GoingOn,
     /// Streams: up to which packet time the detections in SQL were asked.
@@ -292,6 +295,7 @@ impl<'db> Session<'db> {
                     failed: false,
                     uncommitted: 0,
                     committed: Instant::now(),
+                    files: Noted::default(),
                     going_on: GoingOn::default(),
                     detected: None,
                 });

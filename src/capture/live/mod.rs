@@ -17,7 +17,7 @@ pub use device::{Found, LiveError, list};
 pub use lane::Counts;
 
 use super::{Polled, Source};
-use crate::model::ledger::{FileLedger, Interface, SourceLedger, Stop};
+use crate::model::ledger::{DeviceLedger, FileLedger, Interface, SourceLedger, Stop};
 use crate::model::packet::{Batch, Block, LinkType, PacketRef, Pool};
 use crate::model::time::Timestamp;
 use device::Handle;
@@ -254,6 +254,7 @@ impl Live {
                 if let Some(lane) = s.lanes.get_mut(usize::from(p.file_no)) {
                     lane.given += 1;
                     lane.given_bytes += u64::from(p.captured);
+                    lane.given_wire += u64::from(p.original);
                 }
             }
         });
@@ -324,7 +325,7 @@ impl Source for Live {
     fn ledger(&self) -> SourceLedger {
         let snaplen = self.snaplen;
         let all_ended = self.threads.iter().all(JoinHandle::is_finished);
-        let files = self.exchange.with(|s| {
+        let (files, devices) = self.exchange.with(|s| {
             let ended = all_ended || s.lanes.iter().all(|l| l.ended) || self.exchange.is_ending();
             let file = |l: &Lane| FileLedger {
                 path: (&l.name).into(),
@@ -341,9 +342,17 @@ impl Source for Live {
                 stop: if ended { Stop::End } else { Stop::Reading },
                 ..FileLedger::default()
             };
-            s.lanes.iter().map(file).collect()
+            let device = |l: &Lane| DeviceLedger {
+                name: l.name.clone(),
+                packets: l.given,
+                bytes: l.given_wire,
+                dropped_kernel: l.counts.kernel,
+                dropped_interface: l.counts.interface,
+                dropped_here: l.counts.ours,
+            };
+            (s.lanes.iter().map(file).collect(), s.lanes.iter().map(device).collect())
         });
-        SourceLedger { files, filtered: 0 }
+        SourceLedger { files, devices, ..SourceLedger::default() }
     }
 }
 

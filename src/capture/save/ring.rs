@@ -82,6 +82,7 @@ pub fn save(source: Box<dyn Source>, capture: CaptureId, ring: &Ring) -> Result<
         kept: kept.into(),
         open: None,
         files: Vec::new(),
+        removed: Vec::new(),
         failed: None,
     }))
 }
@@ -96,6 +97,8 @@ struct Saving {
     open: Option<Open>,
     /// Accounts of closed files.
     files: Vec<FileLedger>,
+    /// Files of earlier captures that had to go.
+    removed: Vec<PathBuf>,
     /// Nothing is kept any more: why.
     failed: Option<String>,
 }
@@ -208,9 +211,18 @@ impl Saving {
                 return Ok(());
             }
             let Some((name, _)) = self.kept.pop_front() else { return Ok(()) };
-            match std::fs::remove_file(self.ring.folder.join(name)) {
+            let path = self.ring.folder.join(&name);
+            match std::fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                 _ => {}
+            }
+            match parse_name(&name) {
+                Some((capture, no)) if capture == self.capture => {
+                    if let Some(file) = self.files.get_mut(usize::from(no)) {
+                        file.removed = true;
+                    }
+                }
+                _ => self.removed.push(path),
             }
         }
     }
@@ -318,7 +330,7 @@ impl Source for Saving {
                 last.stop = stop;
             }
         }
-        SourceLedger { files, filtered: source.filtered }
+        SourceLedger { files, removed: self.removed.clone(), ..source }
     }
 }
 
@@ -405,14 +417,19 @@ mod tests {
         let scratch = Scratch::new("ring");
         let stranger = scratch.write("20000101T000000Z-mine.pcapng", &[0; 5_000]);
         let small = Ring { total_bytes: 1_200, ..ring(scratch.path()) };
-        drain(&mut *save(stream(40, 1), CaptureId(1), &small).unwrap());
+        let (_, ledger) = drain(&mut *save(stream(40, 1), CaptureId(1), &small).unwrap());
         let before = names(scratch.path());
+        assert!(ledger.removed.is_empty() && ledger.files.iter().any(|f| f.removed), "{ledger:?}");
+        assert!(ledger.files.iter().all(|f| f.removed != f.path.exists()), "{ledger:?}");
+        assert_eq!(ledger.packets(), 40, "what was removed was read all the same");
         let bytes: u64 =
             before.iter().skip(1).map(|n| std::fs::metadata(scratch.path().join(n)).unwrap().len()).sum();
         assert!((400..=1_600).contains(&bytes), "{bytes}: {before:?}");
         // Another run counts them, too, and a year later they are too old.
         let aged = Ring { total_age: 60, file_age: 10, total_bytes: 1 << 30, ..small };
-        drain(&mut *save(stream(40, 10), CaptureId(2), &aged).unwrap());
+        let (_, ledger) = drain(&mut *save(stream(40, 10), CaptureId(2), &aged).unwrap());
+        let earlier = before.iter().filter(|n| parse_name(n).is_some()).count();
+        assert_eq!(ledger.removed.len(), earlier, "those of the run before");
         let after = names(scratch.path());
         assert!(after.len() <= 10, "{after:?}");
         assert!(after.iter().filter_map(|n| parse_name(n)).all(|(id, _)| id == CaptureId(2)), "{after:?}");
