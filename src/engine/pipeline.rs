@@ -199,7 +199,9 @@ impl Engine {
                     if let Some(ledger) = ledger.flatten().filter(|_| self.streaming) {
                         self.lost = self.loss(&ledger);
                         self.intervals.read(now, &ledger.devices, self.capture, &mut self.interval_rows);
-                        sink.progress(&self.summary(ledger))?;
+                        if let Some(detect) = sink.progress(&self.summary(ledger))? {
+                            self.judge_by(&detect);
+                        }
                     }
                     continue;
                 }
@@ -267,6 +269,13 @@ impl Engine {
             }
         });
         self.hand_on(true, sink)
+    }
+
+    /// Other thresholds hold from now on.
+    fn judge_by(&mut self, detect: &crate::detect::Config) {
+        self.least = detect.confidence_threshold;
+        self.hosts.iter_mut().for_each(|h| h.judge.renew(detect));
+        self.segment.renew(detect);
     }
 
     /// Is it time to show flows that go on? Until when they must have begun, and after when been active.

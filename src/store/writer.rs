@@ -16,6 +16,7 @@ use super::going_on::GoingOn;
 use super::queue::{Closing, ENDED, Shared};
 use super::retention::{Keeper, Retention};
 use super::{StoreConfig, StoreError, anomalies, batch, capture};
+use crate::detect;
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::engine::tables::FLOWS;
 use crate::model::anomaly::Anomaly;
@@ -139,8 +140,9 @@ impl Sink for Writer {
         self.send(Command::Anomalies(found))
     }
 
-    fn progress(&mut self, summary: &CaptureSummary) -> Result<(), StoreError> {
-        self.send(Command::Progress(Box::new(summary.clone())))
+    fn progress(&mut self, summary: &CaptureSummary) -> Result<Option<detect::Config>, StoreError> {
+        self.send(Command::Progress(Box::new(summary.clone())))?;
+        Ok(None)
     }
 
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
