@@ -211,6 +211,9 @@ impl Account {
 pub(super) fn warnings(s: &CaptureSummary) -> Vec<String> {
     let mut out = Vec::new();
     for file in &s.ledger.files {
+        if let Stop::NotKept { reason } = &file.stop {
+            out.push(format!("{}: {reason}; all of it is in the database", file.path.display()));
+        }
         if let Stop::Damaged { reason, offset } = &file.stop {
             out.push(format!(
                 "{}: damaged at byte {}: {}; the {} before it are stored",
@@ -281,7 +284,7 @@ fn lost(s: &CaptureSummary) -> Vec<String> {
         match &file.stop {
             Stop::Damaged { offset, .. } => out.push(format!("all after byte {}", grouped(*offset))),
             Stop::Interrupted => out.push("all after it was stopped".to_owned()),
-            Stop::Reading | Stop::End => {}
+            Stop::Reading | Stop::End | Stop::NotKept { .. } => {}
         }
     }
     if s.truncated_packets > 0 {

@@ -23,6 +23,11 @@ pub enum Stop {
     },
     /// The user or a limit stopped it.
     Interrupted,
+    /// A file of a ring took no more, such as on a full disk: the stream goes on without being kept.
+    NotKept {
+        /// Why, one sentence.
+        reason: String,
+    },
 }
 
 /// One interface that a file or device describes.
@@ -104,6 +109,14 @@ impl SourceLedger {
     pub fn damage(&self) -> Option<(&FileLedger, &str, u64)> {
         self.files.iter().find_map(|f| match &f.stop {
             Stop::Damaged { reason, offset } => Some((f, reason.as_str(), *offset)),
+            _ => None,
+        })
+    }
+
+    /// From which file on packets are not kept any more, and why.
+    pub fn not_kept(&self) -> Option<(&FileLedger, &str)> {
+        self.files.iter().find_map(|f| match &f.stop {
+            Stop::NotKept { reason } => Some((f, reason.as_str())),
             _ => None,
         })
     }

@@ -294,7 +294,7 @@ pub(super) fn status<'a>(stops: impl Iterator<Item = &'a Stop>) -> &'static str 
         match s {
             Stop::Damaged { .. } => return "damaged",
             Stop::Interrupted | Stop::Reading => worst = "interrupted",
-            Stop::End => {}
+            Stop::End | Stop::NotKept { .. } => {}
         }
     }
     worst

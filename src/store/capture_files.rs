@@ -117,11 +117,13 @@ fn removed(paths: &[std::path::PathBuf]) -> String {
 fn row(id: CaptureId, file_no: usize, f: &FileLedger, live: bool) -> Row {
     let (reason, offset) = match &f.stop {
         Stop::Damaged { reason, offset } => (Some(reason.as_str()), Some(*offset)),
+        Stop::NotKept { reason } => (Some(reason.as_str()), None),
         _ => (None, None),
     };
     let state = match f.stop {
         _ if f.removed => "removed",
         Stop::Reading if live => "live",
+        Stop::NotKept { .. } => "full",
         _ => status(std::iter::once(&f.stop)),
     };
     let hash = f.content_hash.map(|h| blake3::Hash::from_bytes(h).to_hex().to_string());

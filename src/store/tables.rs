@@ -138,7 +138,7 @@ pub(super) static CAPTURE_FILES: Table = Table {
             "status",
             "VARCHAR",
             "",
-            "complete, damaged or interrupted; live: still being written; removed: deleted since by the limits of a ring.",
+            "complete, damaged or interrupted; live: still being written; removed: deleted since by the limits of a ring; full: the ring took no more.",
         ),
         col("stop_reason", "VARCHAR", "", "What is wrong where reading stopped; NULL when nothing is."),
         col(

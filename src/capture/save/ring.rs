@@ -112,6 +112,8 @@ struct Open {
     /// Numbers in this file, by file, interface and link type of the source.
     interfaces: BTreeMap<(u16, u16, LinkType), u16>,
     packets: u64,
+    /// Packets and bytes that are in the file for sure.
+    safe: (u64, u64),
 }
 
 /// A file with the hash of what was written to it.
@@ -167,8 +169,18 @@ impl Saving {
         // What was given out is there: who finds a flow finds its packets.
         if let Some(open) = &mut self.open {
             open.writer.get_mut().flush()?;
+            open.safe = (open.packets, open.writer.written());
         }
         Ok(())
+    }
+
+    /// Nothing is kept any more: packets lie where nothing is, behind the end of the last file, and not where others lie.
+    fn let_go(&self, batch: &mut Batch) {
+        let Some(last) = self.files.last() else { return };
+        let file_no = u16::try_from(self.files.len() - 1).unwrap_or(u16::MAX);
+        for packet in &mut batch.packets {
+            *packet = PacketRef { file_no, file_offset: last.bytes, interface: 0, ..*packet };
+        }
     }
 
     /// Is the open file full or old?
@@ -191,7 +203,8 @@ impl Saving {
         let mut writer = PcapngWriter::new(out, &[comment])?;
         writer.get_mut().flush()?;
         std::fs::rename(&new, self.ring.folder.join(&name))?;
-        self.open = Some(Open { name, no, began: ts, writer, interfaces: BTreeMap::new(), packets: 0 });
+        let safe = (0, writer.written());
+        self.open = Some(Open { name, no, began: ts, writer, interfaces: BTreeMap::new(), packets: 0, safe });
         Ok(())
     }
 
@@ -230,11 +243,25 @@ impl Saving {
     /// Close the open file and note its account.
     fn close(&mut self) -> io::Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
-        let flushed = open.writer.get_mut().flush();
+        if let Err(e) = open.writer.get_mut().flush() {
+            self.cut(open);
+            return Err(e);
+        }
         self.kept.push_back((open.name.clone(), open.writer.written()));
-        let ledger = self.account(&open, if flushed.is_ok() { Stop::End } else { Stop::Interrupted });
+        let ledger = self.account(&open, Stop::End);
         self.files.push(ledger);
-        flushed
+        Ok(())
+    }
+
+    /// A file that took no more: it ends with its last whole batch.
+    fn cut(&mut self, open: Open) {
+        let (packets, bytes) = open.safe;
+        self.kept.push_back((open.name.clone(), bytes));
+        self.files.push(FileLedger { packets, bytes, ..self.account(&open, Stop::Interrupted) });
+        // The buffer would try once more to write what does not fit.
+        let (out, _) = open.writer.into_inner().into_parts();
+        // Where that fails, a part of a packet is left at its end, which nothing points to.
+        let _ = out.file.set_len(bytes);
     }
 
     fn account(&self, open: &Open, stop: Stop) -> FileLedger {
@@ -265,8 +292,7 @@ impl Saving {
     fn give_up(&mut self, e: &io::Error) {
         self.failed = Some(format!("the packets from here on could not be kept: {e}"));
         if let Some(open) = self.open.take() {
-            let ledger = self.account(&open, Stop::Interrupted);
-            self.files.push(ledger);
+            self.cut(open);
         }
     }
 }
@@ -286,7 +312,18 @@ impl Source for Saving {
     fn poll(&mut self) -> Polled {
         let mut polled = self.source.poll();
         let done = match &mut polled {
-            Polled::Packets(batch) if self.failed.is_none() => self.keep(batch),
+            Polled::Packets(batch) if self.failed.is_none() => {
+                let kept = self.keep(batch);
+                if let Err(e) = &kept {
+                    self.give_up(e);
+                    self.let_go(batch);
+                }
+                Ok(())
+            }
+            Polled::Packets(batch) => {
+                self.let_go(batch);
+                Ok(())
+            }
             Polled::End => self.close(),
             _ => Ok(()),
         };
@@ -322,11 +359,8 @@ impl Source for Saving {
                 offset,
             });
             let stopped = source.files.iter().map(|f| &f.stop).find(|s| **s == Stop::Interrupted).cloned();
-            let failed = self
-                .failed
-                .as_ref()
-                .map(|reason| Stop::Damaged { reason: reason.clone(), offset: last.bytes });
-            if let Some(stop) = failed.or(damage).or(stopped) {
+            let failed = self.failed.as_ref().map(|reason| Stop::NotKept { reason: reason.clone() });
+            if let Some(stop) = damage.or(failed).or(stopped) {
                 last.stop = stop;
             }
         }
@@ -449,7 +483,9 @@ mod tests {
         assert_eq!(count, 20);
         let ledger = saving.ledger();
         assert_eq!(ledger.packets(), 20);
-        assert!(ledger.damage().unwrap().1.contains("could not be kept"), "{:?}", ledger.damage());
+        let (file, reason) = ledger.not_kept().unwrap();
+        assert!(reason.contains("could not be kept") && ledger.damage().is_none(), "{ledger:?}");
+        assert_eq!(file.path, ledger.files.last().unwrap().path);
     }
 
     #[test]

@@ -107,6 +107,8 @@ pub(super) struct Telling<'a> {
     detect: detect::Config,
     /// Counted for a screen that shows them.
     services: Option<Services>,
+    /// It was said that packets are not kept any more.
+    told_loss: bool,
 }
 
 impl<'a> Telling<'a> {
@@ -117,7 +119,7 @@ impl<'a> Telling<'a> {
         detect: &detect::Config,
         services: Option<Services>,
     ) -> Self {
-        Self { writer, screen, reload, detect: detect.clone(), services }
+        Self { writer, screen, reload, detect: detect.clone(), services, told_loss: false }
     }
 }
 
@@ -143,6 +145,10 @@ impl Sink for Telling<'_> {
     fn progress(&mut self, summary: &CaptureSummary) -> Result<Option<detect::Config>, StoreError> {
         if let Some(services) = &mut self.services {
             services.publish();
+        }
+        if let Some((file, reason)) = summary.ledger.not_kept().filter(|_| !self.told_loss) {
+            self.told_loss = true;
+            output::complain(&format!("{}: {reason}; the capture goes on without", file.path.display()));
         }
         self.writer.progress(summary)?;
         let Some((fresh, sql)) = self.reload.due(&self.detect) else { return Ok(None) };
