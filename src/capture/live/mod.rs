@@ -101,6 +101,11 @@ pub enum Notice {
         /// The device.
         device: String,
     },
+    /// The clock of this machine was set, or it slept: packets after that bear other times.
+    ClockSet {
+        /// By how much, nanoseconds; back is negative.
+        step: i64,
+    },
     /// It delivers only what is addressed to this machine.
     NotPromiscuous {
         /// The device.
@@ -204,6 +209,8 @@ impl Opened {
             snaplen: settings.snaplen,
             next_number: 1,
             ticked: Instant::now(),
+            steps: clock::Steps::new(),
+            notices: notices.clone(),
         })
     }
 }
@@ -220,6 +227,8 @@ pub struct Live {
     snaplen: u32,
     next_number: u64,
     ticked: Instant,
+    steps: clock::Steps,
+    notices: Sender<Notice>,
 }
 
 /// A look at the counters of a running capture, from any thread.
@@ -300,6 +309,10 @@ impl Source for Live {
             }
             if self.ticked.elapsed() >= TICK {
                 self.ticked = Instant::now();
+                if let Some(step) = self.steps.look() {
+                    // Nobody listening is no error.
+                    let _ = self.notices.send(Notice::ClockSet { step });
+                }
                 // Nothing that is still to come is earlier than this.
                 let now = state.lanes.iter().map(Lane::silent_to).min();
                 if let Some(now) = now.filter(|now| *now > Timestamp(0)) {
