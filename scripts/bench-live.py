@@ -16,6 +16,9 @@ spec.loader.exec_module(bench)
 say = bench.say
 NS = f'secnetmon-bench-{os.getpid()}'
 BUFFER_MIB = 64
+# Seconds before tcpdump and argus are ended: the kernel hands a block that is not full to them only after a second, and what they have not read by then would
+# count as lost. secnetmon empties its ring when it is told to end.
+SETTLE = 3
 LONGEST = 9_000  # bytes of a frame that the devices carry
 
 
@@ -93,7 +96,7 @@ class Tcpdump:
         time.sleep(1)
 
     def stop(self):
-        time.sleep(0.5)
+        time.sleep(SETTLE)
         self.child.send_signal(signal.SIGINT)
         _, _, usage = os.wait4(self.child.pid, 0)
         self.child.returncode = 0
@@ -121,7 +124,7 @@ class Argus:
         time.sleep(2)
 
     def stop(self):
-        time.sleep(1)
+        time.sleep(SETTLE)
         self.child.send_signal(signal.SIGINT)
         _, _, usage = os.wait4(self.child.pid, 0)
         self.child.returncode = 0

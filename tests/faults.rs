@@ -147,3 +147,30 @@ fn a_file_that_shrinks_while_it_is_read_is_damage_not_a_crash() {
         other => panic!("ended with {other:?}"),
     }
 }
+
+#[test]
+fn a_ring_on_a_full_disk_ends_whole_and_the_stream_goes_on() {
+    if !may_mount() {
+        return;
+    }
+    let lab = Lab::new();
+    let (load, packets) = load(&lab, 60);
+    let ring = lab.path("ring").display().to_string();
+    std::fs::create_dir_all(&ring).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size=2m none {ring} && {{ \"$0\" ingest --save-pcap {ring} --save-file-mib 1 - < {load}; echo \"code $?\"; }} >&2 ; \
+         \"$0\" query --format csv -e \"SELECT (SELECT packets || ' ' || status FROM captures) AS c, \
+            string_agg(status, ' ' ORDER BY file_no) AS f, bool_and(bytes > 0) AS b FROM capture_files\" && \
+         \"$0\" extract --where 'first_packet < 100' -o {out} >/dev/null; echo \"extract $?\"",
+        load = load.display(),
+        out = lab.path("out.pcapng").display()
+    );
+    let outcome = finish(lab.wrapped(&["unshare", "--mount", "sh", "-c", &script], &[BINARY]), &[])
+        .expect_said("code 0")
+        .expect_said("could not be kept: No space left on device");
+    let stdout = outcome.stdout.clone();
+    let wanted = format!("c,f,b\n{packets} complete,complete full,true\nextract 0\n");
+    if stdout != wanted {
+        outcome.fail(&format!("{wanted:?} expected"));
+    }
+}

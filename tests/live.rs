@@ -198,6 +198,9 @@ fn what_is_watched_equals_what_is_read_from_a_file() {
         live.value("SELECT packets || ' ' || status || ' ' || dropped_packets FROM captures"),
         format!("{sent} complete 0")
     );
+    let minutes = "SELECT sum(packets) || ' ' || sum(dropped_kernel + dropped_interface + dropped_here) || ' ' || any_value(device) || ' ' || \
+                   (count(*) = count(DISTINCT ts)) FROM capture_intervals";
+    assert_eq!(live.value(minutes), format!("{sent} 0 vb true"));
     // Identities and places in a file are their own; how long a detector took, too.
     let apart = [
         "anomaly_id",
@@ -211,7 +214,9 @@ fn what_is_watched_equals_what_is_read_from_a_file() {
     ];
     let tables = |lab: &Lab| {
         let mut all = dump(lab, &apart);
-        all.retain(|name, _| !["captures", "capture_files", "detector_runs"].contains(&name.as_str()));
+        all.retain(|name, _| {
+            !["captures", "capture_files", "capture_intervals", "detector_runs"].contains(&name.as_str())
+        });
         all
     };
     let (a, b) = (tables(&file), tables(&live));
@@ -356,4 +361,40 @@ fn a_daemon_belongs_to_its_user_says_how_it_is_doing_and_stops() {
     let made = std::fs::metadata(lab.database()).unwrap();
     assert_eq!((made.uid(), made.mode() & 0o777), (65_534, 0o600));
     assert_eq!(lab.value("SELECT status FROM captures"), "complete");
+}
+
+#[test]
+fn thresholds_are_read_anew_while_it_goes_on() {
+    let Some(net) = Net::new() else { return };
+    let lab = Lab::new();
+    std::fs::create_dir_all(lab.path("config/secnetmon")).unwrap();
+    let settings = lab.path("config/secnetmon/secnetmon.toml");
+    std::fs::write(&settings, "[detect]\ndisabled = [\"port_scan\"]\n").unwrap();
+    let monitor =
+        Running::start(net.monitor(&lab, &["-i", "vb", "--local-net", "10.0.0.0/8,198.51.100.0/24"]));
+    wait_until_running(&lab);
+    let scan = count(&samples().join("scan_vertical_syn/scan_vertical_syn.pcap"));
+    net.replay("scan_vertical_syn");
+    wait_for_packets(&lab, scan);
+    let scans = || lab.value("SELECT count(*) FROM anomalies WHERE kind = 'port_scan_vertical'");
+    sleep(Duration::from_secs(10));
+    assert_eq!(scans(), "0", "it is switched off");
+    // A mistake changes nothing and ends nothing.
+    std::fs::write(&settings, "[detect.port_scan]\nprots = 7\n").unwrap();
+    monitor.signal(Signal::HUP);
+    sleep(Duration::from_secs(7));
+    std::fs::write(&settings, "[detect.port_scan]\nports = 20\n").unwrap();
+    monitor.signal(Signal::HUP);
+    sleep(Duration::from_secs(7));
+    net.replay("scan_vertical_syn");
+    wait_for_packets(&lab, scan * 2);
+    monitor.signal(Signal::TERM);
+    let (code, out, err) = monitor.end();
+    assert_eq!(code, Some(0), "{out}\n{err}");
+    assert_eq!(scans(), "1");
+    assert!(err.contains("not read anew, everything stays as it was: ") && err.contains("prots"), "{err}");
+    assert!(err.contains("read anew: other numbers for port_scan, "), "{err}");
+    let numbers =
+        "SELECT json_extract(parameters, '$.ports') FROM detector_runs WHERE detector = 'port_scan'";
+    assert!(lab.value(numbers).starts_with("20"), "{}", lab.value(numbers));
 }

@@ -117,3 +117,23 @@ fn rows_are_seen_while_it_goes_on_and_a_kill_leaves_no_trap() {
     until(&lab, "SELECT count(*) FROM captures WHERE status = 'live'", "1");
     owner.stop();
 }
+
+#[test]
+fn packets_of_a_ring_are_found_while_it_is_written() {
+    let lab = Lab::new();
+    let ring = lab.path("ring");
+    let mut owner =
+        Owner::start(&lab, &["--save-pcap", ring.to_str().unwrap(), "--set", "flow.open_after=1"]);
+    owner.add("web/web.pcap");
+    until(&lab, "SELECT status FROM capture_files WHERE format = 'pcapng' AND packets > 0", "live");
+    let out = lab.path("out.pcapng");
+    let extract = || lab.run(&["extract", "--where", "true", "--force", "-o", out.to_str().unwrap()]);
+    let said = extract().expect_code(0).stdout;
+    assert!(said.contains(" packets of "), "{said}");
+    owner.child.kill().unwrap();
+    owner.child.wait().unwrap();
+    extract().expect_code(0);
+    let mut owner = Owner::start(&lab, &[]);
+    until(&lab, "SELECT count(*) FROM capture_files WHERE status = 'interrupted'", "1");
+    owner.stop();
+}

@@ -365,6 +365,6 @@ impl Source for FileSource {
     }
 
     fn ledger(&self) -> SourceLedger {
-        SourceLedger { files: vec![self.ledger.clone()], filtered: 0 }
+        SourceLedger { files: vec![self.ledger.clone()], ..SourceLedger::default() }
     }
 }

@@ -296,7 +296,7 @@ impl Source for Follow {
 
     fn ledger(&self) -> SourceLedger {
         let current = self.current.iter().map(|c| c.source.file_ledger());
-        SourceLedger { files: self.done.iter().chain(current).cloned().collect(), filtered: 0 }
+        SourceLedger { files: self.done.iter().chain(current).cloned().collect(), ..SourceLedger::default() }
     }
 }
 

@@ -177,7 +177,7 @@ impl Source for Merged {
             Some(reading) => reading.source.file_ledger().clone(),
             None => part.ledger.clone(),
         });
-        SourceLedger { files: files.collect(), filtered: 0 }
+        SourceLedger { files: files.collect(), ..SourceLedger::default() }
     }
 }
 

@@ -92,7 +92,7 @@ impl Source for Replay {
     }
 
     fn ledger(&self) -> SourceLedger {
-        SourceLedger { files: vec![self.ledger.clone()], filtered: 0 }
+        SourceLedger { files: vec![self.ledger.clone()], ..SourceLedger::default() }
     }
 }
 

@@ -8,7 +8,7 @@ use super::interrupt::Interrupt;
 use super::output::{self, complain, grouped, plural, say, size};
 use super::{Context, Exit, private_files};
 use crate::capture::Options;
-use crate::report::evidence::files::{Moved, locate};
+use crate::report::evidence::files::{Moved, locate, removed};
 use crate::report::evidence::take::{Taken, take};
 use crate::report::evidence::{EvidenceError, Plan, Selection, plan};
 use anyhow::{Context as _, Result, anyhow};
@@ -81,6 +81,9 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     }
     let files: Vec<Vec<Option<PathBuf>>> =
         plan.captures.iter().map(|c| locate(c, &moved)).collect::<Result<_, EvidenceError>>()?;
+    for (capture, found) in plan.captures.iter().zip(&files) {
+        tell_removed(&removed(capture, found));
+    }
     if !to_stdout {
         spare_inputs(&args.output, &files)?;
     }
@@ -102,6 +105,19 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         // A pipe that was closed is no error; the program's end looks for this kind.
         Err(EvidenceError::Write(e)) => Err(e).context("cannot write the packets"),
         Err(e) => Err(e.into()),
+    }
+}
+
+/// Some of the wanted files are not kept any more.
+fn tell_removed(files: &[&Path]) {
+    if let (Some(first), Some(last)) = (files.first(), files.last()) {
+        let of = if files.len() == 1 { String::new() } else { format!(" to {}", last.display()) };
+        complain(&format!(
+            "{} ({}{of}) not kept any more: the limits of the ring took {}",
+            plural(files.len() as u64, "file"),
+            first.display(),
+            if files.len() == 1 { "it" } else { "them" },
+        ));
     }
 }
 

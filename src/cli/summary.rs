@@ -211,6 +211,9 @@ impl Account {
 pub(super) fn warnings(s: &CaptureSummary) -> Vec<String> {
     let mut out = Vec::new();
     for file in &s.ledger.files {
+        if let Stop::NotKept { reason } = &file.stop {
+            out.push(format!("{}: {reason}; all of it is in the database", file.path.display()));
+        }
         if let Stop::Damaged { reason, offset } = &file.stop {
             out.push(format!(
                 "{}: damaged at byte {}: {}; the {} before it are stored",
@@ -281,7 +284,7 @@ fn lost(s: &CaptureSummary) -> Vec<String> {
         match &file.stop {
             Stop::Damaged { offset, .. } => out.push(format!("all after byte {}", grouped(*offset))),
             Stop::Interrupted => out.push("all after it was stopped".to_owned()),
-            Stop::Reading | Stop::End => {}
+            Stop::Reading | Stop::End | Stop::NotKept { .. } => {}
         }
     }
     if s.truncated_packets > 0 {
@@ -329,7 +332,7 @@ mod tests {
             ..FileLedger::default()
         };
         CaptureSummary {
-            ledger: SourceLedger { files: vec![file], filtered: 5 },
+            ledger: SourceLedger { files: vec![file], filtered: 5, ..SourceLedger::default() },
             first_ts: Some(Timestamp(0)),
             last_ts: Some(Timestamp(3_723_000_000_000)),
             wire_bytes: 1 << 20,
@@ -366,7 +369,7 @@ mod tests {
     fn nothing_lost_no_line() {
         let file = FileLedger { format: "pcapng", packets: 1, stop: Stop::End, ..FileLedger::default() };
         let s = CaptureSummary {
-            ledger: SourceLedger { files: vec![file], filtered: 0 },
+            ledger: SourceLedger { files: vec![file], ..SourceLedger::default() },
             ..CaptureSummary::default()
         };
         assert_eq!(capture("x\u{1b}", &s), "x\\x1b: pcapng, 1 packet, 0 B on the wire, 0 flows\n");

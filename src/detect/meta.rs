@@ -5,6 +5,7 @@
 use super::{Config, Detector};
 use crate::model::kind::Kind;
 use crate::model::schema::Table;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// On which host facts are brought together for a detector.
@@ -70,6 +71,8 @@ pub struct Params {
     meta: &'static Meta,
     values: Vec<f64>,
     config: Arc<Config>,
+    /// Was more asked for than numbers?
+    lists: Cell<bool>,
 }
 
 impl Params {
@@ -77,7 +80,14 @@ impl Params {
     pub fn of(meta: &'static Meta, config: &Arc<Config>) -> Self {
         let values =
             meta.thresholds.iter().map(|t| config.value(meta.id, t.name).unwrap_or(t.default)).collect();
-        Self { meta, values, config: Arc::clone(config) }
+        Self { meta, values, config: Arc::clone(config), lists: Cell::new(false) }
+    }
+
+    /// Would the detector that was built with these judge alike by `other`? Lists count where it asked for them.
+    pub fn same(&self, other: &Self) -> bool {
+        let (a, b) = (&self.config, &other.config);
+        let lists = a.mining_pools == b.mining_pools && a.mining_ports == b.mining_ports;
+        self.values == other.values && (lists || !self.lists.get())
     }
 
     /// One value; 0 for a name that the [`Meta`] does not have, which is a mistake that tests find.
@@ -99,6 +109,7 @@ impl Params {
 
     /// Everything that is configured, for lists.
     pub fn config(&self) -> &Config {
+        self.lists.set(true);
         &self.config
     }
 

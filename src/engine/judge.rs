@@ -3,6 +3,9 @@
 //! A fact becomes known when a packet completes it or a timeout passes, but the tables above tell it a little later, at the end of a batch
 //! or when they sweep. So facts wait here until packet time is [`HOLD`] past them, and then go to the detectors in the order in which they became
 //! known: first in the shard of the originator, then in that of the responder. What ends a batch therefore decides nothing.
+//!
+//! A stream may get other thresholds while it runs: a detector whose numbers changed begins anew, the others go on. What it had found stays open, so that a subject keeps its one
+//! finding; it is not asked for a last judgement by the old numbers.
 
 use super::{SHARDS, shard_of};
 use crate::decode::{Arp, IcmpMessage, pair_hash};
@@ -90,6 +93,10 @@ struct Running {
     findings: Findings,
     spent: Duration,
     reported: u64,
+    /// Given up by instances before this one.
+    evicted: u64,
+    /// Switched off while it ran: it sees nothing more, and keeps what it has in case it is switched on again.
+    off: bool,
 }
 
 impl std::fmt::Debug for Running {
@@ -100,25 +107,44 @@ impl std::fmt::Debug for Running {
 
 impl Running {
     fn all(scope: Scope, config: &Arc<Config>) -> Vec<Self> {
-        active(config)
-            .filter(|m| m.scope == scope)
-            .map(|meta| {
-                let params = Params::of(meta, config);
-                let detector = (meta.build)(&params);
-                Self {
-                    meta,
-                    params,
-                    detector,
-                    findings: Findings::new(meta.id),
-                    spent: Duration::ZERO,
-                    reported: 0,
-                }
-            })
-            .collect()
+        active(config).filter(|m| m.scope == scope).map(|meta| Self::new(meta, config)).collect()
+    }
+
+    fn new(meta: &'static Meta, config: &Arc<Config>) -> Self {
+        let params = Params::of(meta, config);
+        let detector = (meta.build)(&params);
+        Self {
+            meta,
+            params,
+            detector,
+            findings: Findings::new(meta.id),
+            spent: Duration::ZERO,
+            reported: 0,
+            evicted: 0,
+            off: false,
+        }
+    }
+
+    /// Other numbers hold from now on, for all of a scope.
+    fn renew(running: &mut Vec<Self>, scope: Scope, config: &Arc<Config>) {
+        for r in running.iter_mut() {
+            r.off = !active(config).any(|m| std::ptr::eq(m, r.meta));
+            let params = Params::of(r.meta, config);
+            if !r.params.same(&params) {
+                r.evicted += r.detector.evicted();
+                r.detector = (r.meta.build)(&params);
+                r.params = params;
+            }
+        }
+        for meta in active(config).filter(|m| m.scope == scope) {
+            if !running.iter().any(|r| std::ptr::eq(r.meta, meta)) {
+                running.push(Self::new(meta, config));
+            }
+        }
     }
 
     fn reads(&self, table: &'static Table) -> bool {
-        self.meta.tables.iter().any(|t| std::ptr::eq(*t, table))
+        !self.off && self.meta.tables.iter().any(|t| std::ptr::eq(*t, table))
     }
 
     /// Show it those facts that `mine` picks, one after the other.
@@ -162,7 +188,7 @@ impl Running {
         if let Some(run) = runs.get_mut(at) {
             run.duration_s += self.spent.as_secs_f64();
             run.findings += self.reported;
-            run.evicted += self.detector.evicted() + self.findings.refused();
+            run.evicted += self.evicted + self.detector.evicted() + self.findings.refused();
         }
     }
 }
@@ -200,36 +226,50 @@ fn bits_of(running: &[Running], wants: impl Fn(&Running) -> bool) -> u64 {
 impl ShardJudge {
     pub(super) fn new(config: &Config) -> Self {
         let config = &Arc::new(config.clone());
-        let (source, target) = (Running::all(Scope::Source, config), Running::all(Scope::Target, config));
-        let mut of_records: Vec<(&'static Table, Readers)> = Vec::new();
+        let mut new = Self {
+            source: Running::all(Scope::Source, config),
+            target: Running::all(Scope::Target, config),
+            of_flows: Readers::default(),
+            of_records: Vec::new(),
+            waiting: Vec::new(),
+            to_target: (0..SHARDS).map(|_| Vec::new()).collect(),
+            to_segment: Vec::new(),
+        };
+        new.address(config);
+        new
+    }
+
+    /// Other thresholds hold from now on, also for facts that wait.
+    pub(super) fn renew(&mut self, config: &Config) {
+        let config = &Arc::new(config.clone());
+        Running::renew(&mut self.source, Scope::Source, config);
+        Running::renew(&mut self.target, Scope::Target, config);
+        self.address(config);
+        let waiting = std::mem::take(&mut self.waiting);
+        self.waiting = waiting.into_iter().map(|w| self.waiting(w.fact)).collect();
+    }
+
+    /// Who looks at what.
+    fn address(&mut self, config: &Config) {
+        let (source, target) = (&self.source, &self.target);
+        self.of_records.clear();
         for meta in active(config) {
             for table in meta.tables {
-                if !of_records.iter().any(|(t, _)| std::ptr::eq(*t, *table)) {
+                if !self.of_records.iter().any(|(t, _)| std::ptr::eq(*t, *table)) {
                     let readers = Readers {
-                        source: bits_of(&source, |r| r.reads(table)),
-                        target: bits_of(&target, |r| r.reads(table)),
+                        source: bits_of(source, |r| r.reads(table)),
+                        target: bits_of(target, |r| r.reads(table)),
                         segment: active(config).any(|m| {
                             m.scope == Scope::Segment && m.tables.iter().any(|t| std::ptr::eq(*t, *table))
                         }),
                     };
-                    of_records.push((table, readers));
+                    self.of_records.push((table, readers));
                 }
             }
         }
-        let flows = |r: &Running| r.meta.flows;
-        Self {
-            of_flows: Readers {
-                source: bits_of(&source, flows),
-                target: bits_of(&target, flows),
-                segment: false,
-            },
-            of_records,
-            source,
-            target,
-            waiting: Vec::new(),
-            to_target: (0..SHARDS).map(|_| Vec::new()).collect(),
-            to_segment: Vec::new(),
-        }
+        let flows = |r: &Running| r.meta.flows && !r.off;
+        self.of_flows =
+            Readers { source: bits_of(source, flows), target: bits_of(target, flows), segment: false };
     }
 
     /// Does anybody look at flows?
@@ -334,6 +374,12 @@ impl SegmentJudge {
         Self { running, icmp, waiting: Vec::new() }
     }
 
+    /// Other thresholds hold from now on, also for facts that wait.
+    pub(super) fn renew(&mut self, config: &Config) {
+        Running::renew(&mut self.running, Scope::Segment, &Arc::new(config.clone()));
+        self.icmp = self.running.iter().any(|r| r.meta.icmp && !r.off);
+    }
+
     /// What one slice of a batch showed.
     pub(super) fn layers(&mut self, arps: &[Arp], icmps: &[IcmpMessage]) {
         if self.running.is_empty() {
@@ -358,7 +404,7 @@ impl SegmentJudge {
         let crowded = self.waiting.len().saturating_sub(MAX_WAITING_SEGMENT / 2);
         let due = if self.waiting.len() > MAX_WAITING_SEGMENT { due.max(crowded) } else { due };
         for facts in self.waiting.get(..due).unwrap_or_default().chunks(PORTION) {
-            for r in &mut self.running {
+            for r in self.running.iter_mut().filter(|r| !r.off) {
                 let began = Instant::now();
                 for (_, fact) in facts {
                     match fact {

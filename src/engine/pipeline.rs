@@ -8,11 +8,14 @@
 use super::front::{Front, Prepared, Slice};
 use super::gather::Gather;
 use super::host::{HostShard, RowBuffers};
+use super::intervals::Intervals;
 use super::judge::{SegmentJudge, watermark};
 use super::lanes::{Lanes, fan_out};
+use super::reader::{Heard, read};
 use super::shard::Shard;
 use super::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use super::stats::Stats;
+use super::tables::CAPTURE_INTERVALS;
 use super::weirds::WeirdLog;
 use super::{Config, SHARDS, shard_of};
 use crate::capture::{Polled, Source};
@@ -21,14 +24,14 @@ use crate::flow::FlowTable;
 use crate::model::addr::Ip;
 use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::ledger::{SourceLedger, Stop};
+use crate::model::rows::Rows;
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
 use crate::protocol::dispatch::Dispatcher;
 use crate::topology::{Inference, Subnets};
 use rayon::prelude::*;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Batches that may wait between reader and engine: one being filled ahead of the one in hand.
 const QUEUED_BATCHES: usize = 2;
@@ -36,9 +39,6 @@ const QUEUED_BATCHES: usize = 2;
 const FLOWS_PER_ROUND: usize = 2_048;
 /// How often a stream writes what it knows of hosts, nanoseconds: often enough to be asked, seldom enough that the parts of a day stay few.
 const HOSTS_EVERY: i64 = 60_000_000_000;
-
-/// How often a stream tells the sink how far it is: a kill loses as much of its account, and nobody reads it more often.
-const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// Packets may be handled this much later than the tick of their time, nanoseconds: a flow shown once too often does no harm.
 const OPEN_SLACK: i64 = 2_000_000_000;
@@ -106,32 +106,6 @@ pub fn run<S: Sink>(
     outcome
 }
 
-/// What the reader tells the engine: what the source gave and, with some ticks, its account so far.
-struct Heard {
-    polled: Polled,
-    ledger: Option<SourceLedger>,
-}
-
-/// The reader thread: polls until the end, or until nobody listens.
-fn read(mut source: Box<dyn Source>, to_engine: &SyncSender<Heard>) -> SourceLedger {
-    let mut told = Instant::now();
-    loop {
-        let polled = source.poll();
-        if matches!(polled, Polled::End) {
-            break;
-        }
-        let due = matches!(polled, Polled::Tick(_)) && told.elapsed() >= PROGRESS_EVERY;
-        let ledger = due.then(|| source.ledger());
-        if due {
-            told = Instant::now();
-        }
-        if to_engine.send(Heard { polled, ledger }).is_err() {
-            break;
-        }
-    }
-    source.ledger()
-}
-
 /// State of one capture.
 struct Engine {
     decoder: Arc<Decoder>,
@@ -156,6 +130,8 @@ struct Engine {
     weirds: Vec<Weird>,
     weird_rows: RowBuffers,
     weird_log: WeirdLog,
+    intervals: Intervals,
+    interval_rows: Rows,
     gather: Gather,
     spare: Vec<Slice>,
     stats: Arc<Stats>,
@@ -192,6 +168,8 @@ impl Engine {
             weirds: Vec::new(),
             weird_rows: RowBuffers::new(start.capture_id),
             weird_log: WeirdLog::default(),
+            intervals: Intervals::default(),
+            interval_rows: Rows::new(&CAPTURE_INTERVALS),
             gather: Gather::default(),
             spare: Vec::new(),
             stats: Arc::clone(stats),
@@ -220,7 +198,10 @@ impl Engine {
                     self.tick(now, sink)?;
                     if let Some(ledger) = ledger.flatten().filter(|_| self.streaming) {
                         self.lost = self.loss(&ledger);
-                        sink.progress(&self.summary(ledger))?;
+                        self.intervals.read(now, &ledger.devices, self.capture, &mut self.interval_rows);
+                        if let Some(detect) = sink.progress(&self.summary(ledger))? {
+                            self.judge_by(&detect);
+                        }
                     }
                     continue;
                 }
@@ -290,6 +271,13 @@ impl Engine {
         self.hand_on(true, sink)
     }
 
+    /// Other thresholds hold from now on.
+    fn judge_by(&mut self, detect: &crate::detect::Config) {
+        self.least = detect.confidence_threshold;
+        self.hosts.iter_mut().for_each(|h| h.judge.renew(detect));
+        self.segment.renew(detect);
+    }
+
     /// Is it time to show flows that go on? Until when they must have begun, and after when been active.
     fn open_due(&mut self) -> Option<(Timestamp, Timestamp)> {
         let now = self.front.clock.now().filter(|_| self.streaming && self.open_after > 0)?;
@@ -304,6 +292,7 @@ impl Engine {
 
     /// The capture is over: flows still open are written in portions, then what the buffers hold.
     fn finish<S: Sink>(&mut self, ledger: &SourceLedger, sink: &mut S) -> Result<(), EngineError<S::Error>> {
+        self.intervals.finish(self.front.clock.now(), &ledger.devices, self.capture, &mut self.interval_rows);
         let leftover = self.front.leftover(&mut self.weirds);
         self.settle(true);
         leftover.said().for_each(|(arps, icmps)| self.segment.layers(arps, icmps));
@@ -430,6 +419,7 @@ impl Engine {
         gather_rows(&mut self.hosts, &mut self.weirds, &mut self.gather);
         self.weird_rows.weirds(&mut self.weirds, &mut self.weird_log);
         self.weird_rows.gather(&mut self.gather);
+        self.gather.add(&mut self.interval_rows);
         let mut rows_sent = 0;
         for rows in self.gather.take(all) {
             self.misfits += rows.faults();

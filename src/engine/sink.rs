@@ -3,6 +3,7 @@
 //! One capture is `begin`, then `rows` many times, then `commit` or `abandon`. A sink is called from one
 //! thread at a time.
 
+use crate::detect;
 use crate::model::anomaly::{Anomaly, DetectorRun};
 use crate::model::ids::{CaptureId, CaptureNo};
 use crate::model::ledger::SourceLedger;
@@ -82,8 +83,9 @@ pub trait Sink: Send {
     fn anomalies(&mut self, found: Vec<Anomaly>) -> Result<(), Self::Error>;
 
     /// How far a stream is, now and then: what its account would be if it ended here. Whoever shows streams while they run keeps it.
-    fn progress(&mut self, _summary: &CaptureSummary) -> Result<(), Self::Error> {
-        Ok(())
+    /// May answer with other thresholds, which hold from then on.
+    fn progress(&mut self, _summary: &CaptureSummary) -> Result<Option<detect::Config>, Self::Error> {
+        Ok(None)
     }
 
     /// The capture is complete: keep it.

@@ -273,6 +273,37 @@ pub static TRAFFIC_HOURLY: Table = Table::plain(
     ],
 );
 
+/// What a live capture took and lost, minute by minute.
+pub static CAPTURE_INTERVALS: Table = Table::plain(
+    "capture_intervals",
+    "One row is one device in one minute of a live capture: what came, and what was lost. Minutes without packets have a row, too; files have none.",
+    &[
+        col("capture_id", T::I64, "", "The capture; joins captures."),
+        col(
+            "ts",
+            T::Time,
+            "UTC",
+            "Start of the minute by the clock of this machine; counters are read every second, so that its ends are that blurred.",
+        ),
+        col("device", T::Text, "", "The device."),
+        col("packets", T::U64, "packets", "Packets taken from it."),
+        col("bytes", T::U64, "bytes", "Bytes that these had on the wire."),
+        col(
+            "dropped_kernel",
+            T::U64,
+            "packets",
+            "Packets the kernel dropped because its buffer was full: this program was too slow.",
+        ),
+        col("dropped_interface", T::U64, "packets", "Packets the interface or its driver dropped."),
+        col(
+            "dropped_here",
+            T::U64,
+            "packets",
+            "Packets that were captured and left behind by this program when it ended.",
+        ),
+    ],
+);
+
 /// What the host stage adds to a finished flow.
 #[derive(Clone, Debug, Default)]
 pub struct FlowContext<'a> {
@@ -368,8 +399,17 @@ pub fn write_weird(row: &mut Row<'_>, capture: CaptureId, w: &Weird) {
 
 /// Every table that the engine's rows may belong to, in order.
 pub fn all() -> Vec<&'static Table> {
-    let mut tables =
-        vec![&FLOWS, &WEIRDS, &HOST_FACTS, &TRAFFIC_HOURLY, &HOST_CLUES, &CREDENTIALS, &FILES, &UNKNOWN];
+    let mut tables = vec![
+        &FLOWS,
+        &WEIRDS,
+        &HOST_FACTS,
+        &TRAFFIC_HOURLY,
+        &CAPTURE_INTERVALS,
+        &HOST_CLUES,
+        &CREDENTIALS,
+        &FILES,
+        &UNKNOWN,
+    ];
     for protocol in crate::protocol::ALL {
         for table in protocol.tables {
             if !tables.iter().any(|t: &&Table| t.name == table.name) {

@@ -46,7 +46,7 @@ impl Source for Packets {
 
     fn ledger(&self) -> SourceLedger {
         let file = FileLedger { packets: self.next as u64, stop: self.stop.clone(), ..FileLedger::default() };
-        SourceLedger { files: vec![file], filtered: 0 }
+        SourceLedger { files: vec![file], ..SourceLedger::default() }
     }
 }
 
@@ -280,4 +280,83 @@ fn a_stream_shows_flows_that_go_on_and_their_last_row_is_the_same() {
         "shown after a minute, and each minute"
     );
     assert_eq!((summary.flows, stats.flows()), (2, 2), "counted once");
+}
+
+/// Answers with other thresholds when it hears of a stream for the second time.
+struct Changing(Memory, Option<crate::detect::Config>, u32);
+
+impl Sink for Changing {
+    type Error = <Memory as Sink>::Error;
+
+    fn begin(&mut self, start: &CaptureStart) -> Result<CaptureNo, Self::Error> {
+        self.0.begin(start)
+    }
+
+    fn rows(&mut self, rows: Rows) -> Result<(), Self::Error> {
+        self.0.rows(rows)
+    }
+
+    fn anomalies(&mut self, found: Vec<crate::model::anomaly::Anomaly>) -> Result<(), Self::Error> {
+        self.0.anomalies(found)
+    }
+
+    fn progress(&mut self, _: &CaptureSummary) -> Result<Option<crate::detect::Config>, Self::Error> {
+        self.2 += 1;
+        Ok(self.1.take_if(|_| self.2 == 2))
+    }
+
+    fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, Self::Error> {
+        self.0.commit(summary)
+    }
+
+    fn abandon(&mut self) -> Result<(), Self::Error> {
+        self.0.abandon()
+    }
+}
+
+#[test]
+fn other_thresholds_hold_from_then_on_and_detectors_whose_numbers_stay_go_on() {
+    use crate::capture::replay::Replay;
+    let (a, b) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+    let refused = |port: u16| {
+        let mut out = Vec::new();
+        PacketBuilder::ethernet2([2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 1])
+            .ipv4(b, a, 64)
+            .tcp(port, 50_000, 0, 0)
+            .rst()
+            .ack(1_001)
+            .write(&mut out, &[])
+            .unwrap();
+        out
+    };
+    // Nine ports before the change and nine after it; fifteen in a minute are a scan, fewer that come faster, too.
+    let scan = |mut source: Replay, ports: std::ops::Range<u16>, secs: i64| {
+        for port in ports {
+            let at = Timestamp(secs * SEC + i64::from(port % 9) * 1_200_000_000);
+            source = source.packet(at, LinkType::ETHERNET, &syn(a, b, (50_000, 100 + port)));
+            source = source.packet(at.plus(1_000), LinkType::ETHERNET, &refused(100 + port));
+        }
+        source
+    };
+    let found = |change: &dyn Fn(&mut crate::detect::Config)| {
+        let source = scan(Replay::new(100), 0..9, 20).tick(Timestamp(50 * SEC)).tick(Timestamp(60 * SEC));
+        let source = scan(source, 9..18, 62).tick(Timestamp(90 * SEC));
+        let mut config = Config::default();
+        config.topology.local_nets = vec!["10.0.0.0/8".parse().unwrap()];
+        let mut fresh = config.detect.clone();
+        change(&mut fresh);
+        let mut sink = Changing(Memory::default(), Some(fresh), 0);
+        let stream = CaptureStart { streaming: true, ..start() };
+        let (summary, _) = run(Box::new(source), &stream, &mut sink, &config, 1, &Stats::new()).unwrap();
+        assert!(sink.1.is_none(), "it was asked for");
+        let run = summary.runs.iter().find(|r| &*r.detector == "port_scan").unwrap();
+        let fifteen = run.parameters["ports"] == 15.0;
+        let scans = sink.0.anomalies.values().filter(|a| a.kind.name == "port_scan_vertical").count();
+        (scans, fifteen)
+    };
+    assert_eq!(found(&|_| ()), (1, true), "nothing changed");
+    assert_eq!(found(&|c| c.set("flood", "syns", 9_999.0)), (1, true), "another detector changed");
+    assert_eq!(found(&|c| c.set("port_scan", "ports", 12.0)), (0, false), "begun anew: nine of twelve");
+    assert_eq!(found(&|c| c.set("port_scan", "ports", 8.0)), (1, false), "begun anew: nine of eight");
+    assert_eq!(found(&|c| c.disabled.push("port_scan".into())), (0, true), "switched off");
 }

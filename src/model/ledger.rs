@@ -23,6 +23,11 @@ pub enum Stop {
     },
     /// The user or a limit stopped it.
     Interrupted,
+    /// A file of a ring took no more, such as on a full disk: the stream goes on without being kept.
+    NotKept {
+        /// Why, one sentence.
+        reason: String,
+    },
 }
 
 /// One interface that a file or device describes.
@@ -65,6 +70,25 @@ pub struct FileLedger {
     pub secrets_bytes: u64,
     /// Why it ended.
     pub stop: Stop,
+    /// Was it deleted since, by the limits of a ring? Its account stays: the packets were read.
+    pub removed: bool,
+}
+
+/// What was counted at a device since it was first opened; only grows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DeviceLedger {
+    /// Its name.
+    pub name: String,
+    /// Packets taken from it.
+    pub packets: u64,
+    /// Bytes these had on the wire.
+    pub bytes: u64,
+    /// Packets dropped by the kernel, because its ring was full.
+    pub dropped_kernel: u64,
+    /// Packets dropped by the interface or its driver.
+    pub dropped_interface: u64,
+    /// Packets that were captured and that this program left behind.
+    pub dropped_here: u64,
 }
 
 /// The account of a source.
@@ -74,6 +98,10 @@ pub struct SourceLedger {
     pub files: Vec<FileLedger>,
     /// Packets that a filter left out.
     pub filtered: u64,
+    /// Files of earlier captures that the limits of a ring deleted since this one began; no more than lay there then.
+    pub removed: Vec<PathBuf>,
+    /// Devices, of a source that captures.
+    pub devices: Vec<DeviceLedger>,
 }
 
 impl SourceLedger {
@@ -81,6 +109,14 @@ impl SourceLedger {
     pub fn damage(&self) -> Option<(&FileLedger, &str, u64)> {
         self.files.iter().find_map(|f| match &f.stop {
             Stop::Damaged { reason, offset } => Some((f, reason.as_str(), *offset)),
+            _ => None,
+        })
+    }
+
+    /// From which file on packets are not kept any more, and why.
+    pub fn not_kept(&self) -> Option<(&FileLedger, &str)> {
+        self.files.iter().find_map(|f| match &f.stop {
+            Stop::NotKept { reason } => Some((f, reason.as_str())),
             _ => None,
         })
     }

@@ -31,7 +31,7 @@ pub static ALL: &[Report] = reports! {
     "kerberos_failures" "ntlm_logins" "smb_activity" "smb_shares" "rpc_operations" "dhcp_leases"
     "mail_envelopes" "ftp_transfers" "sip_calls" "mqtt_topics" "industrial_commands"
     "tls_servers" "tls_clients" "ja4_rarity" "weak_tls" "certificates" "expired_certificates" "quic_servers" "ssh_servers"
-    "weirds" "capture_loss" "capture_ledger"
+    "weirds" "capture_loss" "capture_drops" "capture_ledger"
 };
 
 /// No shipped question has this name.

@@ -6,10 +6,10 @@
 
 use super::connect::{ident, text, write_error};
 use super::hosts;
-use super::{StoreError, StoredCapture, schema};
+use super::{StoreError, StoredCapture, capture_files, schema};
 use crate::engine::sink::{CaptureStart, CaptureSummary};
 use crate::model::ids::{CaptureId, CaptureNo};
-use crate::model::ledger::{FileLedger, SourceLedger, Stop};
+use crate::model::ledger::{SourceLedger, Stop};
 use crate::model::packet::LinkType;
 use crate::model::time::Timestamp;
 use duckdb::Connection;
@@ -188,20 +188,19 @@ pub(super) fn insert_finished(
 ) -> Result<(), StoreError> {
     let mut sql = format!("DELETE FROM captures WHERE capture_id = {};\n", start.capture_id.0);
     sql.push_str(&insert("captures", &capture_row(start, no, began, hash, s)));
-    for (file_no, f) in s.ledger.files.iter().enumerate() {
-        sql.push_str(&insert("capture_files", &file_row(start.capture_id, file_no, f)));
-    }
     db.execute_batch(&sql).map_err(write_error)?;
+    capture_files::finished(db, start.capture_id, &s.ledger)?;
     hosts::conclude(db, start.capture_id, &start.sensor)
 }
 
-/// Bring the ledger row of a stream up to date.
+/// Bring the ledger row of a stream up to date, and those of its files; `noted` is what they say.
 pub(super) fn update_live(
     db: &Connection,
     start: &CaptureStart,
     no: CaptureNo,
     began: Timestamp,
     s: &CaptureSummary,
+    noted: &mut capture_files::Noted,
 ) -> Result<(), StoreError> {
     let fixed = ["capture_id", "capture_no", "status", "content_hash", "started_at", "finished_at"];
     let sets: Vec<String> = capture_row(start, no, began, None, s)
@@ -210,12 +209,13 @@ pub(super) fn update_live(
         .map(|(column, value)| format!("{} = {value}", ident(column)))
         .collect();
     let sql = format!("UPDATE captures SET {} WHERE capture_id = {}", sets.join(", "), start.capture_id.0);
-    db.execute_batch(&sql).map_err(write_error)
+    db.execute_batch(&sql).map_err(write_error)?;
+    capture_files::update(db, start.capture_id, &s.ledger, noted)
 }
 
-type Row = Vec<(&'static str, String)>;
+pub(super) type Row = Vec<(&'static str, String)>;
 
-fn insert(table: &str, row: &Row) -> String {
+pub(super) fn insert(table: &str, row: &Row) -> String {
     let (columns, values): (Vec<String>, Vec<&str>) = row.iter().map(|(c, v)| (ident(c), v.as_str())).unzip();
     format!("INSERT INTO {table}({}) VALUES ({});\n", columns.join(", "), values.join(", "))
 }
@@ -287,37 +287,14 @@ fn capture_row(
     ]
 }
 
-fn file_row(id: CaptureId, file_no: usize, f: &FileLedger) -> Row {
-    let (reason, offset) = match &f.stop {
-        Stop::Damaged { reason, offset } => (Some(reason.as_str()), Some(*offset)),
-        _ => (None, None),
-    };
-    let hash = f.content_hash.map(|h| blake3::Hash::from_bytes(h).to_hex().to_string());
-    vec![
-        ("capture_id", id.0.to_string()),
-        ("file_no", file_no.to_string()),
-        ("path", text(&f.path.to_string_lossy())),
-        ("content_hash", opt_text(hash.as_deref())),
-        ("format", opt_text(Some(f.format).filter(|v| !v.is_empty()))),
-        ("compression", opt_text(f.compression)),
-        ("packets", f.packets.to_string()),
-        ("bytes", f.bytes.to_string()),
-        ("status", text(status(std::iter::once(&f.stop)))),
-        ("stop_reason", opt_text(reason)),
-        ("stop_offset", opt(offset)),
-        ("secrets_bytes", f.secrets_bytes.to_string()),
-        ("comments", list(&f.comments)),
-    ]
-}
-
 /// The worst of what files say: damage, then an early stop.
-fn status<'a>(stops: impl Iterator<Item = &'a Stop>) -> &'static str {
+pub(super) fn status<'a>(stops: impl Iterator<Item = &'a Stop>) -> &'static str {
     let mut worst = "complete";
     for s in stops {
         match s {
             Stop::Damaged { .. } => return "damaged",
             Stop::Interrupted | Stop::Reading => worst = "interrupted",
-            Stop::End => {}
+            Stop::End | Stop::NotKept { .. } => {}
         }
     }
     worst
@@ -332,7 +309,8 @@ pub(super) fn mark_interrupted(db: &Connection) -> Result<(), StoreError> {
             "BEGIN; UPDATE captures SET status = 'interrupted', stop_reason = 'the process that wrote it was ended', \
              finished_at = {now}, flows = (SELECT count(*) FROM flows WHERE capture_id = {id}), \
              first_ts = coalesce(first_ts, (SELECT min(first_ts) FROM flows WHERE capture_id = {id})), \
-             last_ts = greatest(last_ts, (SELECT max(last_ts) FROM flows WHERE capture_id = {id})) WHERE capture_id = {id};",
+             last_ts = greatest(last_ts, (SELECT max(last_ts) FROM flows WHERE capture_id = {id})) WHERE capture_id = {id}; \
+             UPDATE capture_files SET status = 'interrupted' WHERE capture_id = {id} AND status = 'live';",
             now = time(Some(now())),
         );
         let sensor: String = db
@@ -366,15 +344,15 @@ fn time(ts: Option<Timestamp>) -> String {
     }
 }
 
-fn opt(value: Option<impl ToString>) -> String {
+pub(super) fn opt(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "NULL".to_owned(), |v| v.to_string())
 }
 
-fn opt_text(value: Option<&str>) -> String {
+pub(super) fn opt_text(value: Option<&str>) -> String {
     value.map_or_else(|| "NULL".to_owned(), text)
 }
 
-fn list(items: &[String]) -> String {
+pub(super) fn list(items: &[String]) -> String {
     let items: Vec<String> = items.iter().map(|s| text(s)).collect();
     format!("[{}]::VARCHAR[]", items.join(", "))
 }

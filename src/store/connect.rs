@@ -151,13 +151,21 @@ pub(super) fn text(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''").replace('\0', "\u{fffd}"))
 }
 
-/// Errors of our own SQL while writing. A full disk is said in our words: DuckDB's are about its settings.
+/// Errors of our own SQL while writing. A full disk and a folder that cannot be written are said in our words: DuckDB's are about its settings and
+/// its transactions.
 pub(super) fn write_error(e: duckdb::Error) -> StoreError {
     let text = sentence(&e);
     if text.contains("No space left on device") || text.contains("max_temp_directory_size") {
         return StoreError::Write(
             "the disk is full; free some space or name a database elsewhere with --db PATH".to_owned(),
         );
+    }
+    if let Some(why) = ["Read-only file system", "Permission denied"].iter().find(|w| text.contains(**w)) {
+        let path = text.split('"').nth(1).filter(|p| p.starts_with('/'));
+        let path = path.map_or(String::new(), |p| format!(" {p}"));
+        return StoreError::Write(format!(
+            "its folder does not let us:{path}: {why}; what was committed is safe and there at the next start"
+        ));
     }
     StoreError::Write(text)
 }
@@ -171,6 +179,21 @@ mod tests {
         let m = "IO Error: Could not set lock on file \"/a\": Conflicting lock is held in /usr/bin/python3.12 (PID 777). See also https://x";
         assert_eq!(holder(m), "process 777 (/usr/bin/python3.12)");
         assert_eq!(holder("Conflicting lock"), "another process");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_told_in_our_words() {
+        let duck = duckdb::Error::DuckDBFailure(
+            duckdb::ffi::Error::new(1),
+            Some("TransactionContext Error: Failed to commit: Could not write file \"/d/s.duckdb.wal\": Read-only file system".into()),
+        );
+        let said = write_error(duck).to_string();
+        assert!(
+            said.starts_with(
+                "cannot write to the database: its folder does not let us: /d/s.duckdb.wal: Read-only"
+            ),
+            "{said}"
+        );
     }
 
     #[test]

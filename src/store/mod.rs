@@ -9,6 +9,7 @@ mod anomalies;
 mod appending;
 mod batch;
 mod capture;
+mod capture_files;
 mod connect;
 mod detections;
 mod error;

@@ -134,7 +134,12 @@ pub(super) static CAPTURE_FILES: Table = Table {
         col("compression", "VARCHAR", "", "Compression; NULL when it has none."),
         col("packets", "UBIGINT", "packets", "Packets read."),
         col("bytes", "UBIGINT", "bytes", "Bytes read, after decompression."),
-        col("status", "VARCHAR", "", "complete, damaged or interrupted."),
+        col(
+            "status",
+            "VARCHAR",
+            "",
+            "complete, damaged or interrupted; live: still being written; removed: deleted since by the limits of a ring; full: the ring took no more.",
+        ),
         col("stop_reason", "VARCHAR", "", "What is wrong where reading stopped; NULL when nothing is."),
         col(
             "stop_offset",

@@ -9,12 +9,14 @@ mod asking;
 mod stream;
 
 use super::appending::Appending;
+use super::capture_files::Noted;
 use super::connect::{Share, allot, write_error};
 use super::detections::{self, Detection, Outcome};
 use super::going_on::GoingOn;
 use super::queue::{Closing, ENDED, Shared};
 use super::retention::{Keeper, Retention};
 use super::{StoreConfig, StoreError, anomalies, batch, capture};
+use crate::detect;
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::engine::tables::FLOWS;
 use crate::model::anomaly::Anomaly;
@@ -138,8 +140,9 @@ impl Sink for Writer {
         self.send(Command::Anomalies(found))
     }
 
-    fn progress(&mut self, summary: &CaptureSummary) -> Result<(), StoreError> {
-        self.send(Command::Progress(Box::new(summary.clone())))
+    fn progress(&mut self, summary: &CaptureSummary) -> Result<Option<detect::Config>, StoreError> {
+        self.send(Command::Progress(Box::new(summary.clone())))?;
+        Ok(None)
     }
 
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
@@ -231,6 +234,8 @@ struct Open {
     /// Streams: rows since the last commit, and when that was.
     uncommitted: u64,
     committed: Instant,
+    /// Streams: what the rows of its files say.
+    files: Noted,
     /// Streams: flows that were shown and go on.
     going_on: GoingOn,
     /// Streams: up to which packet time the detections in SQL were asked.
@@ -292,6 +297,7 @@ impl<'db> Session<'db> {
                     failed: false,
                     uncommitted: 0,
                     committed: Instant::now(),
+                    files: Noted::default(),
                     going_on: GoingOn::default(),
                     detected: None,
                 });

@@ -64,6 +64,8 @@ pub(super) struct Lane {
     /// Given out to the engine.
     pub(super) given: u64,
     pub(super) given_bytes: u64,
+    /// Bytes these packets had on the wire.
+    pub(super) given_wire: u64,
     /// No more will come.
     pub(super) ended: bool,
 }
@@ -81,6 +83,7 @@ impl Lane {
             counts: Counts::default(),
             given: 0,
             given_bytes: 0,
+            given_wire: 0,
             ended: false,
         }
     }

@@ -17,7 +17,7 @@ pub use device::{Found, LiveError, list};
 pub use lane::Counts;
 
 use super::{Polled, Source};
-use crate::model::ledger::{FileLedger, Interface, SourceLedger, Stop};
+use crate::model::ledger::{DeviceLedger, FileLedger, Interface, SourceLedger, Stop};
 use crate::model::packet::{Batch, Block, LinkType, PacketRef, Pool};
 use crate::model::time::Timestamp;
 use device::Handle;
@@ -100,6 +100,11 @@ pub enum Notice {
     Up {
         /// The device.
         device: String,
+    },
+    /// The clock of this machine was set, or it slept: packets after that bear other times.
+    ClockSet {
+        /// By how much, nanoseconds; back is negative.
+        step: i64,
     },
     /// It delivers only what is addressed to this machine.
     NotPromiscuous {
@@ -204,6 +209,8 @@ impl Opened {
             snaplen: settings.snaplen,
             next_number: 1,
             ticked: Instant::now(),
+            steps: clock::Steps::new(),
+            notices: notices.clone(),
         })
     }
 }
@@ -220,6 +227,8 @@ pub struct Live {
     snaplen: u32,
     next_number: u64,
     ticked: Instant,
+    steps: clock::Steps,
+    notices: Sender<Notice>,
 }
 
 /// A look at the counters of a running capture, from any thread.
@@ -254,6 +263,7 @@ impl Live {
                 if let Some(lane) = s.lanes.get_mut(usize::from(p.file_no)) {
                     lane.given += 1;
                     lane.given_bytes += u64::from(p.captured);
+                    lane.given_wire += u64::from(p.original);
                 }
             }
         });
@@ -299,6 +309,10 @@ impl Source for Live {
             }
             if self.ticked.elapsed() >= TICK {
                 self.ticked = Instant::now();
+                if let Some(step) = self.steps.look() {
+                    // Nobody listening is no error.
+                    let _ = self.notices.send(Notice::ClockSet { step });
+                }
                 // Nothing that is still to come is earlier than this.
                 let now = state.lanes.iter().map(Lane::silent_to).min();
                 if let Some(now) = now.filter(|now| *now > Timestamp(0)) {
@@ -324,7 +338,7 @@ impl Source for Live {
     fn ledger(&self) -> SourceLedger {
         let snaplen = self.snaplen;
         let all_ended = self.threads.iter().all(JoinHandle::is_finished);
-        let files = self.exchange.with(|s| {
+        let (files, devices) = self.exchange.with(|s| {
             let ended = all_ended || s.lanes.iter().all(|l| l.ended) || self.exchange.is_ending();
             let file = |l: &Lane| FileLedger {
                 path: (&l.name).into(),
@@ -341,9 +355,17 @@ impl Source for Live {
                 stop: if ended { Stop::End } else { Stop::Reading },
                 ..FileLedger::default()
             };
-            s.lanes.iter().map(file).collect()
+            let device = |l: &Lane| DeviceLedger {
+                name: l.name.clone(),
+                packets: l.given,
+                bytes: l.given_wire,
+                dropped_kernel: l.counts.kernel,
+                dropped_interface: l.counts.interface,
+                dropped_here: l.counts.ours,
+            };
+            (s.lanes.iter().map(file).collect(), s.lanes.iter().map(device).collect())
         });
-        SourceLedger { files, filtered: 0 }
+        SourceLedger { files, devices, ..SourceLedger::default() }
     }
 }
 

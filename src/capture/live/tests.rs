@@ -31,6 +31,8 @@ fn live(lanes: Vec<Lane>, limit: Option<u64>) -> Live {
         snaplen: 64,
         next_number: 1,
         ticked: Instant::now(),
+        steps: clock::Steps::new(),
+        notices: std::sync::mpsc::channel().0,
     }
 }
 

@@ -82,6 +82,7 @@ pub fn save(source: Box<dyn Source>, capture: CaptureId, ring: &Ring) -> Result<
         kept: kept.into(),
         open: None,
         files: Vec::new(),
+        removed: Vec::new(),
         failed: None,
     }))
 }
@@ -96,6 +97,8 @@ struct Saving {
     open: Option<Open>,
     /// Accounts of closed files.
     files: Vec<FileLedger>,
+    /// Files of earlier captures that had to go.
+    removed: Vec<PathBuf>,
     /// Nothing is kept any more: why.
     failed: Option<String>,
 }
@@ -109,6 +112,8 @@ struct Open {
     /// Numbers in this file, by file, interface and link type of the source.
     interfaces: BTreeMap<(u16, u16, LinkType), u16>,
     packets: u64,
+    /// Packets and bytes that are in the file for sure.
+    safe: (u64, u64),
 }
 
 /// A file with the hash of what was written to it.
@@ -164,8 +169,18 @@ impl Saving {
         // What was given out is there: who finds a flow finds its packets.
         if let Some(open) = &mut self.open {
             open.writer.get_mut().flush()?;
+            open.safe = (open.packets, open.writer.written());
         }
         Ok(())
+    }
+
+    /// Nothing is kept any more: packets lie where nothing is, behind the end of the last file, and not where others lie.
+    fn let_go(&self, batch: &mut Batch) {
+        let Some(last) = self.files.last() else { return };
+        let file_no = u16::try_from(self.files.len() - 1).unwrap_or(u16::MAX);
+        for packet in &mut batch.packets {
+            *packet = PacketRef { file_no, file_offset: last.bytes, interface: 0, ..*packet };
+        }
     }
 
     /// Is the open file full or old?
@@ -188,7 +203,8 @@ impl Saving {
         let mut writer = PcapngWriter::new(out, &[comment])?;
         writer.get_mut().flush()?;
         std::fs::rename(&new, self.ring.folder.join(&name))?;
-        self.open = Some(Open { name, no, began: ts, writer, interfaces: BTreeMap::new(), packets: 0 });
+        let safe = (0, writer.written());
+        self.open = Some(Open { name, no, began: ts, writer, interfaces: BTreeMap::new(), packets: 0, safe });
         Ok(())
     }
 
@@ -208,9 +224,18 @@ impl Saving {
                 return Ok(());
             }
             let Some((name, _)) = self.kept.pop_front() else { return Ok(()) };
-            match std::fs::remove_file(self.ring.folder.join(name)) {
+            let path = self.ring.folder.join(&name);
+            match std::fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                 _ => {}
+            }
+            match parse_name(&name) {
+                Some((capture, no)) if capture == self.capture => {
+                    if let Some(file) = self.files.get_mut(usize::from(no)) {
+                        file.removed = true;
+                    }
+                }
+                _ => self.removed.push(path),
             }
         }
     }
@@ -218,11 +243,25 @@ impl Saving {
     /// Close the open file and note its account.
     fn close(&mut self) -> io::Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
-        let flushed = open.writer.get_mut().flush();
+        if let Err(e) = open.writer.get_mut().flush() {
+            self.cut(open);
+            return Err(e);
+        }
         self.kept.push_back((open.name.clone(), open.writer.written()));
-        let ledger = self.account(&open, if flushed.is_ok() { Stop::End } else { Stop::Interrupted });
+        let ledger = self.account(&open, Stop::End);
         self.files.push(ledger);
-        flushed
+        Ok(())
+    }
+
+    /// A file that took no more: it ends with its last whole batch.
+    fn cut(&mut self, open: Open) {
+        let (packets, bytes) = open.safe;
+        self.kept.push_back((open.name.clone(), bytes));
+        self.files.push(FileLedger { packets, bytes, ..self.account(&open, Stop::Interrupted) });
+        // The buffer would try once more to write what does not fit.
+        let (out, _) = open.writer.into_inner().into_parts();
+        // Where that fails, a part of a packet is left at its end, which nothing points to.
+        let _ = out.file.set_len(bytes);
     }
 
     fn account(&self, open: &Open, stop: Stop) -> FileLedger {
@@ -253,8 +292,7 @@ impl Saving {
     fn give_up(&mut self, e: &io::Error) {
         self.failed = Some(format!("the packets from here on could not be kept: {e}"));
         if let Some(open) = self.open.take() {
-            let ledger = self.account(&open, Stop::Interrupted);
-            self.files.push(ledger);
+            self.cut(open);
         }
     }
 }
@@ -274,7 +312,18 @@ impl Source for Saving {
     fn poll(&mut self) -> Polled {
         let mut polled = self.source.poll();
         let done = match &mut polled {
-            Polled::Packets(batch) if self.failed.is_none() => self.keep(batch),
+            Polled::Packets(batch) if self.failed.is_none() => {
+                let kept = self.keep(batch);
+                if let Err(e) = &kept {
+                    self.give_up(e);
+                    self.let_go(batch);
+                }
+                Ok(())
+            }
+            Polled::Packets(batch) => {
+                self.let_go(batch);
+                Ok(())
+            }
             Polled::End => self.close(),
             _ => Ok(()),
         };
@@ -310,15 +359,12 @@ impl Source for Saving {
                 offset,
             });
             let stopped = source.files.iter().map(|f| &f.stop).find(|s| **s == Stop::Interrupted).cloned();
-            let failed = self
-                .failed
-                .as_ref()
-                .map(|reason| Stop::Damaged { reason: reason.clone(), offset: last.bytes });
-            if let Some(stop) = failed.or(damage).or(stopped) {
+            let failed = self.failed.as_ref().map(|reason| Stop::NotKept { reason: reason.clone() });
+            if let Some(stop) = damage.or(failed).or(stopped) {
                 last.stop = stop;
             }
         }
-        SourceLedger { files, filtered: source.filtered }
+        SourceLedger { files, removed: self.removed.clone(), ..source }
     }
 }
 
@@ -405,14 +451,19 @@ mod tests {
         let scratch = Scratch::new("ring");
         let stranger = scratch.write("20000101T000000Z-mine.pcapng", &[0; 5_000]);
         let small = Ring { total_bytes: 1_200, ..ring(scratch.path()) };
-        drain(&mut *save(stream(40, 1), CaptureId(1), &small).unwrap());
+        let (_, ledger) = drain(&mut *save(stream(40, 1), CaptureId(1), &small).unwrap());
         let before = names(scratch.path());
+        assert!(ledger.removed.is_empty() && ledger.files.iter().any(|f| f.removed), "{ledger:?}");
+        assert!(ledger.files.iter().all(|f| f.removed != f.path.exists()), "{ledger:?}");
+        assert_eq!(ledger.packets(), 40, "what was removed was read all the same");
         let bytes: u64 =
             before.iter().skip(1).map(|n| std::fs::metadata(scratch.path().join(n)).unwrap().len()).sum();
         assert!((400..=1_600).contains(&bytes), "{bytes}: {before:?}");
         // Another run counts them, too, and a year later they are too old.
         let aged = Ring { total_age: 60, file_age: 10, total_bytes: 1 << 30, ..small };
-        drain(&mut *save(stream(40, 10), CaptureId(2), &aged).unwrap());
+        let (_, ledger) = drain(&mut *save(stream(40, 10), CaptureId(2), &aged).unwrap());
+        let earlier = before.iter().filter(|n| parse_name(n).is_some()).count();
+        assert_eq!(ledger.removed.len(), earlier, "those of the run before");
         let after = names(scratch.path());
         assert!(after.len() <= 10, "{after:?}");
         assert!(after.iter().filter_map(|n| parse_name(n)).all(|(id, _)| id == CaptureId(2)), "{after:?}");
@@ -432,7 +483,9 @@ mod tests {
         assert_eq!(count, 20);
         let ledger = saving.ledger();
         assert_eq!(ledger.packets(), 20);
-        assert!(ledger.damage().unwrap().1.contains("could not be kept"), "{:?}", ledger.damage());
+        let (file, reason) = ledger.not_kept().unwrap();
+        assert!(reason.contains("could not be kept") && ledger.damage().is_none(), "{ledger:?}");
+        assert_eq!(file.path, ledger.files.last().unwrap().path);
     }
 
     #[test]

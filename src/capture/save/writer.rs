@@ -122,6 +122,11 @@ impl<W: Write> PcapngWriter<W> {
         &self.out
     }
 
+    /// Give back what was written to as it is.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
     /// Flush, and give back what was written to.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.flush()?;

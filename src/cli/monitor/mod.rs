@@ -51,7 +51,7 @@ database and log are theirs. Without sudo the program needs a capability once:
   sudo setcap cap_net_raw,cap_net_admin=eip $(command -v secnetmon)
 
 Ctrl-C or SIGTERM ends in order: everything seen is stored, exit code 0. A second one quits at once.
-SIGHUP reads the detections in SQL with their settings anew and reopens the log.")]
+SIGHUP reads thresholds of detectors and detections in SQL anew and reopens the log.")]
 pub(super) struct Args {
     /// Device to watch; repeatable, or with commas; any = all of them
     #[arg(short, long = "interface", value_name = "IFACE", value_delimiter = ',')]
@@ -230,7 +230,7 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
     writer.retain(cx.settings.store.retention())?;
     let (outcomes, told) = channel();
     writer.tell_outcomes(outcomes)?;
-    let reload = telling::Reload::listen(cx)?;
+    let reload = telling::Reload::listen(cx, args.scan)?;
     writer.detect_with(reload.detections(&config.detect)?)?;
     let stats = engine::Stats::new();
     let start = CaptureStart {

@@ -221,6 +221,16 @@ impl Speaker {
             Notice::Back { device } => format!("{device}: captured again"),
             Notice::Down { device } => format!("{device}: is switched off; waiting for it"),
             Notice::Up { device } => format!("{device}: is switched on again"),
+            Notice::ClockSet { step } => {
+                let (way, by) = (
+                    if *step < 0 { "back" } else { "forward" },
+                    (step.unsigned_abs() + 500_000_000) / 1_000_000_000,
+                );
+                format!(
+                    "the clock of this machine went {way} by {} s; packets from here on bear its times",
+                    grouped(by)
+                )
+            }
             Notice::NotPromiscuous { device } => {
                 format!("{device}: gives only what is addressed to this machine (no promiscuous mode)")
             }

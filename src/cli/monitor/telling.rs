@@ -1,8 +1,9 @@
 //! How does a person hear of findings while rows go to the store?
 //!
 //! A sink around the writer: what passes through it is told to the screen when it is new or has become more severe, never again and again while it
-//! grows. On SIGHUP detections in SQL are read anew. A capture that fails is left as it is: what was stored before stays, and the next start marks it.
+//! grows. On SIGHUP thresholds and detections in SQL are read anew, both or, where one is mistaken, neither. A capture that fails is left as it is: what was stored before stays, and the next start marks it.
 
+use super::super::anomalies::ScanOptions;
 use super::super::{Context, detections, output};
 use super::screen::Screen;
 use super::tui::Services;
@@ -21,15 +22,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Reads anew what can be read anew.
 pub(super) struct Reload<'a> {
     cx: &'a Context,
+    /// What was given on the command line stays above the configuration.
+    scan: ScanOptions,
     asked: Arc<AtomicBool>,
 }
 
 impl<'a> Reload<'a> {
     /// Listen for SIGHUP from now on.
-    pub(super) fn listen(cx: &'a Context) -> Result<Self> {
+    pub(super) fn listen(cx: &'a Context, scan: ScanOptions) -> Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGHUP, Arc::clone(&asked)).context("cannot listen for SIGHUP")?;
-        Ok(Self { cx, asked })
+        Ok(Self { cx, scan, asked })
     }
 
     /// Detections in SQL as the files are now.
@@ -39,37 +42,59 @@ impl<'a> Reload<'a> {
         detections::bound(&sql, config, &BTreeMap::new())
     }
 
-    /// Anew, when it was asked for.
-    fn due(&self, config: &detect::Config) -> Option<Vec<store::Detection>> {
+    /// Thresholds and detections in SQL, when it was asked for. `now` are those that hold.
+    fn due(&self, now: &detect::Config) -> Option<(detect::Config, Vec<store::Detection>)> {
         if !self.asked.swap(false, Ordering::Relaxed) {
             return None;
         }
         if let Some(log) = output::logged() {
             log.reopen();
         }
-        // Thresholds of a running detector cannot change; those of the next run can.
-        let fresh = Context::with(self.cx.global.clone(), self.cx.env.clone())
-            .map_or_else(|e| Err(e).context("the configuration"), |cx| Ok(cx.settings.engine.detect));
-        let config = match fresh {
-            Ok(fresh) => fresh,
-            Err(e) => {
-                output::complain(&format!("not read anew: {e:#}"));
-                config.clone()
-            }
-        };
-        match self.detections(&config) {
-            Ok(all) => {
+        match self.read() {
+            Ok((fresh, sql)) => {
                 output::say(&format!(
-                    "read anew: {} detections in SQL; settings of devices, flows and other detectors hold from the next start on",
-                    all.len()
+                    "read anew: {}, {} detections in SQL; settings of devices, flows and the store hold from the next start on",
+                    changes(now, &fresh),
+                    sql.len()
                 ));
-                Some(all)
+                Some((fresh, sql))
             }
             Err(e) => {
-                output::complain(&format!("not read anew: {e:#}"));
+                output::complain(&format!("not read anew, everything stays as it was: {e:#}"));
                 None
             }
         }
+    }
+
+    fn read(&self) -> Result<(detect::Config, Vec<store::Detection>)> {
+        let cx = Context::with(self.cx.global.clone(), self.cx.env.clone()).context("the configuration")?;
+        let mut fresh = cx.settings.engine.detect;
+        self.scan.apply(&mut fresh)?;
+        let sql = self.detections(&fresh)?;
+        Ok((fresh, sql))
+    }
+}
+
+/// Which detectors judge by other numbers than before, in words.
+fn changes(now: &detect::Config, fresh: &detect::Config) -> String {
+    let (now, fresh) = (Arc::new(now.clone()), Arc::new(fresh.clone()));
+    let off = |config: &detect::Config, id: &str| config.disabled.iter().any(|d| d == id);
+    let lists = now.mining_pools != fresh.mining_pools || now.mining_ports != fresh.mining_ports;
+    let changed: Vec<&str> = detect::ALL
+        .iter()
+        .filter(|meta| {
+            let values =
+                |config| detect::Params::of(meta, config).pairs().map(|(_, v)| v).collect::<Vec<_>>();
+            off(&now, meta.id) != off(&fresh, meta.id)
+                || values(&now) != values(&fresh)
+                || (lists && meta.id == detect::mining::META.id)
+        })
+        .map(|meta| meta.id)
+        .collect();
+    if changed.is_empty() {
+        "no detector judges by other numbers".to_owned()
+    } else {
+        format!("other numbers for {}", changed.join(", "))
     }
 }
 
@@ -78,9 +103,12 @@ pub(super) struct Telling<'a> {
     writer: &'a mut Writer,
     screen: &'a Screen,
     reload: &'a Reload<'a>,
-    detect: &'a detect::Config,
+    /// The thresholds that hold.
+    detect: detect::Config,
     /// Counted for a screen that shows them.
     services: Option<Services>,
+    /// It was said that packets are not kept any more.
+    told_loss: bool,
 }
 
 impl<'a> Telling<'a> {
@@ -88,10 +116,10 @@ impl<'a> Telling<'a> {
         writer: &'a mut Writer,
         screen: &'a Screen,
         reload: &'a Reload<'a>,
-        detect: &'a detect::Config,
+        detect: &detect::Config,
         services: Option<Services>,
     ) -> Self {
-        Self { writer, screen, reload, detect, services }
+        Self { writer, screen, reload, detect: detect.clone(), services, told_loss: false }
     }
 }
 
@@ -114,14 +142,19 @@ impl Sink for Telling<'_> {
         self.writer.anomalies(found)
     }
 
-    fn progress(&mut self, summary: &CaptureSummary) -> Result<(), StoreError> {
+    fn progress(&mut self, summary: &CaptureSummary) -> Result<Option<detect::Config>, StoreError> {
         if let Some(services) = &mut self.services {
             services.publish();
         }
-        if let Some(all) = self.reload.due(self.detect) {
-            self.writer.detect_with(all)?;
+        if let Some((file, reason)) = summary.ledger.not_kept().filter(|_| !self.told_loss) {
+            self.told_loss = true;
+            output::complain(&format!("{}: {reason}; the capture goes on without", file.path.display()));
         }
-        self.writer.progress(summary)
+        self.writer.progress(summary)?;
+        let Some((fresh, sql)) = self.reload.due(&self.detect) else { return Ok(None) };
+        self.writer.detect_with(sql)?;
+        self.detect = fresh;
+        Ok(Some(self.detect.clone()))
     }
 
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {

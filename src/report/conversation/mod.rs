@@ -80,7 +80,7 @@ SELECT src_ip, src_port, dst_ip, dst_port, protocol, coalesce(service, ''), coal
        first_packet, last_packet, first_offset, capture_id, (src_packets + dst_packets)::UBIGINT, src_bytes, dst_bytes
 FROM flows WHERE flow_id = $id::BIGINT LIMIT 1";
 
-const FILES: &str = "SELECT path FROM capture_files WHERE capture_id = $id::BIGINT ORDER BY file_no";
+const FILES: &str = "SELECT path FROM capture_files WHERE capture_id = $id::BIGINT AND format IS DISTINCT FROM 'live' ORDER BY file_no";
 
 /// The number of a protocol as `flows.protocol` names it.
 fn protocol_number(name: &str) -> u8 {

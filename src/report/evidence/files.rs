@@ -41,18 +41,13 @@ impl Moved {
     }
 }
 
-/// The paths of all files of a capture that have to be read, by number; `None` for those that need not.
+/// The paths of all files of a capture that have to be read, by number; `None` for those that need not, or that a ring's limits deleted
+/// ([`removed`] names these).
 pub fn locate(capture: &CaptureEvidence, moved: &Moved) -> Result<Vec<Option<PathBuf>>, EvidenceError> {
     if capture.files.is_empty() {
         return unfinished(capture, moved);
     }
-    let needed = |no: usize| {
-        capture.stretches.is_empty()
-            || capture
-                .stretches
-                .iter()
-                .any(|s| (usize::from(s.from.0)..=usize::from(s.until.0)).contains(&no))
-    };
+    let needed = |no: usize| is_wanted(capture, no);
     // A merge is named after all its files: one look tells.
     if capture.merged {
         let first: Vec<Option<PathBuf>> =
@@ -63,10 +58,50 @@ pub fn locate(capture: &CaptureEvidence, moved: &Moved) -> Result<Vec<Option<Pat
         }
     }
     let mut out = Vec::with_capacity(capture.files.len());
+    let mut gone = None;
     for (no, file) in capture.files.iter().enumerate() {
-        out.push(if needed(no) { Some(find(capture, file, moved)?) } else { None });
+        out.push(match find(capture, file, moved) {
+            _ if !needed(no) => None,
+            Err(e @ EvidenceError::Removed { .. }) => {
+                gone = gone.or(Some(e));
+                None
+            }
+            found => Some(found?),
+        });
     }
-    Ok(out)
+    out.extend(later(capture).into_iter().map(|(no, path)| Some(path).filter(|_| needed(no))));
+    match gone {
+        Some(e) if out.iter().all(Option::is_none) => Err(e),
+        _ => Ok(out),
+    }
+}
+
+/// Do the wanted packets lie in file `no`?
+fn is_wanted(capture: &CaptureEvidence, no: usize) -> bool {
+    let within = |from: u16, until: u16| (usize::from(from)..=usize::from(until)).contains(&no);
+    capture.stretches.is_empty() || capture.stretches.iter().any(|s| within(s.from.0, s.until.0))
+}
+
+/// The wanted files that the limits of a ring deleted and that are nowhere else.
+pub fn removed<'a>(capture: &'a CaptureEvidence, found: &[Option<PathBuf>]) -> Vec<&'a Path> {
+    let files = capture.files.iter().zip(found).enumerate();
+    files
+        .filter(|(no, (f, at))| f.removed && at.is_none() && is_wanted(capture, *no))
+        .map(|(_, (f, _))| &*f.path)
+        .collect()
+}
+
+/// Files of a ring that came after those in the ledger: it follows a stream within some seconds, and where the process was killed it
+/// stays behind.
+fn later(capture: &CaptureEvidence) -> Vec<(usize, PathBuf)> {
+    let Some(last) = capture.files.last() else { return Vec::new() };
+    let ours = last.path.file_name().and_then(|n| ring::parse_name(&n.to_string_lossy()));
+    let (Some((id, no)), Some(folder)) = (ours, last.path.parent()) else { return Vec::new() };
+    if id != capture.id {
+        return Vec::new();
+    }
+    let mut more = ring::files_of(folder, id).split_off(&no.saturating_add(1));
+    (no.saturating_add(1)..).map_while(|n| Some((usize::from(n), more.remove(&n)?))).collect()
 }
 
 /// The ledger is written when a capture ends. Until then the names of a ring's files tell which they are; of another stream the user
@@ -97,6 +132,8 @@ fn find(capture: &CaptureEvidence, file: &StoredFile, moved: &Moved) -> Result<P
     let stored = file.path.display().to_string();
     Err(match different {
         Some(path) => EvidenceError::Changed { path: path.display().to_string(), stored },
+        None if file.removed => EvidenceError::Removed { path: stored, capture: capture.path.clone() },
+        None if file.device => EvidenceError::Device(stored),
         None if stored == "-" => EvidenceError::Stream(capture.path.clone()),
         None => EvidenceError::Gone { path: stored, capture: capture.path.clone() },
     })

@@ -57,7 +57,7 @@ pub enum EvidenceError {
     Unplaced(String),
     /// The ledger of a capture has no files.
     #[error(
-        "the capture {0} is still being written, and its files are noted when it ends; name them with --file (a file, or the folder of --save-pcap)"
+        "the capture {0} is being written and its files are not noted yet, which takes some seconds; ask again, or name them with --file"
     )]
     Unfinished(String),
     /// A file is not where it was.
@@ -70,6 +70,19 @@ pub enum EvidenceError {
         /// Of which capture.
         capture: String,
     },
+    /// The limits of the ring took all that is wanted.
+    #[error(
+        "{path} of the capture {capture} is not kept any more: the limits of its ring (--save-max-mib, --save-max-hours) took it; if you have it elsewhere, name it with --file PATH"
+    )]
+    Removed {
+        /// Where it was.
+        path: String,
+        /// Of which capture.
+        capture: String,
+    },
+    /// It came from a device and was not kept.
+    #[error("the packets of {0} were not kept; monitor keeps them with --save-pcap DIR")]
+    Device(String),
     /// It was read from a pipe and not kept.
     #[error(
         "the capture {0} was read from standard input and not kept; if you have it, name it with --file PATH"
@@ -107,6 +120,10 @@ pub struct StoredFile {
     pub compressed: bool,
     /// Bytes read, after decompression.
     pub bytes: u64,
+    /// Was it deleted by the limits of a ring?
+    pub removed: bool,
+    /// Is it a device, and no file at all?
+    pub device: bool,
 }
 
 /// A part of a capture that is read in one go: from file and offset to file and offset, inclusive.
@@ -354,7 +371,7 @@ fn of_capture(
     let row = one(reader, limits, &sql, &[])?.ok_or(EvidenceError::Unknown("capture", capture, "db info"))?;
     let (path, filtered) = (row.text(0).to_owned(), row.number::<u64>(1).unwrap_or(0) > 0);
     let sql = format!(
-        "SELECT path, content_hash, compression IS NOT NULL, bytes FROM capture_files \
+        "SELECT path, content_hash, compression IS NOT NULL, bytes, status = 'removed', format = 'live' FROM capture_files \
          WHERE capture_id = {capture} ORDER BY file_no"
     );
     let (rows, _) = ask(reader, limits, &sql, &[])?;
@@ -365,6 +382,8 @@ fn of_capture(
             content_hash: Some(r.text(1)).filter(|h| !h.is_empty()).map(str::to_owned),
             compressed: r.text(2) == "true",
             bytes: r.number(3).unwrap_or(0),
+            removed: r.text(4) == "true",
+            device: r.text(5) == "true",
         })
         .collect();
     // A merge is called after its first file; a folder that was followed, after the folder.

@@ -314,3 +314,56 @@ fn a_stream_is_seen_while_it_grows_and_marked_when_it_was_cut() {
     );
     assert_eq!(one(&store.db, "SELECT count(*) FROM flows"), "20011");
 }
+
+#[test]
+fn the_files_of_a_stream_are_noted_as_it_goes() {
+    let f = Folder::new();
+    let store = f.store();
+    let mut w = store.writer().unwrap();
+    let stream = |id| CaptureStart { streaming: true, ..start(id) };
+    let file = |no: usize, packets, stop: Stop| FileLedger {
+        path: format!("/ring/{no}").into(),
+        format: "pcapng",
+        packets,
+        stop,
+        ..FileLedger::default()
+    };
+    let mut s = CaptureSummary { first_ts: None, last_ts: None, ..summary("x") };
+    let states = |id: i64| {
+        format!(
+            "SELECT string_agg(path || ' ' || packets || ' ' || status, ', ' ORDER BY file_no) FROM capture_files WHERE capture_id = {id}"
+        )
+    };
+    let told = |w: &mut Writer, s: &CaptureSummary, id: i64, wanted: &str| {
+        w.progress(s).unwrap();
+        let began = std::time::Instant::now();
+        while one(&store.db, &states(id)) != wanted {
+            assert!(began.elapsed().as_secs() < 30, "{} instead of {wanted}", one(&store.db, &states(id)));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    w.begin(&stream(10)).unwrap();
+    // Before a ring has a file, its source stands for it.
+    s.ledger.files = vec![file(8, 0, Stop::Reading), file(9, 0, Stop::Reading)];
+    told(&mut w, &s, 10, "/ring/8 0 live, /ring/9 0 live");
+    s.ledger.files = vec![file(0, 5, Stop::Reading)];
+    told(&mut w, &s, 10, "/ring/0 5 live");
+    s.ledger.files = vec![file(0, 9, Stop::End), file(1, 2, Stop::Reading)];
+    told(&mut w, &s, 10, "/ring/0 9 complete, /ring/1 2 live");
+    s.ledger.files[0].removed = true;
+    told(&mut w, &s, 10, "/ring/0 9 removed, /ring/1 2 live");
+    s.ledger.files[1].stop = Stop::End;
+    w.commit(&s).unwrap();
+    assert_eq!(one(&store.db, &states(10)), "/ring/0 9 removed, /ring/1 2 complete");
+    assert_eq!(one(&store.db, "SELECT packets FROM captures WHERE capture_id = 10"), "11");
+    // The ring of the next capture takes a file of this one.
+    w.begin(&stream(11)).unwrap();
+    s.ledger.files = vec![file(2, 1, Stop::Reading)];
+    s.ledger.removed = vec!["/ring/1".into()];
+    told(&mut w, &s, 11, "/ring/2 1 live");
+    assert_eq!(one(&store.db, &states(10)), "/ring/0 9 removed, /ring/1 2 removed");
+    drop(w);
+    store.close().unwrap();
+    let store = f.store();
+    assert_eq!(one(&store.db, &states(11)), "/ring/2 1 interrupted", "the process that wrote it has ended");
+}

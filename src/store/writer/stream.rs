@@ -21,7 +21,7 @@ impl Session<'_> {
     pub(super) fn progress(&mut self, summary: &CaptureSummary) -> Result<(), StoreError> {
         let Some(o) = self.open.as_mut().filter(|o| o.start.streaming && !o.failed) else { return Ok(()) };
         let id = o.start.capture_id;
-        let done = capture::update_live(self.db, &o.start, o.no, o.began, summary);
+        let done = capture::update_live(self.db, &o.start, o.no, o.began, summary, &mut o.files);
         o.failed |= done.is_err();
         done?;
         o.uncommitted += 1;

@@ -82,9 +82,33 @@ pub(crate) fn quality(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
              FROM (SELECT path, capture_id, unnest(caps_hit) AS x FROM {{captures}}) ORDER BY times DESC, path, capture_id, x.name LIMIT {n}"
         ),
     )?;
-    Ok(vec![
-        Block::Table(captures),
+    let lost = cx.ask.table(
+        "lost_minutes",
+        "Minutes in which a live capture lost packets, the worst first",
+        &[
+            col("ts", "Minute (UTC)", Kind::Time),
+            col("device", "Device", Kind::Text),
+            col("packets", "Packets", Kind::Count),
+            col("kernel", "Lost by the kernel", Kind::Count),
+            col("interface", "Lost by the interface", Kind::Count),
+            col("here", "Left behind here", Kind::Count),
+            col("capture_id", "capture_id", Kind::Id),
+        ],
+        &format!(
+            "SELECT epoch_ns(ts) AS ts, device, sum(packets) AS packets, sum(dropped_kernel) AS kernel, sum(dropped_interface) AS interface,
+                    sum(dropped_here) AS here, capture_id, count(*) OVER () AS total
+             FROM {{capture_intervals}} GROUP BY ALL HAVING kernel + interface + here > 0
+             ORDER BY kernel + interface + here DESC, ts, device, capture_id LIMIT {n}"
+        ),
+    )?;
+    let mut blocks = vec![Block::Table(captures)];
+    // Of files nobody counted by the minute, and most minutes lose nothing.
+    if !lost.rows.is_empty() {
+        blocks.push(Block::Table(lost));
+    }
+    blocks.extend([
         or_say(weirds, "No packet was odd."),
         or_say(caps, "No limit of the program was reached: nothing was left out for lack of room."),
-    ])
+    ]);
+    Ok(blocks)
 }
