@@ -74,6 +74,10 @@ impl Sort {
     }
 }
 
+const NAMES: &str = "array_to_string(names, ', ') AS names";
+const ROLES: &str = "array_to_string(roles, ', ') AS roles";
+const OFFERED: &str = "array_to_string(services_offered, ', ') AS services_offered";
+
 pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let (format, style) = (args.format.resolve(), output::style(&cx.env));
     let reader = cx.reader()?;
@@ -98,13 +102,23 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         0 => String::new(),
         n => format!("LIMIT {n}"),
     };
-    let sql = format!(
-        "SELECT ip, sensor, is_internal, risk_score, array_to_string(names, ', ') AS names, vendor, os_guess,
-                array_to_string(roles, ', ') AS roles, array_to_string(services_offered, ', ') AS services_offered, peers,
-                flows, bytes_out, bytes_in, first_ts, last_ts, array_to_string(macs, ', ') AS macs
-         FROM hosts {filter} ORDER BY {} {limit}",
-        args.sort.sql()
-    );
+    // A terminal has no room for a column in which nothing stands.
+    let named = "SELECT 1 AS n FROM captures WHERE sensor <> '' LIMIT 1";
+    let named =
+        reader.query(named, &[], &cx.settings.query.limits())?.any(|b| b.is_ok_and(|b| b.num_rows() > 0));
+    let columns = if format == Format::Table && style.terminal {
+        // What does not fit is left out from the right.
+        let sensor = if named { "sensor, " } else { "" };
+        format!(
+            "ip, {sensor}risk_score, {NAMES}, {ROLES}, os_guess, bytes_out, bytes_in, flows, peers, is_internal, vendor, {OFFERED}, last_ts"
+        )
+    } else {
+        format!(
+            "ip, sensor, is_internal, risk_score, {NAMES}, vendor, os_guess, {ROLES}, {OFFERED}, peers, flows, bytes_out, bytes_in, first_ts, last_ts, \
+             array_to_string(macs, ', ') AS macs"
+        )
+    };
+    let sql = format!("SELECT {columns} FROM hosts {filter} ORDER BY {} {limit}", args.sort.sql());
     output::rows(&mut reader.query(&sql, &[], &cx.settings.query.limits())?, format, style)?;
     Ok(Exit::Done)
 }
