@@ -149,6 +149,7 @@ fn files_are_written_by_their_ending_and_csv_into_a_folder() {
     lab.run(&["report".as_ref(), "-o".as_ref(), folder.as_os_str()])
         .expect_code(2)
         .expect_said("is a folder");
+    lab.run(&["report", "-o", "x.pdf"]).expect_code(2).expect_said("print it from a browser");
     lab.run(&["report", "-o", "/no/such/folder/x.html"]).expect_code(1).expect_said("/no/such/folder/x.html");
 }
 

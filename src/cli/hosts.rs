@@ -198,8 +198,8 @@ const SECTIONS: &[Section] = &[
                 FROM host_clues c JOIN offered f ON f.flow_id = c.flow_id AND f.capture_id = c.capture_id
                 WHERE c.ip = $ip AND c.clue = 'server' GROUP BY ALL)
               SELECT protocol, dst_port AS port, mode(service ORDER BY service) AS service, any_value(banner) AS banner,
-                     count(DISTINCT src_ip) AS clients, count(*) AS flows, sum(dst_bytes) AS bytes_out,
-                     sum(src_bytes) AS bytes_in, max(last_ts) AS last_ts
+                     count(DISTINCT src_ip) AS clients, count(*) AS flows, sum(dst_ip_bytes) AS bytes_out,
+                     sum(src_ip_bytes) AS bytes_in, max(last_ts) AS last_ts
               FROM offered LEFT JOIN banners USING (protocol, dst_port)
               GROUP BY protocol, dst_port ORDER BY flows DESC, protocol, port LIMIT $n::BIGINT",
     },
@@ -207,7 +207,7 @@ const SECTIONS: &[Section] = &[
         name: "uses",
         title: "Services it uses",
         sql: "SELECT service, protocol, count(DISTINCT dst_ip) AS servers, count(*) AS flows,
-                     sum(src_bytes) AS bytes_out, sum(dst_bytes) AS bytes_in, max(last_ts) AS last_ts
+                     sum(src_ip_bytes) AS bytes_out, sum(dst_ip_bytes) AS bytes_in, max(last_ts) AS last_ts
               FROM flows WHERE src_ip = $ip
               GROUP BY service, protocol ORDER BY flows DESC, service, protocol LIMIT $n::BIGINT",
     },
@@ -216,16 +216,16 @@ const SECTIONS: &[Section] = &[
         title: "Whom it exchanges most with",
         sql: "SELECT CASE WHEN src_ip = $ip THEN dst_ip ELSE src_ip END AS peer,
                      min(CASE WHEN src_ip = $ip THEN hostname END) AS name, count(*) AS flows,
-                     sum(CASE WHEN src_ip = $ip THEN src_bytes ELSE dst_bytes END) AS bytes_out,
-                     sum(CASE WHEN src_ip = $ip THEN dst_bytes ELSE src_bytes END) AS bytes_in,
+                     sum(CASE WHEN src_ip = $ip THEN src_ip_bytes ELSE dst_ip_bytes END) AS bytes_out,
+                     sum(CASE WHEN src_ip = $ip THEN dst_ip_bytes ELSE src_ip_bytes END) AS bytes_in,
                      max(last_ts) AS last_ts
               FROM flows WHERE src_ip = $ip OR dst_ip = $ip
-              GROUP BY peer ORDER BY sum(src_bytes + dst_bytes) DESC, peer LIMIT $n::BIGINT",
+              GROUP BY peer ORDER BY sum(src_ip_bytes + dst_ip_bytes) DESC, peer LIMIT $n::BIGINT",
     },
     Section {
         name: "names",
         title: "Names it goes to",
-        sql: "SELECT hostname AS name, count(*) AS flows, sum(src_bytes) AS bytes_out, sum(dst_bytes) AS bytes_in,
+        sql: "SELECT hostname AS name, count(*) AS flows, sum(src_ip_bytes) AS bytes_out, sum(dst_ip_bytes) AS bytes_in,
                      min(first_ts) AS first_ts, max(last_ts) AS last_ts
               FROM flows WHERE src_ip = $ip AND hostname IS NOT NULL
               GROUP BY hostname ORDER BY flows DESC, name LIMIT $n::BIGINT",

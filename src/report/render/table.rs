@@ -112,8 +112,14 @@ impl<W: Write> Table<W> {
                     column.width.max(cell.as_deref().map_or(NULL_MARK.len(), UnicodeWidthStr::width));
             }
         }
+        let mut told = false;
         for (i, column) in self.columns.iter_mut().enumerate() {
             column.words = Words::of(self.held.iter().filter_map(|row| row.get(i)?.as_deref()));
+            // Two of them would leave no room for the rest.
+            if column.words == Words::Sentence {
+                column.words = if told { Words::Few } else { Words::Sentence };
+                told = true;
+            }
         }
         if let Some(available) = self.style.width {
             let hidden = fit(&mut self.columns, available);
