@@ -4,7 +4,7 @@
 //! search paths go into it: the place where `make install` puts the library, relative to the program; the same under
 //! the usual prefixes, because the loader ignores relative ones in a program with capabilities (setcap); and
 //! then that folder. It stands last, so that an installed program never looks into somebody's
-//! cache. Without the variable, or with `bundled`, nothing is added.
+//! cache; a package (`SECNETMON_PACKAGED`) leaves it out. Without the variable, or with `bundled`, nothing is added.
 #![allow(clippy::disallowed_methods)] // a build script is told everything through its environment
 
 use std::env;
@@ -12,6 +12,7 @@ use std::env;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=DUCKDB_LIB_DIR");
+    println!("cargo:rerun-if-env-changed=SECNETMON_PACKAGED");
     let shared =
         env::var_os("CARGO_FEATURE_STORE").is_some() && env::var_os("CARGO_FEATURE_BUNDLED").is_none();
     let Ok(dir) = env::var("DUCKDB_LIB_DIR") else { return };
@@ -29,5 +30,7 @@ fn main() {
             println!("cargo:rustc-link-arg=-Wl,-rpath,{prefix}/lib/secnetmon");
         }
     }
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{dir}");
+    if env::var_os("SECNETMON_PACKAGED").is_none() {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{dir}");
+    }
 }

@@ -5,6 +5,7 @@
 # Sharing them means that the program is compiled and linked once for running, testing and measuring.
 #   DUCKDB_LIB_DIR    a DuckDB library of your own (default: the prebuilt one, see scripts/duckdb.sh)
 #   SECNETMON_BUNDLED 1 = compile DuckDB from source even where the prebuilt library exists
+#   SECNETMON_PROFILE dist = what is packaged: smaller and faster, and slow to build (default: release)
 #   CARGO_TARGET_DIR  default ~/.cache/secnetmon/target
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -29,4 +30,4 @@ fi
 subcommand=$1
 shift
 cd "$here"
-exec cargo "$subcommand" --locked --release --no-default-features --features "$features" "$@"
+exec cargo "$subcommand" --locked --profile "${SECNETMON_PROFILE:-release}" --no-default-features --features "$features" "$@"

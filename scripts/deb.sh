@@ -1,21 +1,29 @@
 #!/bin/sh
-# Makes a Debian package of the built program: what install.sh installs, and the commented configuration.
+# Makes a Debian package: the program in the profile `dist` (small and fast), what install.sh installs, and the commented configuration.
 #
-# usage: CARGO_TARGET_DIR=DIR scripts/deb.sh BINARY
-# cargo-deb writes it to CARGO_TARGET_DIR/debian; metadata and list of files are in Cargo.toml.
+# usage: CARGO_TARGET_DIR=DIR scripts/deb.sh
+# The program is built for the package alone: whole-program optimisation takes long (10 minutes and more on two cores), and nothing of the folders of
+# the machine that builds it may stand in it. cargo-deb writes the package to CARGO_TARGET_DIR/debian; metadata and list of files are in Cargo.toml.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
-binary=$1
+PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 command -v cargo-deb >/dev/null || { echo "cargo-deb is missing; install it with: cargo install cargo-deb" >&2; exit 1; }
-stage=$CARGO_TARGET_DIR/release/debian
+SECNETMON_PACKAGED=1 SECNETMON_PROFILE=dist "$here/scripts/cargo.sh" build --bin secnetmon
+binary=$CARGO_TARGET_DIR/dist/secnetmon
+stage=$CARGO_TARGET_DIR/dist/debian
 rm -rf "$stage"
 mkdir -p "$stage/etc/secnetmon"
+# It knows the library only where the package puts it.
+if library=$("$here/scripts/duckdb.sh" 2>/dev/null); then
+    LD_LIBRARY_PATH=$library
+    export LD_LIBRARY_PATH
+fi
 DESTDIR=$stage PREFIX=/usr "$here/scripts/install.sh" "$binary" >/dev/null
-rm -r "$stage/usr/bin" # cargo-deb takes the program itself, to strip it
+rm -r "$stage/usr/bin" # cargo-deb takes the program itself
 gzip -9n "$stage"/usr/share/man/man1/*.1
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 env HOME="$home" XDG_CONFIG_HOME="$home" SECNETMON_DB="$home/x.duckdb" "$binary" init >/dev/null 2>&1
 cp "$home/secnetmon/secnetmon.toml" "$stage/etc/secnetmon/"
 cd "$here"
-cargo deb --no-build --strip
+cargo deb --no-build --no-strip --profile dist

@@ -3,7 +3,7 @@
 //! `architecture` floors, headers and lists; `golden` samples in, tables out; `queries` every saved report;
 //! `detections` what each sample must and must not find; `sql_detections` in SQL and a user's own;
 //! `cli` bad input and exit codes; `determinism` threads and containers; `hostile` cut, flipped and lying bytes;
-//! `analyze` statistics against plain SQL; `follow` what was said; `export` for other tools; `report` what is handed on;
+//! `analyze` statistics against plain SQL; `follow` what was said; `export` for other tools; `interop` names and types as these expect them; `report` what is handed on;
 //! `findings` from a finding to what to do; `faults` kill -9, full disk, read-only folder; `corpus` packet counts against capinfos.
 //! `live` devices in network namespaces.
 //! `docs` every command that the documents show; `extract` the packets behind a finding; `owner` a database that is being written.
@@ -35,6 +35,7 @@ mod findings;
 mod follow;
 mod golden;
 mod hostile;
+mod interop;
 mod live;
 mod owner;
 mod queries;

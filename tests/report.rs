@@ -149,6 +149,7 @@ fn files_are_written_by_their_ending_and_csv_into_a_folder() {
     lab.run(&["report".as_ref(), "-o".as_ref(), folder.as_os_str()])
         .expect_code(2)
         .expect_said("is a folder");
+    lab.run(&["report", "-o", "x.pdf"]).expect_code(2).expect_said("print it from a browser");
     lab.run(&["report", "-o", "/no/such/folder/x.html"]).expect_code(1).expect_said("/no/such/folder/x.html");
 }
 
@@ -186,6 +187,12 @@ fn hostile(lab: &Lab) -> Vec<PathBuf> {
                 ),
             ],
         ),
+        // Server name and subject, banner, name asked for, account, program of a miner.
+        with_texts(lab, "tls_selfsigned_expired", &[("portal.example.com", "<img src=x>.ex.com")]),
+        with_texts(lab, "ssh", &[("OpenSSH_9.2p1 Debian-2+deb12u10", "<script>alert(1)</script>")]),
+        with_texts(lab, "dns", &[("nobody", "<hr/>x")]),
+        with_texts(lab, "cleartext_login", &[("alice", "<i>a>")]),
+        with_texts(lab, "mining_stratum", &[("cgminer/4.12.1", "<svg onload=1>")]),
     ]
 }
 
@@ -200,6 +207,13 @@ fn names_from_the_wire_are_text_in_every_form() {
     );
     let page = report(&lab, &["--format", "html"]);
     assert!(page.contains("&lt;/script&gt;&lt;img src=x onerror=document.title=7&gt;"));
+    for shown in
+        ["<img src=x>.ex.com", "<script>alert(1)</script>", "<hr/>x.example.com", "<i>a>", "<svg onload=1>"]
+    {
+        let escaped = shown.replace('<', "&lt;").replace('>', "&gt;");
+        assert!(page.contains(&escaped), "{shown} is on the page at all");
+        assert!(!page.contains(shown), "{shown}");
+    }
     assert!(!page.contains("<img") && !page.contains("<b>\"") && page.matches("</script>").count() == 1);
     let markdown = report(&lab, &["--format", "markdown"]);
     assert!(markdown.contains("&lt;/script&gt;&lt;img") && !markdown.contains("<img"), "{markdown}");

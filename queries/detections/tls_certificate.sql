@@ -25,10 +25,10 @@
 --   title A sentence.
 --   reasons What is wrong.
 --   flow_ids Flows.
---   details Subject, issuer, validity.
+--   details Subject, issuer, validity, the names in it and those that were asked for.
 WITH shown AS (
   SELECT x.ts, x.flow_id, x.subject, x.issuer, x.common_name, x.sha256, x.not_before, x.not_after, x.self_issued, x.san_dns, x.san_ip,
-         f.src_ip, f.dst_ip, f.dst_port, f.protocol, t.server_name,
+         f.src_ip, f.dst_ip, f.dst_port, f.protocol, nullif(t.server_name, f.dst_ip) AS server_name,
          (epoch_ns(x.not_after) - epoch_ns(x.not_before)) / 86400e9 AS days,
          CASE WHEN len(x.san_dns) > 0 THEN x.san_dns WHEN x.common_name IS NOT NULL THEN [x.common_name] ELSE [] END AS names
   FROM x509 x JOIN flows f ON f.capture_id = x.capture_id AND f.flow_id = x.flow_id
@@ -43,7 +43,7 @@ judged AS (
                      OR (n LIKE '*.%' AND contains(server_name, '.') AND substr(server_name, strpos(server_name, '.')) = lower(substr(n, 2))))) = 0 AS is_other
   FROM shown)
 SELECT min(ts) AS first_ts, max(ts) AS last_ts, arg_min(src_ip, flow_id) AS src_ip, dst_ip, dst_port, protocol, sha256 AS about, count(*) AS count,
-       concat('The server ', coalesce(max(server_name) || ' (' || dst_ip || ')', dst_ip), ' showed a certificate that is ',
+       concat('The server ', coalesce(coalesce(max(server_name) FILTER (is_other), max(server_name)) || ' (' || dst_ip || ')', dst_ip), ' showed a certificate that is ',
               concat_ws(', ', CASE WHEN bool_or(is_self) THEN 'self-issued' END, CASE WHEN bool_or(is_expired) THEN 'expired' END,
                         CASE WHEN bool_or(is_early) THEN 'not valid yet' END, CASE WHEN bool_or(is_long) THEN 'valid for ' || round(max(days))::INT || ' days' END,
                         CASE WHEN bool_or(is_other) THEN 'for another name' END)) AS title,
@@ -56,7 +56,7 @@ SELECT min(ts) AS first_ts, max(ts) AS last_ts, arg_min(src_ip, flow_id) AS src_
        ], lambda r: r IS NOT NULL) AS reasons,
        list(DISTINCT flow_id ORDER BY flow_id)[:25] AS flow_ids,
        to_json({'subject': min(subject), 'issuer': min(issuer), 'not_before': min(not_before), 'not_after': max(not_after),
-                'names': min(names)[:10], 'asked_for': max(server_name)})::VARCHAR AS details
+                'names': min(names)[:10], 'asked_for': list(DISTINCT server_name ORDER BY server_name)[:10]})::VARCHAR AS details
 FROM judged
 WHERE is_self OR is_expired OR is_early OR is_long OR is_other
 GROUP BY dst_ip, dst_port, protocol, sha256

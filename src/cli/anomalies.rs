@@ -22,6 +22,9 @@ use std::net::IpAddr;
 /// What a row shows unless `--wide`.
 const COLUMNS: &str = "severity, round(confidence, 2) AS confidence, kind, title, src_ip, dst_ip, dst_port, first_ts, count, anomaly_id";
 
+/// The same on a terminal, where columns that do not fit are left out from the right: what was found and its id come first.
+const FOR_EYES: &str = "severity, title, anomaly_id, kind, round(confidence, 2) AS confidence, first_ts, src_ip, dst_ip, dst_port, count";
+
 /// List findings, most urgent first; show one in full
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -151,12 +154,17 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
 fn list(args: &Args, cx: &Context) -> Result<Exit> {
     let (condition, params) = conditions(args)?;
     let limit = if args.limit > 0 { format!("LIMIT {}", args.limit) } else { String::new() };
-    let columns = if args.wide { "*" } else { COLUMNS };
+    let (format, style) = (args.format.resolve(), output::style(&cx.env));
+    let columns = match (args.wide, format, style.terminal) {
+        (true, ..) => "*",
+        (false, Format::Table, true) => FOR_EYES,
+        _ => COLUMNS,
+    };
     let order = "ORDER BY severity_rank DESC, score DESC, first_ts, anomaly_id";
     let reader = cx.reader()?;
     let limits = cx.settings.query.limits();
     let sql = format!("SELECT {columns} FROM anomalies WHERE {condition} {order} {limit}");
-    output::rows(&mut reader.query(&sql, &params, &limits)?, args.format.resolve(), output::style(&cx.env))?;
+    output::rows(&mut reader.query(&sql, &params, &limits)?, format, style)?;
     match args.fail_on {
         Some(least) => found(&reader, cx, &condition, &params, least.severity()),
         None => Ok(Exit::Done),
@@ -263,16 +271,17 @@ const SECTIONS: &[Section] = &[
     Section {
         name: "details",
         title: "Details",
-        sql: "SELECT key AS fact, CASE json_type(value) WHEN 'VARCHAR' THEN value ->> '$' ELSE value::VARCHAR END AS value
+        sql: "SELECT key AS fact, CASE json_type(value) WHEN 'VARCHAR' THEN value ->> '$' WHEN 'ARRAY' THEN array_to_string(value ->> '$[*]', ', ')
+                     ELSE value::VARCHAR END AS value
               FROM (SELECT unnest(json_keys(details)) AS key, details FROM anomalies
                     WHERE anomaly_id = $id::BIGINT AND details IS NOT NULL) AS d, LATERAL (SELECT json_extract(d.details, '$.\"' || d.key || '\"') AS value)
-              ORDER BY key",
+              WHERE value::VARCHAR NOT IN ('null', '[]', '{}') ORDER BY key",
     },
     Section {
         name: "flows",
         title: "Flows behind it",
-        sql: "SELECT f.first_ts, f.protocol, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.service, f.conn_state, f.src_bytes,
-                     f.dst_bytes, f.first_packet, f.flow_id
+        sql: "SELECT f.flow_id, f.first_ts, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.protocol, f.service, f.conn_state, f.src_bytes,
+                     f.dst_bytes, f.first_packet
               FROM flows f JOIN anomalies a ON f.capture_id = a.capture_id AND list_contains(a.flow_ids, f.flow_id)
               WHERE a.anomaly_id = $id::BIGINT ORDER BY f.first_ts, f.flow_id",
     },
@@ -286,11 +295,21 @@ fn show(id: i64, format: FormatOption, cx: &Context) -> Result<Exit> {
     let params = [("id".to_owned(), Some(id.to_string()))];
     let subject = id.to_string();
     let mut page = Page::begin(chosen, style, &subject)?;
-    for (i, section) in SECTIONS.iter().enumerate() {
-        let rows = page.section(section, &params, &reader, cx)?;
-        if i == 0 && rows == 0 {
-            return Err(anyhow!("no finding {id} in the database; `secnetmon anomalies` lists them"));
-        }
+    let title = text(&reader, cx, &format!("SELECT title AS v FROM anomalies WHERE anomaly_id = {id}"))?;
+    if title.is_empty() {
+        return Err(anyhow!("no finding {id} in the database; `secnetmon anomalies` lists them"));
+    }
+    let opened = page.opening("Finding", &title)?;
+    for section in SECTIONS {
+        let told = if opened {
+            section.sql.replace(
+                "SELECT 1 AS place, 'what' AS fact, title AS value FROM a",
+                "SELECT 1 AS place, NULL::VARCHAR AS fact, NULL::VARCHAR AS value",
+            )
+        } else {
+            section.sql.to_owned()
+        };
+        page.rows(section.name, section.title, &told, &params, &reader, cx)?;
     }
     let detector =
         text(&reader, cx, &format!("SELECT detector AS v FROM anomalies WHERE anomaly_id = {id}"))?;

@@ -9,6 +9,7 @@ use super::output::{self, FormatArg, FormatOption};
 use super::{Context, Exit};
 use crate::report::header::Bound;
 use crate::report::params::{Kind, check};
+use crate::report::render::Format;
 use anyhow::Result;
 use clap::ValueEnum;
 use ipnetwork::IpNetwork;
@@ -17,6 +18,12 @@ use std::net::IpAddr;
 /// What a row shows unless `--wide`.
 const COLUMNS: &str = "first_ts, protocol, src_ip, src_port, dst_ip, dst_port, service, hostname, conn_state, \
      src_bytes, dst_bytes, src_packets, dst_packets, duration_s, flow_id";
+
+/// The same on a terminal, where columns that do not fit are left out from the right: 80 columns hold which flow, when, from and to.
+const FOR_EYES: &str = "flow_id, date_trunc('second', first_ts::TIMESTAMP)::TIMESTAMP_S AS time, \
+     CASE WHEN contains(src_ip, ':') AND src_port IS NOT NULL THEN '[' || src_ip || ']' ELSE src_ip END || coalesce(':' || src_port, '') AS src, \
+     CASE WHEN contains(dst_ip, ':') AND dst_port IS NOT NULL THEN '[' || dst_ip || ']' ELSE dst_ip END || coalesce(':' || dst_port, '') AS dst, \
+     protocol, service, conn_state, src_bytes, dst_bytes, round(duration_s, 3) AS duration_s, hostname, src_packets, dst_packets";
 
 /// Search flows
 #[derive(clap::Args, Debug)]
@@ -113,10 +120,16 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         };
         return follow::run(id, &args.follow, ndjson, cx);
     }
-    let (sql, params) = search(args)?;
+    let (format, style) = (args.format.resolve(), output::style(&cx.env));
+    let columns = match (args.wide, format, style.terminal) {
+        (true, ..) => "*",
+        (false, Format::Table, true) => FOR_EYES,
+        _ => COLUMNS,
+    };
+    let (sql, params) = search(args, columns)?;
     let reader = cx.reader()?;
     let mut results = reader.query(&sql, &params, &cx.settings.query.limits())?;
-    output::rows(&mut results, args.format.resolve(), output::style(&cx.env))?;
+    output::rows(&mut results, format, style)?;
     Ok(Exit::Done)
 }
 
@@ -168,7 +181,7 @@ impl Conditions {
 }
 
 /// The statement and its values.
-fn search(args: &Args) -> Result<(String, Bound)> {
+fn search(args: &Args, columns: &str) -> Result<(String, Bound)> {
     let mut c = Conditions::default();
     if let Some(text) = &args.src {
         c.end("src", text, &["src_ip"])?;
@@ -207,7 +220,7 @@ fn search(args: &Args) -> Result<(String, Bound)> {
         // On lines of its own, so that a comment in it ends before our bracket.
         c.sql.push(format!("(\n{sql}\n)"));
     }
-    let mut sql = format!("SELECT {} FROM flows", if args.wide { "*" } else { COLUMNS });
+    let mut sql = format!("SELECT {columns} FROM flows");
     if !c.sql.is_empty() {
         sql.push_str("\nWHERE ");
         sql.push_str(&c.sql.join("\n  AND "));
@@ -233,7 +246,7 @@ mod tests {
 
     fn searched(words: &[&str]) -> Result<(String, Bound), String> {
         let all = ["x"].iter().chain(words);
-        search(&Alone::try_parse_from(all).unwrap().args).map_err(|e| e.to_string())
+        search(&Alone::try_parse_from(all).unwrap().args, COLUMNS).map_err(|e| e.to_string())
     }
 
     #[test]

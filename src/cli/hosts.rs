@@ -74,6 +74,10 @@ impl Sort {
     }
 }
 
+const NAMES: &str = "array_to_string(names, ', ') AS names";
+const ROLES: &str = "array_to_string(roles, ', ') AS roles";
+const OFFERED: &str = "array_to_string(services_offered, ', ') AS services_offered";
+
 pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let (format, style) = (args.format.resolve(), output::style(&cx.env));
     let reader = cx.reader()?;
@@ -98,13 +102,23 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         0 => String::new(),
         n => format!("LIMIT {n}"),
     };
-    let sql = format!(
-        "SELECT ip, sensor, is_internal, risk_score, array_to_string(names, ', ') AS names, vendor, os_guess,
-                array_to_string(roles, ', ') AS roles, array_to_string(services_offered, ', ') AS services_offered, peers,
-                flows, bytes_out, bytes_in, first_ts, last_ts, array_to_string(macs, ', ') AS macs
-         FROM hosts {filter} ORDER BY {} {limit}",
-        args.sort.sql()
-    );
+    // A terminal has no room for a column in which nothing stands.
+    let named = "SELECT 1 AS n FROM captures WHERE sensor <> '' LIMIT 1";
+    let named =
+        reader.query(named, &[], &cx.settings.query.limits())?.any(|b| b.is_ok_and(|b| b.num_rows() > 0));
+    let columns = if format == Format::Table && style.terminal {
+        // What does not fit is left out from the right.
+        let sensor = if named { "sensor, " } else { "" };
+        format!(
+            "ip, {sensor}risk_score, {NAMES}, {ROLES}, os_guess, bytes_out, bytes_in, flows, peers, is_internal, vendor, {OFFERED}, last_ts"
+        )
+    } else {
+        format!(
+            "ip, sensor, is_internal, risk_score, {NAMES}, vendor, os_guess, {ROLES}, {OFFERED}, peers, flows, bytes_out, bytes_in, first_ts, last_ts, \
+             array_to_string(macs, ', ') AS macs"
+        )
+    };
+    let sql = format!("SELECT {columns} FROM hosts {filter} ORDER BY {} {limit}", args.sort.sql());
     output::rows(&mut reader.query(&sql, &[], &cx.settings.query.limits())?, format, style)?;
     Ok(Exit::Done)
 }
@@ -184,8 +198,8 @@ const SECTIONS: &[Section] = &[
                 FROM host_clues c JOIN offered f ON f.flow_id = c.flow_id AND f.capture_id = c.capture_id
                 WHERE c.ip = $ip AND c.clue = 'server' GROUP BY ALL)
               SELECT protocol, dst_port AS port, mode(service ORDER BY service) AS service, any_value(banner) AS banner,
-                     count(DISTINCT src_ip) AS clients, count(*) AS flows, sum(dst_bytes) AS bytes_out,
-                     sum(src_bytes) AS bytes_in, max(last_ts) AS last_ts
+                     count(DISTINCT src_ip) AS clients, count(*) AS flows, sum(dst_ip_bytes) AS bytes_out,
+                     sum(src_ip_bytes) AS bytes_in, max(last_ts) AS last_ts
               FROM offered LEFT JOIN banners USING (protocol, dst_port)
               GROUP BY protocol, dst_port ORDER BY flows DESC, protocol, port LIMIT $n::BIGINT",
     },
@@ -193,7 +207,7 @@ const SECTIONS: &[Section] = &[
         name: "uses",
         title: "Services it uses",
         sql: "SELECT service, protocol, count(DISTINCT dst_ip) AS servers, count(*) AS flows,
-                     sum(src_bytes) AS bytes_out, sum(dst_bytes) AS bytes_in, max(last_ts) AS last_ts
+                     sum(src_ip_bytes) AS bytes_out, sum(dst_ip_bytes) AS bytes_in, max(last_ts) AS last_ts
               FROM flows WHERE src_ip = $ip
               GROUP BY service, protocol ORDER BY flows DESC, service, protocol LIMIT $n::BIGINT",
     },
@@ -202,16 +216,16 @@ const SECTIONS: &[Section] = &[
         title: "Whom it exchanges most with",
         sql: "SELECT CASE WHEN src_ip = $ip THEN dst_ip ELSE src_ip END AS peer,
                      min(CASE WHEN src_ip = $ip THEN hostname END) AS name, count(*) AS flows,
-                     sum(CASE WHEN src_ip = $ip THEN src_bytes ELSE dst_bytes END) AS bytes_out,
-                     sum(CASE WHEN src_ip = $ip THEN dst_bytes ELSE src_bytes END) AS bytes_in,
+                     sum(CASE WHEN src_ip = $ip THEN src_ip_bytes ELSE dst_ip_bytes END) AS bytes_out,
+                     sum(CASE WHEN src_ip = $ip THEN dst_ip_bytes ELSE src_ip_bytes END) AS bytes_in,
                      max(last_ts) AS last_ts
               FROM flows WHERE src_ip = $ip OR dst_ip = $ip
-              GROUP BY peer ORDER BY sum(src_bytes + dst_bytes) DESC, peer LIMIT $n::BIGINT",
+              GROUP BY peer ORDER BY sum(src_ip_bytes + dst_ip_bytes) DESC, peer LIMIT $n::BIGINT",
     },
     Section {
         name: "names",
         title: "Names it goes to",
-        sql: "SELECT hostname AS name, count(*) AS flows, sum(src_bytes) AS bytes_out, sum(dst_bytes) AS bytes_in,
+        sql: "SELECT hostname AS name, count(*) AS flows, sum(src_ip_bytes) AS bytes_out, sum(dst_ip_bytes) AS bytes_in,
                      min(first_ts) AS first_ts, max(last_ts) AS last_ts
               FROM flows WHERE src_ip = $ip AND hostname IS NOT NULL
               GROUP BY hostname ORDER BY flows DESC, name LIMIT $n::BIGINT",

@@ -6,11 +6,13 @@
 use super::exit::usage;
 use super::output;
 use super::{Context, Exit};
+use crate::model::text::printable;
 use crate::report::header::Bound;
 use crate::report::render::{Format, Render, Style, renderer};
 use crate::store::Reader;
 use anyhow::Result;
 use std::io::{BufWriter, StdoutLock, Write};
+use unicode_width::UnicodeWidthStr;
 
 /// A part of a page.
 pub(super) struct Section {
@@ -29,6 +31,28 @@ pub(super) struct Page<'a> {
     style: Style,
     subject: &'a str,
     written: usize,
+    /// Was the heading of the next section said already?
+    opened: bool,
+}
+
+/// `text` behind `first`, in lines of at most `width` columns where there is one; later lines begin under the text.
+fn wrapped(first: &str, text: &str, width: Option<usize>) -> String {
+    let text = printable(text.as_bytes(), text.len());
+    let Some(width) = width else { return format!("{first}{text}") };
+    let (mut out, mut column) = (first.to_owned(), first.width());
+    for (i, word) in text.split_whitespace().enumerate() {
+        if i > 0 && column + 1 + word.width() > width {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', first.width()));
+            column = first.width();
+        } else if i > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += word.width();
+    }
+    out
 }
 
 impl<'a> Page<'a> {
@@ -37,7 +61,18 @@ impl<'a> Page<'a> {
         if matches!(format, Format::Csv | Format::Ndjson) {
             return Err(usage("this has several tables; use --format table, markdown or json"));
         }
-        Ok(Self { out: output::stdout(), format, style, subject, written: 0 })
+        Ok(Self { out: output::stdout(), format, style, subject, written: 0, opened: false })
+    }
+
+    /// On a terminal, begin with a sentence in full: a table would cut it.
+    pub(super) fn opening(&mut self, title: &str, sentence: &str) -> Result<bool> {
+        if self.format != Format::Table {
+            return Ok(false);
+        }
+        self.heading("", title)?;
+        writeln!(self.out, "{}", wrapped("", sentence, self.style.width))?;
+        self.opened = true;
+        Ok(true)
     }
 
     /// Write a section; an empty one only in JSON. Returns its rows.
@@ -107,13 +142,17 @@ impl<'a> Page<'a> {
             write!(self.out, "{}", serde_json::Value::from(lines.to_vec()))?;
             return Ok(());
         }
+        let width = self.style.width.filter(|_| self.format != Format::Markdown);
         for line in lines {
-            writeln!(self.out, "- {line}")?;
+            writeln!(self.out, "{}", wrapped("- ", line, width))?;
         }
         Ok(())
     }
 
     fn heading(&mut self, name: &str, title: &str) -> Result<()> {
+        if std::mem::take(&mut self.opened) {
+            return Ok(writeln!(self.out)?);
+        }
         let first = self.written == 0;
         self.written += 1;
         match self.format {
@@ -137,5 +176,17 @@ impl<'a> Page<'a> {
         }
         self.out.flush()?;
         Ok(Exit::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn sentences_end_where_the_terminal_does() {
+        assert_eq!(wrapped("- ", "one two three", Some(9)), "- one two\n  three");
+        assert_eq!(wrapped("- ", "one two three", None), "- one two three");
+        assert_eq!(wrapped("", "\u{1b}[2J", Some(9)), "\\x1b[2J");
     }
 }

@@ -77,6 +77,11 @@ enum FormatArg {
 }
 
 pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
+    if args.format.is_none() && args.output.as_deref().and_then(Path::extension).is_some_and(|e| e == "pdf") {
+        return Err(usage(
+            "no PDF is written; write a .html and print it from a browser, it is made for that",
+        ));
+    }
     let format = args.format.unwrap_or_else(|| by_ending(args.output.as_deref()));
     let mut sections = args.sections.clone();
     for name in &sections {

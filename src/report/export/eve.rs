@@ -1,9 +1,10 @@
 //! Which fields do Suricata's events have, and which of our columns are they?
 //!
-//! Names are those of Suricata 8's EVE. Findings are alerts of generator 1 with a signature id that follows from their kind; weirds are
-//! anomalies. Bytes of flows are those of IP packets, without the link's headers that Suricata counts. What many events share is written once
-//! and put into their statements by [`filled`]: `{event}` time and ends of the flow `f`, `{ends r}` the ends alone, `{same}` joins a record with
-//! its flow, `{proto x}` and `{app x}` are names in Suricata's words. Refuses to invent values.
+//! Names and types are those of the index of EVE's fields in Suricata's user guide; `dns` is its version 2, which versions 7 and 8 read.
+//! Findings are alerts of generator 1 with a signature id that follows from their kind; weirds are anomalies. Bytes of flows are those of IP
+//! packets, without the link's headers that Suricata counts. What many events share is written once and put into their statements by
+//! [`filled`]: `{event}` time and ends of the flow `f`, `{ends r}` the ends alone, `{same}` joins a record with its flow, `{proto x}` and
+//! `{app x}` are names in Suricata's words. Refuses to invent values.
 
 use super::Log;
 
@@ -63,7 +64,7 @@ pub(super) static LOGS: &[Log] = &[
         ts: "ts",
         fields: &[],
         sql: "SELECT {event}
-                2 AS \"dns.version\", CASE WHEN r.rcode IS NULL THEN 'query' ELSE 'answer' END AS \"dns.type\", r.trans_id AS \"dns.id\",
+                2 AS \"dns.version\", CASE WHEN r.rcode IS NULL THEN 'query' ELSE 'answer' END AS \"dns.type\", r.trans_id AS \"dns.id\", nullif(r.rcode IS NOT NULL, false) AS \"dns.qr\",
                 r.query AS \"dns.rrname\", r.qtype_name AS \"dns.rrtype\", r.rcode_name AS \"dns.rcode\", nullif(r.aa, false) AS \"dns.aa\",
                 nullif(r.tc, false) AS \"dns.tc\", nullif(r.rd, false) AS \"dns.rd\", nullif(r.ra, false) AS \"dns.ra\", r.opcode AS \"dns.opcode\",
                 CASE WHEN len(r.answers) > 0 THEN list_transform(r.answers, lambda x: {'rrname': r.query, 'rdata': x}) END AS \"dns.answers\"
@@ -87,7 +88,8 @@ pub(super) static LOGS: &[Log] = &[
         ts: "ts",
         fields: &[],
         sql: "SELECT {event}
-                r.subject AS \"tls.subject\", r.issuer AS \"tls.issuerdn\", c.serial AS \"tls.serial\", c.sha1 AS \"tls.fingerprint\",
+                r.subject AS \"tls.subject\", r.issuer AS \"tls.issuerdn\", rtrim(regexp_replace(upper(c.serial), '(..)', '\\1:', 'g'), ':') AS \"tls.serial\",
+                rtrim(regexp_replace(c.sha1, '(..)', '\\1:', 'g'), ':') AS \"tls.fingerprint\",
                 r.server_name AS \"tls.sni\", CASE WHEN r.version LIKE 'TLSv%' THEN 'TLS ' || substr(r.version,
                 5) ELSE r.version END AS \"tls.version\", left(replace(c.not_before::VARCHAR, ' ', 'T'), 19) AS \"tls.notbefore\",
                 left(replace(c.not_after::VARCHAR, ' ', 'T'), 19) AS \"tls.notafter\", nullif(r.resumed, false) AS \"tls.session_resumed\",
@@ -113,8 +115,9 @@ pub(super) static LOGS: &[Log] = &[
         ts: "ts",
         fields: &[],
         sql: "SELECT {event}
-                r.version AS \"smb.dialect\",
-                CASE WHEN r.version = '1' THEN 'SMB1_COMMAND_' ELSE 'SMB2_COMMAND_' END || upper(r.command) AS \"smb.command\",
+                CASE r.version WHEN '1' THEN 'NT LM 0.12' WHEN '2.0.2' THEN '2.02' WHEN '2.1' THEN '2.10' WHEN '3.0' THEN '3.00' WHEN '3.0.2' THEN '3.02'
+                  WHEN '3.1.1' THEN '3.11' ELSE r.version END AS \"smb.dialect\",
+                CASE WHEN r.version = '1' THEN 'SMB1_COMMAND_' ELSE 'SMB2_COMMAND_' END || CASE WHEN starts_with(r.command, 'ioctl') THEN 'IOCTL' ELSE upper(r.command) END AS \"smb.command\",
                 r.status AS \"smb.status\", r.session_id AS \"smb.session_id\", r.tree_id AS \"smb.tree_id\", r.file_name AS \"smb.filename\",
                 r.share AS \"smb.share\", upper(r.share_type) AS \"smb.share_type\", r.new_name AS \"smb.rename.to\"
          FROM smb r JOIN flows f ON {same}

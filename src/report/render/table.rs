@@ -19,6 +19,12 @@ const SAMPLE_ROWS: usize = 1_000;
 const CELL_CAP_BYTES: usize = 4_096;
 /// A text column is not made narrower than this, in terminal columns: an IPv4 address stays whole.
 const MIN_TEXT_WIDTH: usize = 15;
+/// A column of addresses is not made narrower than this: an IPv4 address with its port stays whole.
+const MIN_ADDRESS_WIDTH: usize = 21;
+/// A column of sentences keeps this share of the terminal, in percent: fifteen letters of a sentence say nothing, so others give way first.
+const SENTENCE_SHARE: usize = 45;
+/// Blanks from which on a cell is a sentence.
+const SENTENCE_BLANKS: usize = 3;
 /// Two blanks between columns.
 const GAP: usize = 2;
 /// How NULL looks.
@@ -43,7 +49,47 @@ struct Column {
     right: bool,
     /// Addresses and other short words have no blanks and are compared whole: still text to us. Only text shrinks.
     shrinks: bool,
+    /// What most cells are.
+    words: Words,
     width: usize,
+}
+
+/// What stands in a column of text: how far it may be shortened depends on that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Words {
+    Few,
+    Address,
+    Sentence,
+}
+
+impl Words {
+    /// What most of the cells are.
+    fn of<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let address = |c: &&str| {
+            c.contains([':', '.']) && c.bytes().all(|b| b.is_ascii_hexdigit() || b":.[]".contains(&b))
+        };
+        let most = |n: usize| n * 2 > cells.clone().count();
+        if most(cells.clone().filter(|c| c.matches(' ').count() >= SENTENCE_BLANKS).count()) {
+            Self::Sentence
+        } else if most(cells.clone().filter(address).count()) {
+            Self::Address
+        } else {
+            Self::Few
+        }
+    }
+}
+
+impl Column {
+    /// Narrowest width that still says something, of `available`.
+    fn floor(&self, available: usize) -> usize {
+        let least = match self.words {
+            _ if !self.shrinks => self.width,
+            Words::Few => MIN_TEXT_WIDTH,
+            Words::Address => MIN_ADDRESS_WIDTH,
+            Words::Sentence => MIN_TEXT_WIDTH.max(available * SENTENCE_SHARE / 100),
+        };
+        self.width.min(least)
+    }
 }
 
 impl<W: Write> Table<W> {
@@ -64,6 +110,15 @@ impl<W: Write> Table<W> {
             for (column, cell) in self.columns.iter_mut().zip(row) {
                 column.width =
                     column.width.max(cell.as_deref().map_or(NULL_MARK.len(), UnicodeWidthStr::width));
+            }
+        }
+        let mut told = false;
+        for (i, column) in self.columns.iter_mut().enumerate() {
+            column.words = Words::of(self.held.iter().filter_map(|row| row.get(i)?.as_deref()));
+            // Two of them would leave no room for the rest.
+            if column.words == Words::Sentence {
+                column.words = if told { Words::Few } else { Words::Sentence };
+                told = true;
             }
         }
         if let Some(available) = self.style.width {
@@ -137,7 +192,7 @@ fn shorten(text: &str, width: usize, shrinks: bool) -> (std::borrow::Cow<'_, str
 /// Returns how many; at least one stays.
 fn fit(columns: &mut [Column], available: usize) -> usize {
     let total = |columns: &[Column]| columns.iter().map(|c| c.width + GAP).sum::<usize>().saturating_sub(GAP);
-    let floor = |c: &Column| if c.shrinks { c.width.min(MIN_TEXT_WIDTH) } else { c.width };
+    let floor = |c: &Column| c.floor(available);
     let mut kept = columns.len();
     while kept > 1 {
         let least: usize =
@@ -181,7 +236,7 @@ impl<W: Write> Render for Table<W> {
                 let name = printable(f.name().as_bytes(), CELL_CAP_BYTES);
                 let width = name.width();
                 let kind = f.data_type();
-                Column { name, right: is_number(kind), shrinks: is_text(kind), width }
+                Column { name, right: is_number(kind), shrinks: is_text(kind), words: Words::Few, width }
             })
             .collect();
         Ok(())
@@ -265,6 +320,23 @@ mod tests {
         let (text, w) = written(Format::Table, style, &[batch]);
         assert_eq!(w.hidden, ["b"]);
         assert!(text.contains("1234567890123") && text.contains("xxxxxxxxx…"), "{text}");
+    }
+
+    #[test]
+    fn sentences_and_addresses_keep_room_to_be_read() {
+        let column = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("title", column("10.20.0.10 calls cdn-status.example.net every 63 s, 48 times in an hour")),
+            ("src", column("192.168.100.164:49209")),
+            ("dst", column("192.168.100.255:49210")),
+        ])
+        .unwrap();
+        let style = Style { width: Some(80), ..Style::default() };
+        let (text, w) = written(Format::Table, style, std::slice::from_ref(&batch));
+        assert!(text.contains("10.20.0.10 calls cdn-status.examp"), "{text}");
+        assert!(text.contains("192.168.100.164:49209") && w.hidden == ["dst"], "{text}");
+        let (text, w) = written(Format::Table, Style { width: Some(84), ..style }, &[batch]);
+        assert!(text.contains("192.168.100.255:49210") && w.hidden.is_empty(), "{text}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! sections fill it, one writer per format shows it. Texts are printable already and still untrusted: each writer escapes for its syntax.
 
 use crate::model::anomaly::Severity;
+use crate::report::figures::short;
 
 /// A whole report.
 #[derive(Debug)]
@@ -339,6 +340,23 @@ pub struct Reason {
     pub threshold: f64,
     /// How much it says, 0 to 1; negative: against.
     pub weight: f64,
+}
+
+impl Reason {
+    /// What was seen, for a person: a port is a name, no amount.
+    pub fn seen(&self) -> String {
+        if self.name.split('_').any(|w| w == "port") && self.value.fract() == 0.0 {
+            return format!("{:.0}", self.value);
+        }
+        short(self.value)
+    }
+}
+
+impl Finding {
+    /// The last part of the path of its capture, for a person; the whole path may fill a line.
+    pub fn file(&self) -> &str {
+        self.capture.rsplit('/').next().unwrap_or(&self.capture)
+    }
 }
 
 /// A host with what is known of it.

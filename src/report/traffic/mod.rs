@@ -112,7 +112,7 @@ pub struct Overview {
     pub hosts: u64,
     /// Of these in the local networks.
     pub internal_hosts: u64,
-    /// Packets that the recording lost or that could not be decoded, over all its captures.
+    /// Packets in no flow, over all its captures: ARP and others below IP, what could not be decoded, what the recording lost.
     pub unseen_packets: u64,
 }
 

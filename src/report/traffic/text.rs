@@ -189,7 +189,7 @@ fn frame(out: &mut String, look: Look, name: &str, o: &Overview) {
     }
     if o.unseen_packets > 0 {
         let text = format!(
-            "not in these numbers: {} packets that were lost or not decoded (secnetmon query capture_loss)",
+            "not in these numbers: {} packets outside of flows: ARP and others below IP, not decoded, or lost (secnetmon query capture_ledger)",
             grouped(o.unseen_packets)
         );
         sentence(out, look, &text);

@@ -2,8 +2,8 @@
 
 use super::super::Context;
 use super::super::ask::col;
-use super::super::model::{Bar, Bars, Block, Cell, Facts, Kind, Tone};
-use super::{or_say, prose};
+use super::super::model::{Block, Cell, Facts, Kind, Tone};
+use super::{counts, or_say, prose};
 use crate::store::StoreError;
 
 pub(crate) fn dns(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
@@ -33,16 +33,7 @@ pub(crate) fn dns(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
                 fact("unanswered", "No answer seen"),
             ],
         }),
-        Block::Bars(Bars {
-            name: "results",
-            title: "Answers",
-            of: "result",
-            unit: "questions",
-            bars: codes
-                .iter()
-                .map(|r| Bar { label: r.text("result"), amount: Cell::Count(r.count("n")), severity: None })
-                .collect(),
-        }),
+        counts("results", "Answers", "result", "questions", &codes, |_| None),
         Block::Table(cx.ask.table(
             "domains",
             "Domains asked for most",

@@ -2,29 +2,20 @@
 
 use super::super::Context;
 use super::super::ask::col;
-use super::super::model::{Bar, Bars, Block, Cell, Kind, Tone};
-use super::prose;
+use super::super::model::{Block, Kind, Tone};
+use super::{counts, prose};
 use crate::store::StoreError;
 
 pub(crate) fn files(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
     let kinds = cx.ask.rows(
-        "SELECT coalesce(mime, declared_mime, 'unknown') AS mime, count(*) AS n FROM {files} GROUP BY ALL ORDER BY n DESC, mime LIMIT 10",
+        "SELECT coalesce(mime, declared_mime, 'unknown') AS type, count(*) AS n FROM {files} GROUP BY ALL ORDER BY n DESC, type LIMIT 10",
     )?;
     if kinds.is_empty() {
         let line = "No file was seen. What is sent encrypted cannot be seen.";
         return Ok(vec![prose("none", Tone::Plain, vec![line.to_owned()])]);
     }
     Ok(vec![
-        Block::Bars(Bars {
-            name: "types",
-            title: "Types, by their first bytes",
-            of: "type",
-            unit: "files",
-            bars: kinds
-                .iter()
-                .map(|r| Bar { label: r.text("mime"), amount: Cell::Count(r.count("n")), severity: None })
-                .collect(),
-        }),
+        counts("types", "Types, by their first bytes", "type", "files", &kinds, |_| None),
         Block::Table(cx.ask.table(
             "list",
             "Files: programs, archives and documents first, then the largest",

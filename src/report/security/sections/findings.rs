@@ -187,6 +187,9 @@ fn words(value: &Value) -> String {
     match value {
         Value::String(s) => s.clone(),
         Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(", "),
+        Value::Object(parts) => {
+            parts.iter().map(|(name, v)| format!("{name}: {}", words(v))).collect::<Vec<_>>().join(", ")
+        }
         Value::Null => String::new(),
         Value::Number(n) if n.is_f64() => short(n.as_f64().unwrap_or(0.0)),
         v => v.to_string(),

@@ -274,7 +274,7 @@ fn profile<'a>(r: &Rated, row: &Row, peers: impl Iterator<Item = &'a Row>) -> Ho
             columns: vec![
                 col("severity", "Worst", Kind::Severity),
                 col("kind", "Kind", Kind::Text),
-                col("part", "It", Kind::Text),
+                col("part", "Part", Kind::Text),
                 col("findings", "Findings", Kind::Count),
             ],
             rows: r
@@ -282,7 +282,7 @@ fn profile<'a>(r: &Rated, row: &Row, peers: impl Iterator<Item = &'a Row>) -> Ho
                 .iter()
                 .take(KINDS)
                 .map(|p| {
-                    let part = if p.acts { "acts" } else { "is the target" };
+                    let part = if p.acts { "acts" } else { "target" };
                     vec![
                         Cell::Severity(p.severity),
                         Cell::Text(p.kind.clone()),

@@ -27,7 +27,9 @@ pub(super) use summary::{capital, summary};
 pub(super) use tls::tls;
 pub(super) use traffic::traffic;
 
-use super::model::{Block, Cell, Prose, Table, Tone};
+use super::ask::Row;
+use super::model::{Bar, Bars, Block, Cell, Prose, Table, Tone};
+use crate::model::anomaly::Severity;
 
 /// Sentences of one tone.
 fn prose(name: &'static str, tone: Tone, lines: Vec<String>) -> Block {
@@ -37,6 +39,22 @@ fn prose(name: &'static str, tone: Tone, lines: Vec<String>) -> Block {
 /// A table that says something when it has no row.
 fn or_say(table: Table, empty: &'static str) -> Block {
     Block::Table(Table { empty, ..table })
+}
+
+/// Bars of counts: one a row, with the column `of` as its label and `n` as its amount; `worth` says how a label stands out.
+fn counts(
+    name: &'static str,
+    title: &'static str,
+    of: &'static str,
+    unit: &'static str,
+    rows: &[Row],
+    worth: impl Fn(&str) -> Option<Severity>,
+) -> Block {
+    let bar = |r: &Row| {
+        let label = r.text(of);
+        Bar { severity: worth(&label), amount: Cell::Count(r.count("n")), label }
+    };
+    Block::Bars(Bars { name, title, of, unit, bars: rows.iter().map(bar).collect() })
 }
 
 /// A text, or nothing.

@@ -2,8 +2,8 @@
 
 use super::super::Context;
 use super::super::ask::col;
-use super::super::model::{Bar, Bars, Block, Cell, Kind, Tone};
-use super::{or_say, prose};
+use super::super::model::{Block, Kind, Tone};
+use super::{counts, or_say, prose};
 use crate::model::anomaly::Severity;
 use crate::store::StoreError;
 
@@ -19,19 +19,8 @@ pub(crate) fn tls(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
     }
     let n = cx.rows;
     Ok(vec![
-        Block::Bars(Bars {
-            name: "versions",
-            title: "Versions agreed",
-            of: "version",
-            unit: "connections",
-            bars: versions
-                .iter()
-                .map(|r| {
-                    let version = r.text("version");
-                    let severity = OLD.contains(&version.as_str()).then_some(Severity::Medium);
-                    Bar { amount: Cell::Count(r.count("n")), severity, label: version }
-                })
-                .collect(),
+        counts("versions", "Versions agreed", "version", "connections", &versions, |v| {
+            OLD.contains(&v).then_some(Severity::Medium)
         }),
         or_say(
             cx.ask.table(

@@ -201,7 +201,7 @@ fn group(out: &mut impl Write, g: &Group) -> io::Result<()> {
             "\n… and {} more, of {}. All of them: `secnetmon anomalies --kind {} -n 0`",
             grouped(g.total - told),
             text::sides(g),
-            g.kind.replace('`', "")
+            esc(&g.kind.replace('`', ""))
         )?;
     }
     for (title, lines) in [("What else looks like this", &g.innocent), ("What to do next", &g.next)] {
@@ -227,7 +227,7 @@ fn finding(out: &mut impl Write, f: &Finding) -> io::Result<()> {
         second(f.last),
         plural(f.count, "event"),
         f.id,
-        esc(&f.capture)
+        esc(f.file())
     )?;
     let why: Vec<String> = f.reasons.iter().map(|r| esc(&reason(r))).collect();
     if !why.is_empty() {

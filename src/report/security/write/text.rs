@@ -301,7 +301,7 @@ impl<W: Write> Text<'_, W> {
     }
 
     fn group(&mut self, g: &Group) -> io::Result<()> {
-        let technique = g.technique.as_deref().map(|t| format!(", ATT&CK {t}")).unwrap_or_default();
+        let technique = g.technique.as_deref().map(|t| format!(", ATT&CK {}", safe(t))).unwrap_or_default();
         let head = format!("{} {}: {}", self.severity(g.severity), self.bold(&safe(&g.kind)), counted(g));
         writeln!(self.out, "\n{head}{technique}")?;
         self.wrap("  ", &g.meaning)?;
@@ -350,7 +350,7 @@ impl<W: Write> Text<'_, W> {
                 second(f.last),
                 plural(f.count, "event"),
                 f.id,
-                f.capture
+                f.file()
             ),
         )?;
         let why: Vec<String> = f.reasons.iter().map(super::reason).collect();

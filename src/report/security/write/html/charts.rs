@@ -118,7 +118,7 @@ impl Page {
         let most = m.cells.iter().map(|c| c.2).max().unwrap_or(0);
         let _ = write!(
             self.out,
-            "<div class=\"matrix block\"><h3>{title}</h3><p class=\"note\">Rows asked, columns were asked; darker is more.</p>\
+            "<div class=\"matrix block\"><h3>{title}</h3><p class=\"note\">Rows asked, columns were asked; the stronger the colour, the more.</p>\
              <div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{title}\"><table><caption class=\"sr\">{title}</caption><thead><tr><th scope=\"col\">From, to</th>",
             title = esc(m.title)
         );

@@ -88,11 +88,11 @@ impl Page {
         if let Some(port) = f.port {
             let _ = write!(self.out, " port {port}");
         }
-        let _ = write!(self.out, " · in {} · finding {}</p><div class=\"why\">", esc(&f.capture), f.id);
+        let _ = write!(self.out, " · in {} · finding {}</p><div class=\"why\">", esc(f.file()), f.id);
         if !f.reasons.is_empty() {
             self.out.push_str(
                 "<div><h4>Why</h4><table><caption class=\"sr\">Reasons</caption><thead><tr><th scope=\"col\">Measure</th><th scope=\"col\" class=\"num\">Seen</th>\
-                 <th scope=\"col\" class=\"num\">Counts from</th><th scope=\"col\">Weight</th></tr></thead><tbody>",
+                 <th scope=\"col\" class=\"num\">Threshold</th><th scope=\"col\">Weight</th></tr></thead><tbody>",
             );
             for r in &f.reasons {
                 self.reason(r);
@@ -111,15 +111,26 @@ impl Page {
 
     fn reason(&mut self, r: &Reason) {
         let from = if r.threshold == 0.0 { String::new() } else { short(r.threshold) };
-        let against = if r.weight < 0.0 { " against" } else { "" };
+        // What weighs nothing is said for the reader, and did not decide.
+        let weight = match r.weight {
+            0.0 => "noted".to_owned(),
+            w if w < 0.0 => format!("{} against", short(-w)),
+            w => short(w),
+        };
+        let bar = if r.weight == 0.0 {
+            String::new()
+        } else {
+            format!(
+                "<svg aria-hidden=\"true\"><rect width=\"100%\" height=\"8\" rx=\"3\" class=\"fill-track\"/>\
+                 <rect width=\"{:.0}%\" height=\"8\" rx=\"3\" class=\"fill-bar\"/></svg> ",
+                (r.weight.abs() * 100.0).clamp(0.0, 100.0)
+            )
+        };
         let _ = write!(
             self.out,
-            "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td><td class=\"num\">{from}</td><td><svg aria-hidden=\"true\">\
-             <rect width=\"100%\" height=\"8\" rx=\"3\" class=\"fill-track\"/><rect width=\"{:.0}%\" height=\"8\" rx=\"3\" class=\"fill-bar\"/></svg> {}{against}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td><td class=\"num\">{from}</td><td>{bar}{weight}</td></tr>",
             esc(&r.name.replace('_', " ")),
-            short(r.value),
-            (r.weight.abs() * 100.0).clamp(0.0, 100.0),
-            short(r.weight.abs()),
+            r.seen(),
         );
     }
 

@@ -52,6 +52,20 @@ fn digest(text: &str) -> String {
     STANDARD.encode(Sha256::digest(text))
 }
 
+/// What stands between backticks is what a person types. The text is escaped already.
+fn commands(escaped: &str) -> String {
+    let mut out = String::with_capacity(escaped.len() + 32);
+    let mut rest = escaped;
+    while let Some((before, typed, after)) =
+        rest.split_once('`').and_then(|(b, r)| r.split_once('`').map(|(t, a)| (b, t, a)))
+    {
+        let _ = write!(out, "{before}<code>{typed}</code>");
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Write the report.
 pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut page = Page {
@@ -176,7 +190,7 @@ impl Page {
                 }
                 _ => String::new(),
             };
-            let _ = write!(self.out, "{open}{}{link}{close}", esc(line));
+            let _ = write!(self.out, "{open}{}{link}{close}", commands(&esc(line)));
         }
         self.out.push_str(if p.numbered { "</ol></div>\n" } else { "</div>\n" });
     }
@@ -220,6 +234,11 @@ mod tests {
             esc("</script><img src=x onerror='a()'>\"&\u{202e}\n"),
             "&lt;/script&gt;&lt;img src=x onerror=&#39;a()&#39;&gt;&quot;&amp;\\u{202e}\\x0a"
         );
+    }
+
+    #[test]
+    fn commands_are_set_apart_and_a_lone_backtick_stays() {
+        assert_eq!(commands("see `a b`, `c` or ` d"), "see <code>a b</code>, <code>c</code> or ` d");
     }
 
     #[test]

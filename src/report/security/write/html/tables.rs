@@ -131,7 +131,13 @@ impl Page {
         let class = match cell {
             Cell::Count(_) | Cell::Bytes(_) | Cell::Number(_) | Cell::Percent(_) | Cell::Id(_) => "num",
             Cell::Time(_) | Cell::Severity(_) | Cell::Address(_) => "nowrap",
-            Cell::Text(t) if t.len() >= HASH && !t.contains(' ') => "hash",
+            Cell::Text(t) if t.len() >= HASH && !t.contains(' ') => {
+                if t.contains('/') {
+                    "path"
+                } else {
+                    "hash"
+                }
+            }
             Cell::Text(t) if t.chars().count() > LONG => "text long",
             Cell::Text(t) if t.chars().count() <= SHORT => "text short",
             Cell::List(_) => "text long",
