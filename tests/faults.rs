@@ -161,7 +161,7 @@ fn a_ring_on_a_full_disk_ends_whole_and_the_stream_goes_on() {
         "mount -t tmpfs -o size=2m none {ring} && {{ \"$0\" ingest --save-pcap {ring} --save-file-mib 1 - < {load}; echo \"code $?\"; }} >&2 ; \
          \"$0\" query --format csv -e \"SELECT (SELECT packets || ' ' || status FROM captures) AS c, \
             string_agg(status, ' ' ORDER BY file_no) AS f, bool_and(bytes > 0) AS b FROM capture_files\" && \
-         \"$0\" extract --where 'first_packet < 100' -o {out} >/dev/null; echo \"extract $?\"",
+         \"$0\" extract --where 'last_packet < 1000' -o {out} >/dev/null; echo \"extract $?\"",
         load = load.display(),
         out = lab.path("out.pcapng").display()
     );

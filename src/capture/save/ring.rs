@@ -7,6 +7,7 @@
 //! named as ours are deleted. When the disk is full the stream goes on, and the ledger says from where on nothing was kept.
 
 use super::PcapngWriter;
+use super::name::{name, parse_name, stamp};
 use crate::capture::{OpenError, Polled, Source};
 use crate::model::ids::CaptureId;
 use crate::model::ledger::{FileLedger, Interface, SourceLedger, Stop};
@@ -20,8 +21,6 @@ use std::path::{Path, PathBuf};
 
 /// Bytes gathered before a write.
 const BUFFER: usize = 1 << 20;
-/// How a file's name ends.
-const SUFFIX: &str = ".pcapng";
 
 /// Where packets are kept, and how many.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,27 +35,6 @@ pub struct Ring {
     pub total_bytes: u64,
     /// Seconds (of packet time) after which a file goes; 0 = never.
     pub total_age: u64,
-}
-
-/// The name of file `no` of a capture whose first packet came at `ts`: in order of time, and telling which capture it is.
-fn name(ts: Timestamp, capture: CaptureId, no: u16) -> String {
-    format!("{}-{:016x}-{no:05}{SUFFIX}", stamp(ts), capture.0)
-}
-
-/// `20240131T120000Z`.
-fn stamp(ts: Timestamp) -> String {
-    let text = ts.to_string();
-    let whole = text.split('.').next().unwrap_or(&text);
-    whole.chars().filter(|c| c.is_ascii_alphanumeric()).chain(['Z']).take(16).collect()
-}
-
-/// Capture and number of a file that is named as ours.
-pub fn parse_name(name: &str) -> Option<(CaptureId, u16)> {
-    let mut parts = name.strip_suffix(SUFFIX)?.split('-');
-    let (stamp, id, no) = (parts.next()?, parts.next()?, parts.next()?);
-    let ours = parts.next().is_none() && stamp.len() == 16 && stamp.ends_with('Z') && id.len() == 16;
-    let id = i64::from_str_radix(id, 16).ok().filter(|_| ours && no.len() == 5)?;
-    Some((CaptureId(id), no.parse().ok()?))
 }
 
 /// Keep the packets of `source`, the stream of `capture`, in a ring.
@@ -83,6 +61,7 @@ pub fn save(source: Box<dyn Source>, capture: CaptureId, ring: &Ring) -> Result<
         open: None,
         files: Vec::new(),
         removed: Vec::new(),
+        placed: 0,
         failed: None,
     }))
 }
@@ -99,6 +78,8 @@ struct Saving {
     files: Vec<FileLedger>,
     /// Files of earlier captures that had to go.
     removed: Vec<PathBuf>,
+    /// Packets of the batch in hand that have their place.
+    placed: usize,
     /// Nothing is kept any more: why.
     failed: Option<String>,
 }
@@ -139,6 +120,7 @@ impl Saving {
     fn keep(&mut self, batch: &mut Batch) -> io::Result<()> {
         let mut described: Option<SourceLedger> = None;
         for index in 0..batch.packets.len() {
+            self.placed = index;
             let Some(packet) = batch.get(index) else { continue };
             let meta = packet.meta;
             if self.is_over(meta.ts) {
@@ -166,6 +148,7 @@ impl Saving {
                 *packet = place;
             }
         }
+        self.placed = batch.packets.len();
         // What was given out is there: who finds a flow finds its packets.
         if let Some(open) = &mut self.open {
             open.writer.get_mut().flush()?;
@@ -174,11 +157,15 @@ impl Saving {
         Ok(())
     }
 
-    /// Nothing is kept any more: packets lie where nothing is, behind the end of the last file, and not where others lie.
-    fn let_go(&self, batch: &mut Batch) {
+    /// Nothing is kept any more, save for the first `placed` packets, as far as they are in a file: the others lie where nothing is, behind the end of the
+    /// last file, and not where others lie.
+    fn let_go(&self, batch: &mut Batch, placed: usize) {
         let Some(last) = self.files.last() else { return };
         let file_no = u16::try_from(self.files.len() - 1).unwrap_or(u16::MAX);
-        for packet in &mut batch.packets {
+        for (n, packet) in batch.packets.iter_mut().enumerate() {
+            if n < placed && (packet.file_no, packet.file_offset) < (file_no, last.bytes) {
+                continue;
+            }
             *packet = PacketRef { file_no, file_offset: last.bytes, interface: 0, ..*packet };
         }
     }
@@ -316,12 +303,12 @@ impl Source for Saving {
                 let kept = self.keep(batch);
                 if let Err(e) = &kept {
                     self.give_up(e);
-                    self.let_go(batch);
+                    self.let_go(batch, self.placed);
                 }
                 Ok(())
             }
             Polled::Packets(batch) => {
-                self.let_go(batch);
+                self.let_go(batch, 0);
                 Ok(())
             }
             Polled::End => self.close(),
@@ -486,20 +473,5 @@ mod tests {
         let (file, reason) = ledger.not_kept().unwrap();
         assert!(reason.contains("could not be kept") && ledger.damage().is_none(), "{ledger:?}");
         assert_eq!(file.path, ledger.files.last().unwrap().path);
-    }
-
-    #[test]
-    fn names_tell_capture_and_number() {
-        let n = name(Timestamp(1_706_702_400 * NANOS_PER_SEC + 5), CaptureId(255), 3);
-        assert_eq!(n, "20240131T120000Z-00000000000000ff-00003.pcapng");
-        assert_eq!(parse_name(&n), Some((CaptureId(255), 3)));
-        for other in [
-            "x.pcapng",
-            "20240131T120000Z-ff-00003.pcapng",
-            "a-b-c.pcapng",
-            ".20240131T120000Z-00000000000000ff-00003.pcapng.new",
-        ] {
-            assert_eq!(parse_name(other), None, "{other}");
-        }
     }
 }

@@ -5,7 +5,7 @@
 //! compressed since. Refuses a file that differs.
 
 use super::{CaptureEvidence, EvidenceError, StoredFile};
-use crate::capture::save::ring;
+use crate::capture::save::{parse_name, ring};
 use crate::capture::{self, Options, Polled, Progress, identity};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -95,7 +95,7 @@ pub fn removed<'a>(capture: &'a CaptureEvidence, found: &[Option<PathBuf>]) -> V
 /// stays behind.
 fn later(capture: &CaptureEvidence) -> Vec<(usize, PathBuf)> {
     let Some(last) = capture.files.last() else { return Vec::new() };
-    let ours = last.path.file_name().and_then(|n| ring::parse_name(&n.to_string_lossy()));
+    let ours = last.path.file_name().and_then(|n| parse_name(&n.to_string_lossy()));
     let (Some((id, no)), Some(folder)) = (ours, last.path.parent()) else { return Vec::new() };
     if id != capture.id {
         return Vec::new();
