@@ -2,8 +2,8 @@
 # Makes a Debian package: the program in the profile `dist` (small and fast), what install.sh installs, and the commented configuration.
 #
 # usage: CARGO_TARGET_DIR=DIR scripts/deb.sh
-# The program is built for the package alone: whole-program optimisation takes long (10 minutes and more on two cores), and nothing of the folders of
-# the machine that builds it may stand in it. cargo-deb writes the package to CARGO_TARGET_DIR/debian; metadata and list of files are in Cargo.toml.
+# The program is built for the package alone: whole-program optimisation takes long (10 minutes and more on two cores), and it must not look for its
+# library in the folders of the machine that builds it. cargo-deb writes the package to CARGO_TARGET_DIR/debian; metadata and list of files are in Cargo.toml.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin

@@ -54,7 +54,7 @@ pub(crate) fn quality(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
             col("kind", "Kind", Kind::Text),
             col("meaning", "Meaning", Kind::Text),
             col("layer", "Layer", Kind::Text),
-            col("times", "Times", Kind::Count),
+            col("times", "Stored", Kind::Count),
             col("captures", "Captures", Kind::Count),
         ],
         &format!(

@@ -23,6 +23,8 @@ const NARROWEST: usize = 50;
 const BAR: usize = 30;
 /// Fewest columns to which a cell is shortened.
 const LEAST_CELL: usize = 8;
+/// Fewest columns to which a path is shortened, from the left: its end says which file it is.
+const LEAST_PATH: usize = 24;
 
 struct Text<'a, W: Write> {
     out: &'a mut W,
@@ -158,7 +160,9 @@ impl<W: Write> Text<'_, W> {
         let least = |i: usize| {
             let title = t.columns.get(i).map_or(0, |c| c.title.width());
             let cell = t.rows.iter().filter_map(|r| r.get(i)).map(|c| plain(c).width()).max().unwrap_or(0);
-            if shrinks(i) { title.max(cell).min(LEAST_CELL.max(title)) } else { title.max(cell) }
+            let shortest =
+                if t.columns.get(i).is_some_and(|c| c.key == "path") { LEAST_PATH } else { LEAST_CELL };
+            if shrinks(i) { title.max(cell).min(shortest.max(title)) } else { title.max(cell) }
         };
         // What does not fit even when all texts are short is named instead, from the right.
         let mut hidden = Vec::new();
@@ -181,7 +185,11 @@ impl<W: Write> Text<'_, W> {
             }
         }
         let room = self.width.saturating_sub(indent.len() + 2 * columns.len().saturating_sub(1));
-        fit(&mut widths, room, |i| keep.get(i).is_some_and(|k| shrinks(*k)));
+        fit(&mut widths, room, |i| {
+            keep.get(i).filter(|k| shrinks(**k)).map(|k| {
+                if t.columns.get(*k).is_some_and(|c| c.key == "path") { LEAST_PATH } else { LEAST_CELL }
+            })
+        });
         let line = |cells: &[String]| {
             let mut out = indent.to_owned();
             for ((cell, w), column) in cells.iter().zip(&widths).zip(&columns) {
@@ -406,11 +414,14 @@ pub(super) fn sides(g: &Group) -> String {
     format!("{} and {} in all", plural(g.sources, "source"), plural(g.targets, "target"))
 }
 
-/// Shorten the widest columns that may be until all fit.
-fn fit(widths: &mut [usize], room: usize, may: impl Fn(usize) -> bool) {
+/// Shorten the widest columns until all fit, each to its `least` at most; `None`: not at all.
+fn fit(widths: &mut [usize], room: usize, least: impl Fn(usize) -> Option<usize>) {
     while widths.iter().sum::<usize>() > room {
-        let widest =
-            widths.iter().enumerate().filter(|(i, w)| may(*i) && **w > LEAST_CELL).max_by_key(|(_, w)| **w);
+        let widest = widths
+            .iter()
+            .enumerate()
+            .filter(|(i, w)| least(*i).is_some_and(|l| **w > l))
+            .max_by_key(|(_, w)| **w);
         let Some((i, _)) = widest else { return };
         if let Some(w) = widths.get_mut(i) {
             *w -= 1;
@@ -422,6 +433,15 @@ fn fit(widths: &mut [usize], room: usize, may: impl Fn(usize) -> bool) {
 fn shorten(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
+    }
+    if text.starts_with('/') && !text.contains(' ') {
+        let mut end = text;
+        while end.width() + 1 > width && !end.is_empty() {
+            let mut rest = end.chars();
+            rest.next();
+            end = rest.as_str();
+        }
+        return format!("…{end}");
     }
     let mut out = String::new();
     for c in text.chars() {
@@ -443,10 +463,11 @@ mod tests {
     #[test]
     fn columns_shrink_where_text_is_and_numbers_stay() {
         let mut widths = [40, 10, 30];
-        fit(&mut widths, 50, |i| i != 1);
+        fit(&mut widths, 50, |i| (i != 1).then_some(LEAST_CELL));
         assert_eq!(widths[1], 10);
         assert_eq!(widths.iter().sum::<usize>(), 50);
         assert_eq!(shorten("abcdef", 4), "abc…");
         assert_eq!(shorten("日本語", 4), "日…");
+        assert_eq!(shorten("/a/folder/x.pcap", 8), "…/x.pcap");
     }
 }
