@@ -19,6 +19,10 @@ use crate::model::text::printable;
 /// Longest message, bytes: version 4a with a user name and a host name. The memos set no limit; names end at 255.
 const MAX_MESSAGE: usize = 1_024;
 
+/// The last method that has been assigned (IANA, SOCKS Methods). Private ones follow from 0x80, which no client is known to offer, and which
+/// chance offers often.
+const LAST_METHOD: u8 = 9;
+
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {
     name: "socks",
@@ -39,7 +43,10 @@ fn probe(p: &Probe<'_>) -> Verdict {
             match resp {
                 [] | [5] if methods.len() <= usize::from(*n) => Verdict::NeedMore,
                 [5, 0xff] => Verdict::Mine(80),
-                [5, chosen, ..] => claim(offered.len() == usize::from(*n) && offered.contains(chosen)),
+                [5, chosen, ..] => {
+                    let told = offered.len() == usize::from(*n) && offered.contains(chosen);
+                    claim(told && *chosen <= LAST_METHOD)
+                }
                 _ => Verdict::NotMine,
             }
         }
