@@ -50,7 +50,7 @@ fn settings(path: &Path, config: &StoreConfig, mode: AccessMode) -> duckdb::Resu
 pub(super) enum Share {
     /// One thread and two thirds of its memory: rows of a stream arrive, or nothing happens.
     Usual,
-    /// One thread and a quarter of its memory: rows of a file arrive, which need little of it, and the engine is at its largest. A second thread
+    /// One thread and a third of its memory: rows of a file arrive, which need little of it, and the engine is at its largest. A second thread
     /// would only wait busily.
     Least,
     /// Everything: the engine is gone.
@@ -63,7 +63,7 @@ pub(super) fn allot(db: &Connection, config: &StoreConfig, share: Share) -> Resu
     db.execute_batch(&format!("SET threads = {threads}")).map_err(write_error)?;
     let all = config.memory_limit_mib.max(WRITING_MIB);
     let mib = match share {
-        Share::Least => APPENDING_MIB.max(all / 4),
+        Share::Least => APPENDING_MIB.max(all / 3),
         Share::Usual => all / 3 * 2,
         Share::Whole => all,
     };
@@ -81,7 +81,7 @@ const MIN_MEMORY_MIB: u64 = 32;
 const WRITING_MIB: u64 = 128;
 
 /// What appending gets in any case, MiB. DuckDB pins a block of 256 KiB for each column of the table it appends to: with 32, a million flows failed.
-const APPENDING_MIB: u64 = 48;
+const APPENDING_MIB: u64 = 64;
 
 /// More threads than any machine has: a typing error.
 const MAX_THREADS: usize = 1024;

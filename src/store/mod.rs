@@ -50,7 +50,7 @@ use std::path::{Path, PathBuf};
 /// How DuckDB is run.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// DuckDB's cache in MiB; while rows of a file arrive a quarter of it. Writing takes at least 128.
+    /// DuckDB's cache in MiB; while rows of a file arrive a third of it. Writing takes at least 128.
     pub memory_limit_mib: u64,
     /// Threads of DuckDB, at least 1.
     pub threads: usize,

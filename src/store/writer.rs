@@ -399,8 +399,7 @@ impl<'db> Session<'db> {
         }
         let large = self.open.as_ref().is_some_and(|o| o.rows >= CHECKPOINT_ROWS);
         // A second thread does not help with few rows.
-        self.allot(if large { Share::Whole } else { Share::Usual })?;
-        let done = self.finish(summary);
+        let done = self.finish(summary, if large { Share::Whole } else { Share::Usual });
         if matches!(done, Ok(Stored::Committed))
             && let Some((id, anew)) = self.open.as_ref().map(|o| (o.start.capture_id, o.start.replace))
         {
@@ -435,9 +434,11 @@ impl<'db> Session<'db> {
         done
     }
 
-    fn finish(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
+    fn finish(&mut self, summary: &CaptureSummary, share: Share) -> Result<Stored, StoreError> {
         self.flush_all()?;
         self.tables.clear();
+        // Only now: the system has by then what the engine held, which ended a moment ago.
+        self.allot(share)?;
         let Some(o) = &self.open else { return Err(ENDED) };
         let hash = capture::content_hash(&summary.ledger);
         if !o.start.streaming

@@ -70,7 +70,7 @@ const FIXED: &[Key] = &[
     key("query.max_rows", "Rows after which a result is cut, with a warning; 0 = all."),
     key(
         "store.memory_limit_mib",
-        "MiB that the database may use as cache, at least 128: a quarter while captures are read, all of it at the end of each.",
+        "MiB that the database may use as cache, at least 128: a third while captures are read, all of it at the end of each.",
     ),
     key("store.query_memory_limit_mib", "MiB that the database may use while it answers a query."),
     key("store.threads", "Threads of the database; 0 = one a core."),
