@@ -155,11 +155,7 @@ fn list(args: &Args, cx: &Context) -> Result<Exit> {
     let (condition, params) = conditions(args)?;
     let limit = if args.limit > 0 { format!("LIMIT {}", args.limit) } else { String::new() };
     let (format, style) = (args.format.resolve(), output::style(&cx.env));
-    let columns = match (args.wide, format, style.terminal) {
-        (true, ..) => "*",
-        (false, Format::Table, true) => FOR_EYES,
-        _ => COLUMNS,
-    };
+    let columns = output::columns(args.wide, format, style, FOR_EYES, COLUMNS);
     let order = "ORDER BY severity_rank DESC, score DESC, first_ts, anomaly_id";
     let reader = cx.reader()?;
     let limits = cx.settings.query.limits();
@@ -245,7 +241,7 @@ const SECTIONS: &[Section] = &[
         title: "Finding",
         sql: "WITH a AS (FROM anomalies WHERE anomaly_id = $id::BIGINT),
               facts AS (
-                SELECT 1 AS place, 'what' AS fact, title AS value FROM a
+                SELECT 1 AS place, 'what' AS fact, CASE WHEN NOT $titled::BOOLEAN THEN title END AS value FROM a
                 UNION ALL SELECT 2, 'kind', kind || coalesce(' (ATT&CK ' || technique || ')', '') FROM a
                 UNION ALL SELECT 3, 'severity', severity FROM a
                 UNION ALL SELECT 4, 'confidence', round(confidence, 3)::VARCHAR FROM a
@@ -292,7 +288,6 @@ fn show(id: i64, format: FormatOption, cx: &Context) -> Result<Exit> {
     // Told only when asked for: piped, it is text like on the terminal.
     let chosen = if format.format.is_none() { Format::Table } else { chosen };
     let reader = cx.reader()?;
-    let params = [("id".to_owned(), Some(id.to_string()))];
     let subject = id.to_string();
     let mut page = Page::begin(chosen, style, &subject)?;
     let title = text(&reader, cx, &format!("SELECT title AS v FROM anomalies WHERE anomaly_id = {id}"))?;
@@ -300,16 +295,10 @@ fn show(id: i64, format: FormatOption, cx: &Context) -> Result<Exit> {
         return Err(anyhow!("no finding {id} in the database; `secnetmon anomalies` lists them"));
     }
     let opened = page.opening("Finding", &title)?;
+    // What was said at the top is not said again.
+    let params = [("id".to_owned(), Some(id.to_string())), ("titled".to_owned(), Some(opened.to_string()))];
     for section in SECTIONS {
-        let told = if opened {
-            section.sql.replace(
-                "SELECT 1 AS place, 'what' AS fact, title AS value FROM a",
-                "SELECT 1 AS place, NULL::VARCHAR AS fact, NULL::VARCHAR AS value",
-            )
-        } else {
-            section.sql.to_owned()
-        };
-        page.rows(section.name, section.title, &told, &params, &reader, cx)?;
+        page.section(section, &params, &reader, cx)?;
     }
     let detector =
         text(&reader, cx, &format!("SELECT detector AS v FROM anomalies WHERE anomaly_id = {id}"))?;

@@ -9,7 +9,6 @@ use super::output::{self, FormatArg, FormatOption};
 use super::{Context, Exit};
 use crate::report::header::Bound;
 use crate::report::params::{Kind, check};
-use crate::report::render::Format;
 use anyhow::Result;
 use clap::ValueEnum;
 use ipnetwork::IpNetwork;
@@ -121,11 +120,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         return follow::run(id, &args.follow, ndjson, cx);
     }
     let (format, style) = (args.format.resolve(), output::style(&cx.env));
-    let columns = match (args.wide, format, style.terminal) {
-        (true, ..) => "*",
-        (false, Format::Table, true) => FOR_EYES,
-        _ => COLUMNS,
-    };
+    let columns = output::columns(args.wide, format, style, FOR_EYES, COLUMNS);
     let (sql, params) = search(args, columns)?;
     let reader = cx.reader()?;
     let mut results = reader.query(&sql, &params, &cx.settings.query.limits())?;

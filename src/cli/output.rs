@@ -101,6 +101,21 @@ pub(super) fn style(env: &Env) -> Style {
     Style { width: terminal.then(|| width(env)), colour: terminal && colour(env), terminal }
 }
 
+/// Which columns a listing has: all when asked, those `for_eyes` as a table on a terminal, and `piped`, which never change, elsewhere.
+pub(super) fn columns<'a>(
+    all: bool,
+    format: Format,
+    style: Style,
+    for_eyes: &'a str,
+    piped: &'a str,
+) -> &'a str {
+    match format {
+        _ if all => "*",
+        Format::Table if style.terminal => for_eyes,
+        _ => piped,
+    }
+}
+
 /// Are colours wanted? <https://no-color.org>, and a terminal that can.
 pub(super) fn colour(env: &Env) -> bool {
     env.text("NO_COLOR").is_none() && env.text("TERM").as_deref() != Some("dumb")

@@ -44,16 +44,6 @@ impl Mark {
             removed: f.removed,
         }
     }
-
-    fn says(&self, f: &FileLedger) -> bool {
-        self.packets == f.packets
-            && self.bytes == f.bytes
-            && self.comments == f.comments.len()
-            && self.secrets == f.secrets_bytes
-            && self.removed == f.removed
-            && self.stop == f.stop
-            && self.path == f.path
-    }
 }
 
 /// Write all rows of a finished capture, in place of those of a stream.
@@ -74,7 +64,7 @@ pub(super) fn update(
     noted: &mut Noted,
 ) -> Result<(), StoreError> {
     let files = &ledger.files;
-    let is_new = |n: usize, f: &FileLedger| noted.files.get(n).is_none_or(|mark| !mark.says(f));
+    let is_new = |n: usize, f: &FileLedger| noted.files.get(n) != Some(&Mark::of(f));
     let changed: Vec<usize> =
         files.iter().enumerate().filter(|(n, f)| is_new(*n, f)).map(|(n, _)| n).collect();
     let mut sql = String::new();
