@@ -37,6 +37,7 @@ fn settings(path: &Path, config: &StoreConfig, mode: AccessMode) -> duckdb::Resu
         .enable_autoload_extension(false)?
         .with("autoinstall_known_extensions", "false")?
         .with("allow_community_extensions", "false")?
+        .with("storage_compatibility_version", "v1.2.0")?
         .with("temp_directory", files::beside(path, ".tmp").to_string_lossy())?
         .max_memory(&format!("{}MiB", config.memory_limit_mib.max(MIN_MEMORY_MIB)))?
         .threads(config.threads.clamp(1, MAX_THREADS) as i64)?
@@ -55,21 +56,27 @@ pub(super) enum Share {
     Least,
     /// Everything: the engine is gone.
     Whole,
+    /// All memory, and a thread less than there are: the one that asks beside works itself.
+    Asking,
 }
 
 /// Tell DuckDB its share.
 pub(super) fn allot(db: &Connection, config: &StoreConfig, share: Share) -> Result<(), StoreError> {
-    let threads = if share == Share::Whole { config.threads.clamp(1, MAX_THREADS) } else { 1 };
+    let threads = match share {
+        Share::Whole => config.threads.clamp(1, MAX_THREADS),
+        Share::Asking => config.threads.clamp(2, MAX_THREADS) - 1,
+        Share::Usual | Share::Least => 1,
+    };
     db.execute_batch(&format!("SET threads = {threads}")).map_err(write_error)?;
     let all = config.memory_limit_mib.max(WRITING_MIB);
     let mib = match share {
         Share::Least => APPENDING_MIB.max(all / 3),
         Share::Usual => all / 3 * 2,
-        Share::Whole => all,
+        Share::Whole | Share::Asking => all,
     };
     match db.execute_batch(&format!("SET memory_limit = '{mib}MiB'")).map_err(write_error) {
         // Queries beside it hold more at the moment: then it stays as it was.
-        Err(_) if share != Share::Whole => Ok(()),
+        Err(_) if matches!(share, Share::Usual | Share::Least) => Ok(()),
         other => other,
     }
 }

@@ -190,8 +190,9 @@ impl Store {
         keep: bool,
     ) -> Result<Vec<Outcome>, StoreError> {
         let allot = |share| connect::allot(&self.db, &self.config, share);
-        allot(Share::Whole)?;
-        let done = detections::run_all(&self.db, all, capture, period, keep);
+        allot(Share::Asking)?;
+        let two = self.config.threads > 1;
+        let done = detections::run_all(&self.db, all, capture, period, keep, two);
         allot(Share::Usual).and(done)
     }
 

@@ -403,13 +403,16 @@ impl<'db> Session<'db> {
         if matches!(done, Ok(Stored::Committed))
             && let Some((id, anew)) = self.open.as_ref().map(|o| (o.start.capture_id, o.start.replace))
         {
+            if large {
+                let _ = self.allot(Share::Asking); // else with what it has
+            }
             self.detect(id);
             if anew {
                 anomalies::recall(self.db)?;
             }
         }
         let checkpointed = match &done {
-            Ok(Stored::Committed) if large => self.checkpoint(),
+            Ok(Stored::Committed) if large => self.allot(Share::Whole).and_then(|()| self.checkpoint()),
             _ => Ok(()),
         };
         // After an error this one only follows from it; the first is the one to tell.

@@ -6,6 +6,7 @@
 //! was read for hours. So a capture is committed with its detections noted as due (`detector_runs` without a duration), and what a killed
 //! process left due is done when the next capture is written. Refuses statements that write.
 
+mod beside;
 mod rows;
 
 use super::connect::{sentence, text, write_error};
@@ -83,6 +84,18 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Nothing there to ask about.
+    fn unasked(d: &Detection) -> Self {
+        let run = DetectorRun {
+            detector: d.name.clone().into(),
+            parameters: d.params.iter().map(|(n, v)| (n.clone(), v.clone().into())).collect(),
+            duration_s: 0.0,
+            findings: 0,
+            evicted: 0,
+        };
+        Self { found: Vec::new(), run, removed: 0, error: None }
+    }
+
     /// Their answers could not be written.
     pub(super) fn failed(why: String) -> Self {
         let run = DetectorRun {
@@ -343,33 +356,24 @@ fn worth_asking(db: &Connection, all: &[Detection], scope: &Scope) -> Result<Vec
     Ok(out)
 }
 
-/// Ask all over one stored capture and keep the answers, unless it is only a rehearsal.
+/// Ask all over one stored capture, `two` at once if there is a core for each, and keep the answers, unless it is only a rehearsal.
 pub(super) fn run_all(
     db: &Connection,
     all: &[Detection],
     capture: CaptureId,
     period: &Period,
     keep: bool,
+    two: bool,
 ) -> Result<Vec<Outcome>, StoreError> {
     let scope = Scope::of(db, capture)?;
     let worth = scope.as_ref().map(|scope| worth_asking(db, all, scope)).transpose()?.unwrap_or_default();
+    let mut answered = match &scope {
+        Some(scope) => beside::ask_all(db, all, &worth, scope, period, two),
+        None => BTreeMap::new(),
+    };
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(all.len());
     for (i, d) in all.iter().enumerate() {
-        outcomes.push(match &scope {
-            Some(scope) if worth.get(i).copied().unwrap_or(false) => ask(db, d, scope, period),
-            _ => Outcome {
-                found: Vec::new(),
-                run: DetectorRun {
-                    detector: d.name.clone().into(),
-                    parameters: d.params.iter().map(|(n, v)| (n.clone(), v.clone().into())).collect(),
-                    duration_s: 0.0,
-                    findings: 0,
-                    evicted: 0,
-                },
-                removed: 0,
-                error: None,
-            },
-        });
+        outcomes.push(answered.remove(&i).unwrap_or_else(|| Outcome::unasked(d)));
     }
     if keep {
         db.execute_batch("BEGIN").map_err(write_error)?;

@@ -13,7 +13,8 @@ impl Session<'_> {
         if self.detections.is_empty() {
             return;
         }
-        let outcomes = detections::run_all(self.db, &self.detections, id, &Period::default(), true)
+        let two = self.config.threads > 1;
+        let outcomes = detections::run_all(self.db, &self.detections, id, &Period::default(), true, two)
             .unwrap_or_else(|e| vec![Outcome::failed(e.to_string())]);
         match &self.listener {
             // Nobody listening any more is no error.
