@@ -179,10 +179,9 @@ fn tcp(f: &FlowFact) -> Option<(Technique, Outcome, bool)> {
         return match f.conn_state {
             _ if f.icmp_closed() => Some((Technique::Syn, Outcome::Closed, false)),
             // One half of the route: nobody acknowledges what was not answered, so there was a SYN-ACK.
-            "S0" if spoke => Some((Technique::Connect, Outcome::Open, false)),
+            "S0" | "SH" | "RSTOS0" if history.any("AD") => Some((Technique::Connect, Outcome::Open, false)),
             // A tool that takes its SYN back at once, or whose system does, while the answer was not captured.
-            "RSTOS0" if spoke => None,
-            "S0" | "RSTOS0" => Some((Technique::Syn, Outcome::Filtered, false)),
+            "S0" | "RSTOS0" if !spoke => Some((Technique::Syn, Outcome::Filtered, false)),
             "REJ" => Some((Technique::Syn, Outcome::Closed, false)),
             "RSTO" | "S1" | "RSTR" if !spoke => Some((Technique::Syn, Outcome::Open, true)),
             _ if f.established() => Some((Technique::Connect, Outcome::Open, false)),

@@ -309,7 +309,10 @@ fn outcomes_are_told_by_history() {
     assert_eq!(read("REJ", "Sr"), Some(Outcome::Closed));
     assert_eq!(read("RSTO", "ShR"), Some(Outcome::Open));
     assert_eq!(read("SF", "ShADadFf"), Some(Outcome::Open));
-    assert_eq!(read("S0", "SA"), Some(Outcome::Open), "whoever acknowledges was answered");
+    for (state, history) in [("S0", "SA"), ("SH", "SADF"), ("RSTOS0", "SADR")] {
+        assert_eq!(read(state, history), Some(Outcome::Open), "whoever acknowledges was answered");
+    }
+    assert_eq!((read("SH", "SF"), read("RSTOS0", "SR")), (None, Some(Outcome::Filtered)));
 }
 
 #[test]
