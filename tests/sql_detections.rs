@@ -106,3 +106,27 @@ fn what_cannot_be_meant_is_told() {
     lab.run(&["--set", "detect.beacon.min_score=0.9", "detect", "beacon"]).expect_code(0);
     lab.run(&["--set", "detect.beacon.min_scor=0.9", "detect", "beacon"]).expect_code(2);
 }
+
+#[test]
+fn files_are_hashed_by_md5_while_a_list_of_such_is_there() {
+    let lab = Lab::new();
+    let sample = "lateral_smb/lateral_smb.pcap";
+    let hashes = |lab: &Lab| {
+        lab.csv("SELECT DISTINCT md5, sha1 FROM files WHERE name = 'PSEXESVC.exe' AND sha256 IS NOT NULL")
+    };
+    lab.run(&["--set", "protocol.old_hashes=true", "ingest", sample]).expect_code(0);
+    let wanted = hashes(&lab);
+    let md5 = wanted.lines().nth(1).and_then(|l| l.split(',').next()).unwrap().to_owned();
+    assert_eq!(md5.len(), 32, "{wanted}");
+
+    let lab = Lab::new();
+    lab.ingest(&[sample]).expect_code(0);
+    assert_eq!(hashes(&lab), "md5,sha1\n,\n", "nobody asked");
+    let list = lab.write("feed.csv", format!("md5,signature\n{md5},PsExec\n").as_bytes());
+    let told = lab.run(&["intel", "add", list.to_str().unwrap()]).expect_code(0);
+    assert!(told.stderr.contains("from now on"), "{}", told.stderr);
+    let found = "SELECT count(*) FROM anomalies WHERE kind = 'indicator_match'";
+    assert_eq!(lab.value(found), "0", "what was read before has no such hash");
+    lab.run(&["ingest", "--force", sample]).expect_code(0);
+    assert_eq!((hashes(&lab), lab.value(found)), (wanted, "1".to_owned()));
+}

@@ -66,7 +66,10 @@ prints AS (
   UNION ALL SELECT flow_id, ts, 'ja4', ja4 FROM quic WHERE capture_id = $capture::BIGINT AND ja4 IS NOT NULL
   UNION ALL SELECT flow_id, ts, 'certificate', sha256 FROM x509 WHERE capture_id = $capture::BIGINT AND sha256 IS NOT NULL
   UNION ALL SELECT flow_id, ts, 'certificate', sha1 FROM x509 WHERE capture_id = $capture::BIGINT AND sha1 IS NOT NULL
-  UNION ALL SELECT flow_id, ts, 'file', sha256 FROM files WHERE capture_id = $capture::BIGINT AND sha256 IS NOT NULL),
+  UNION ALL SELECT flow_id, ts, 'file', sha256 FROM files WHERE capture_id = $capture::BIGINT AND sha256 IS NOT NULL
+  -- Read while a list held such hashes.
+  UNION ALL SELECT flow_id, ts, 'file', md5 FROM files WHERE capture_id = $capture::BIGINT AND md5 IS NOT NULL
+  UNION ALL SELECT flow_id, ts, 'file', sha1 FROM files WHERE capture_id = $capture::BIGINT AND sha1 IS NOT NULL),
 urls AS (
   SELECT flow_id, ts, CASE WHEN uri LIKE '/%' THEN lower(coalesce(host, '')) || uri ELSE regexp_replace(uri, '^[a-zA-Z]+://', '') END AS url
   FROM http WHERE capture_id = $capture::BIGINT AND uri IS NOT NULL AND EXISTS (FROM listed WHERE kind = 'url')),
@@ -90,7 +93,7 @@ hits AS (
   SELECT p.flow_id, p.ts, false, p.kind, l.value, l.list, l.source, l.date, l.note,
          CASE p.kind WHEN 'file' THEN 'exchanged' WHEN 'certificate' THEN 'met' ELSE 'spoke with' END,
          CASE p.kind WHEN 'file' THEN 0.95 WHEN 'certificate' THEN 0.9 ELSE 0.55 END
-  FROM prints p JOIN listed l ON l.value = p.print AND (l.kind = p.kind OR (l.kind = 'sha256' AND p.kind IN ('certificate', 'file')))
+  FROM prints p JOIN listed l ON l.value = p.print AND (l.kind = p.kind OR (l.kind IN ('sha1', 'sha256') AND p.kind IN ('certificate', 'file')) OR (l.kind = 'md5' AND p.kind IN ('ja3', 'file')))
   UNION ALL
   SELECT u.flow_id, u.ts, false, 'url', l.value, l.list, l.source, l.date, l.note, 'fetched', 0.95 FROM urls u JOIN listed l ON l.kind = 'url' AND l.value = u.url
   UNION ALL

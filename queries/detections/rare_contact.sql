@@ -36,7 +36,9 @@ WITH places AS (
          min(first_ts) AS first_ts, max(last_ts) AS last_ts, arg_max(dst_port, flow_id) AS dst_port, arg_max(protocol, flow_id) AS protocol,
          max(hostname) AS hostname, max(domain) AS domain, sum(src_bytes) AS bytes_out, sum(dst_bytes) AS bytes_in,
          count(*) FILTER (service_source = 'content') AS known, max(service) FILTER (service_source = 'content') AS service,
-         max(service) AS any_service, max(duration_s) AS longest
+         max(service) AS any_service, max(duration_s) AS longest,
+         -- What is spoken shows at the beginning of a connection; of those that the capture joined midway nobody can tell.
+         bool_and(protocol = 'tcp' AND regexp_matches(coalesce(history, 'S'), '^\^?[^\^Sh]')) AS joined_late
   FROM flows
   WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND protocol <> 'icmp' AND protocol <> 'icmp6'
     AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND dst_port <> 53 AND dst_port <> 123
@@ -83,8 +85,8 @@ dynamic AS (
 odd AS MATERIALIZED (
   SELECT p.*, h.hosts, list_filter([
            CASE WHEN list_has_any(d.names, [regexp_extract(p.domain, '[^.]+\.[^.]+$'), regexp_extract(p.domain, '[^.]+\.[^.]+\.[^.]+$')]) THEN {'name': 'dynamic_dns_name', 'value': 1.0, 'threshold': 0.0, 'weight': 0.5} END,
-           CASE WHEN p.known = 0 AND s.n IS NULL THEN {'name': 'unknown_protocol', 'value': p.n::DOUBLE, 'threshold': 1.0, 'weight': 0.3} END,
-           CASE WHEN p.known = 0 AND s.n IS NULL AND p.protocol = 'tcp' AND p.dst_port IN (443, 80, 25, 21, 22, 993, 8080, 8443)
+           CASE WHEN p.known = 0 AND s.n IS NULL AND NOT p.joined_late THEN {'name': 'unknown_protocol', 'value': p.n::DOUBLE, 'threshold': 1.0, 'weight': 0.3} END,
+           CASE WHEN p.known = 0 AND s.n IS NULL AND NOT p.joined_late AND p.protocol = 'tcp' AND p.dst_port IN (443, 80, 25, 21, 22, 993, 8080, 8443)
                 THEN {'name': 'unlike_its_port', 'value': p.dst_port::DOUBLE, 'threshold': 0.0, 'weight': 0.4} END,
            CASE WHEN p.protocol = 'tcp' AND p.service = 'http' AND p.dst_port IN (443, 8443) THEN {'name': 'http_on_tls_port', 'value': p.dst_port::DOUBLE, 'threshold': 0.0, 'weight': 0.5} END,
            CASE WHEN p.protocol = 'tcp' AND p.dst_port NOT IN (80, 443, 8080, 8443, 22, 21, 25, 465, 587, 993, 995, 143, 110, 853, 1883, 8883, 5222, 5223, 5228, 3389, 1935, 554, 43, 843, 990)

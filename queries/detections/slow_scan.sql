@@ -33,17 +33,16 @@
 --   details Targets and ports.
 -- The first flow of a contact and whether it failed in one number, so that one minimum finds both.
 WITH contacts AS (
-  SELECT src_ip, dst_ip, dst_port, min(flow_id::UBIGINT * 2 + (conn_state IN ('S0', 'REJ', 'RSTOS0'))::INT) AS first,
+  SELECT src_ip, dst_ip, dst_port, min(flow_id::UBIGINT * 2 + (conn_state = 'REJ' OR (conn_state IN ('S0', 'RSTOS0') AND NOT half))::INT) AS first,
          min(epoch_ns(first_ts)) AS t, bool_or(capture_id = $capture::BIGINT) AS current,
          bool_or(service IN ('bittorrent', 'gnutella', 'edonkey', 'skype')) AS peers
-  FROM flows
+  -- Who acknowledges or sends was answered on a way that the capture does not see.
+  FROM (SELECT *, conn_state IN ('S0', 'SH', 'RSTOS0') AND regexp_matches(coalesce(history, ''), '[AD]') AS half FROM flows)
   WHERE capture_id IN (SELECT unnest($captures::BIGINT[])) AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS
     AND epoch_ns(first_ts) >= epoch_ns($until::TIMESTAMP_NS) - $window::DOUBLE * 1e9 AND protocol = 'tcp' AND direction <> 'multicast'
-    -- Who acknowledges, sends or ends was answered on a way that the capture does not see.
-    AND conn_state IN ('S0', 'REJ', 'RSTOS0', 'SF', 'S1', 'S2', 'S3', 'RSTO', 'RSTR')
+    AND (half OR conn_state IN ('S0', 'REJ', 'RSTOS0', 'SF', 'S1', 'S2', 'S3', 'RSTO', 'RSTR'))
     -- Usual ports of peer networks, whose members keep stale addresses.
     AND NOT (direction = 'outbound' AND dst_port IN (4001, 4662, 6346, 6881, 6882, 6883, 6884, 6885, 6886, 6887, 6888, 6889, 8333, 8334, 9333, 18080, 22556, 26656, 30303, 51413))
-    AND (conn_state NOT IN ('S0', 'RSTOS0') OR NOT regexp_matches(coalesce(history, ''), '[ADF]'))
     AND src_ip IN (SELECT src_ip FROM flows
                    WHERE capture_id IN (SELECT unnest($captures::BIGINT[])) AND protocol = 'tcp' AND conn_state IN ('S0', 'REJ', 'RSTOS0')
                      -- Who was found by its rate is not looked for again.

@@ -59,6 +59,20 @@ address. The server answers with RST, but for sources that cannot be.
 TEXT
 }
 
+sample_flood_synack() {
+    begin flood_synack pcap.gz
+    settle_all
+    watch
+    flood -S -A -s 443 -k -p ++20000 --rand-source -i u2000 -c 600 10.20.0.20
+    watched
+    expect tcp_flood "many invented sources" 10.20.0.20 "600 SYN-ACKs that answer nothing"
+    origin "SYN-ACKs of servers that were asked in somebody else's name" <<'TEXT'
+hping3 -S -A -s 443 --rand-source from outside: 600 SYN-ACKs from port 443 of as many addresses to 10.20.0.20 within some two
+seconds, as the servers of a reflected flood send them to whom the attacker names. 10.20.0.20 asked none of them and answers
+with RST, but for sources that cannot be.
+TEXT
+}
+
 sample_amplification_dns() {
     begin amplification_dns pcap.gz
     settle_all
@@ -136,6 +150,19 @@ connection over TCP. Snaplen 128.
 TEXT
 }
 
+sample_twin_half_route() {
+    begin twin_half_route pcap.gz
+    settle_all
+    watch "src host 203.0.113.50"
+    on client curl -s -o /dev/null -H "Connection: close" "http://203.0.113.50/success.txt?[1-300]"
+    watched
+    quiet
+    origin "Three hundred downloads, of which only the server's half was captured" <<'TEXT'
+curl on 10.20.0.10 fetches a small page of 203.0.113.50:80 three hundred times, each over a connection of its own, as fast as it can. The
+capture has only what the server sent, as on one of two ways that a route takes: SYN-ACKs to SYNs that it never shows.
+TEXT
+}
+
 sample_twin_ping() {
     begin twin_ping pcap.gz
     settle_all
@@ -149,4 +176,4 @@ ping from 10.20.0.10 to 203.0.113.50: 200 echoes, 100 a second for two seconds, 
 TEXT
 }
 
-all+=(flood_syn flood_udp flood_icmp flood_ack amplification_dns slow_http dhcp_starvation flood_http twin_iperf twin_ping)
+all+=(flood_syn flood_udp flood_icmp flood_ack amplification_dns slow_http dhcp_starvation flood_http flood_synack twin_iperf twin_half_route twin_ping)

@@ -115,6 +115,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     }
     let mut store = Store::open(&cx.database(), &cx.settings.store.writing())?;
     serve(&mut store);
+    config.protocol.old_hashes |= store.wants_old_hashes()?;
     let mut writer = store.writer()?;
     writer.retain(cx.settings.store.retention())?;
     let mut sql = detections::all(cx);

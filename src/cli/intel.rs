@@ -6,7 +6,7 @@
 use super::output::{self, FormatOption, complain, grouped, plural};
 use super::{Context, Exit, detections, private_files};
 use crate::report::indicators;
-use crate::store::{IndicatorKind, Period, Store};
+use crate::store::{Indicator, IndicatorKind, Period, Store};
 use anyhow::{Result, anyhow};
 use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ enum Kind {
     Ja4,
     /// SHA-256 or SHA-1 of certificates
     Certificate,
-    /// SHA-256 of files
+    /// MD5, SHA-1 or SHA-256 of files
     File,
 }
 
@@ -122,6 +122,9 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
                 }
             }
             output::say(&said);
+            if list.entries.iter().any(Indicator::wants_old_hash) {
+                output::say("MD5 and SHA-1 of files are compared in what is read from now on");
+            }
             matched(&store, cx).and_then(|exit| store.close().map(|()| exit).map_err(Into::into))
         }
         What::List { format } => {

@@ -9,14 +9,17 @@ use super::window::Keyed;
 use super::{Detector, Findings, Meta, Params, RecordFact, Scope, Threshold};
 use crate::model::addr::Ip;
 use crate::model::anomaly::{Severity, Subject};
+use crate::model::flow::Side;
 use crate::model::kind;
 use crate::model::record::Record;
 use crate::model::time::Timestamp;
+use crate::protocol;
 use crate::protocol::bacnet::{self, BacnetRecord};
 use crate::protocol::dnp3::{self, Dnp3Record};
 use crate::protocol::enip::{self, EnipRecord};
 use crate::protocol::iec104::{self, Iec104Record};
 use crate::protocol::modbus::{self, ModbusRecord};
+use crate::protocol::polling::client;
 use crate::protocol::s7comm::{self, S7Record};
 use std::collections::BTreeSet;
 
@@ -182,6 +185,11 @@ fn command(r: &RecordFact) -> Option<Command> {
     make(b.function(), effect, u64::from(kind) << 32 | u64::from(instance), b.error.is_some())
 }
 
+/// On which ports devices of this protocol are asked.
+fn ports(protocol: &str) -> &'static [u16] {
+    protocol::ALL.iter().find(|p| p.name == protocol).map_or(&[], |p| p.ports)
+}
+
 /// A number for a name: FNV, the same in every run.
 fn point_of(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
@@ -232,8 +240,11 @@ impl Commands {
 impl Detector for Commands {
     fn record(&mut self, r: &RecordFact, found: &mut Findings) {
         let protocol = Record::table(&*r.record).name;
-        // IEC 104: commands may come from either side of the flow.
-        let backwards = r.of::<Iec104Record>().is_some_and(|i| !i.from_orig);
+        // IEC 104: commands may come from either side of the flow. A flow that was joined midway may begin with the device.
+        let backwards = match r.of::<Iec104Record>() {
+            Some(i) => !i.from_orig,
+            None => client(&r.tuple, ports(protocol)) == Side::Resp,
+        };
         let (src, dst) = if backwards { (r.tuple.dst, r.tuple.src) } else { (r.tuple.src, r.tuple.dst) };
         let from_inside = if backwards { r.dst_internal } else { r.src_internal };
         let to_inside = if backwards { r.src_internal } else { r.dst_internal };

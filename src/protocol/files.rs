@@ -1,8 +1,9 @@
 //! Which files crossed the wire, and are they whole?
 //!
 //! The table `files` and the one who watches a file go by, shared by every protocol that carries files (HTTP, FTP, SMB, SMTP,
-//! TFTP …). Type by first bytes, size, and SHA-256 (FIPS 180-4) when every byte from the first to the last was seen in order. What was packed for the
-//! way (Content-Encoding) is hashed as its receiver keeps it. Refuses to keep content, and to look into archives.
+//! TFTP …). Type by first bytes, size, and SHA-256 (FIPS 180-4) when every byte from the first to the last was seen in order; MD5 (RFC 1321) and SHA-1
+//! only where somebody has a list of such, for nobody should rely on them. What was packed for the way (Content-Encoding) is hashed as its receiver
+//! keeps it. Refuses to keep content, and to look into archives.
 
 use super::Output;
 use super::sniff::{SNIFF_LEN, sniff};
@@ -13,6 +14,8 @@ use crate::model::record::Record;
 use crate::model::rows::Row;
 use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::text::hex;
+use md5::Md5;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// Longest file name in input bytes: the longest path of the common systems is 4,096, names end at 255.
@@ -43,6 +46,8 @@ pub struct FileRecord {
     pub missing_bytes: u64,
     /// Of the whole file; `None` when part of it was not seen or it is larger than [`HASH_CAP`].
     pub sha256: Option<[u8; 32]>,
+    /// MD5 and SHA-1 of the same; `None` also when nobody asked for them.
+    pub old_hashes: Option<([u8; 16], [u8; 20])>,
     /// From the first byte to the last, nanoseconds.
     pub duration: i64,
 }
@@ -67,6 +72,13 @@ pub static FILES: Table = Table::record(
             "SHA-256 of the whole file as its receiver keeps it: Content-Encoding gzip and deflate are undone; NULL when a part of it was not seen, when it is larger than 32 MiB, or when it came in another encoding.",
         ),
         col("duration_s", T::F64, "seconds", "From its first byte to its last."),
+        col(
+            "md5",
+            T::Text,
+            "",
+            "MD5 of the same; NULL where sha256 is, and when no list of indicators held hashes of this kind as it was read.",
+        ),
+        col("sha1", T::Text, "", "SHA-1 of the same; NULL likewise."),
     ],
 );
 
@@ -85,7 +97,9 @@ impl Record for FileRecord {
             .opt_u64(self.declared_bytes)
             .u64(self.missing_bytes)
             .opt_text(self.sha256.map(|h| hex(&h)).as_deref())
-            .f64(self.duration as f64 / 1e9);
+            .f64(self.duration as f64 / 1e9)
+            .opt_text(self.old_hashes.map(|(md5, _)| hex(&md5)).as_deref())
+            .opt_text(self.old_hashes.map(|(_, sha1)| hex(&sha1)).as_deref());
     }
 }
 
@@ -115,6 +129,7 @@ pub struct FileWatch {
 struct Content {
     head: Vec<u8>,
     hash: Sha256,
+    old_hashes: Option<Box<(Md5, Sha1)>>,
     len: u64,
 }
 
@@ -126,22 +141,27 @@ impl Content {
         self.len = self.len.saturating_add(bytes.len() as u64);
         if hashed && self.len <= HASH_CAP {
             self.hash.update(bytes);
+            if let Some(old) = &mut self.old_hashes {
+                old.0.update(bytes);
+                old.1.update(bytes);
+            }
         }
     }
 }
 
 impl FileWatch {
-    /// A file that begins with the packet `began`; `name` is already printable and bounded.
-    pub fn new(source: &'static str, sender: Side, began: At, name: Option<String>) -> Self {
+    /// A file that begins with the packet at hand; `name` is already printable and bounded.
+    pub fn new(source: &'static str, sender: Side, out: &Output<'_>, name: Option<String>) -> Self {
+        let old_hashes = out.old_hashes.then(Box::default);
         Self {
             source,
             sender,
-            began,
-            last: began,
+            began: out.at,
+            last: out.at,
             name,
             declared_mime: None,
             declared_bytes: None,
-            content: Content { head: Vec::new(), hash: Sha256::new(), len: 0 },
+            content: Content { head: Vec::new(), hash: Sha256::new(), old_hashes, len: 0 },
             unpack: None,
             seen: 0,
             missing: 0,
@@ -250,17 +270,22 @@ impl FileWatch {
         }
         let short = self.declared_bytes.is_some_and(|n| n != self.seen);
         let unpacked = self.unpack.is_none_or(|u| u.is_whole());
-        let sha256 = (self.whole && whole && !short && unpacked).then(|| self.content.hash.finalize().into());
+        let Content { head, hash, old_hashes, .. } = self.content;
+        let whole = self.whole && whole && !short && unpacked;
+        let sha256 = whole.then(|| hash.finalize().into());
+        let old_hashes =
+            old_hashes.filter(|_| whole).map(|old| (old.0.finalize().into(), old.1.finalize().into()));
         let record = FileRecord {
             source: self.source,
             sender: self.sender,
             name: self.name,
-            mime: sniff(&self.content.head),
+            mime: sniff(&head),
             declared_mime: self.declared_mime,
             seen_bytes: self.seen,
             declared_bytes: self.declared_bytes,
             missing_bytes: self.missing,
             sha256,
+            old_hashes,
             duration: self.last.ts.since(self.began.ts),
         };
         out.record(self.began, record);

@@ -130,6 +130,8 @@ pub struct Output<'a> {
     pub flow: &'a FlowView,
     /// The packet at hand.
     pub at: At,
+    /// Are MD5 and SHA-1 of files wanted, too?
+    pub old_hashes: bool,
     pub(crate) emit: &'a mut dyn FnMut(Emitted),
 }
 

@@ -249,9 +249,9 @@ impl Transfer {
         }
         let name = Some(self.request.name.clone());
         let (sender, declared) = (self.sender, self.declared);
-        let file = self.file.get_or_insert_with(|| {
-            FileWatch::new(PROTOCOL.name, sender, out.at, name).declared(None, declared)
-        });
+        let file = self
+            .file
+            .get_or_insert_with(|| FileWatch::new(PROTOCOL.name, sender, out, name).declared(None, declared));
         if ahead > 0 {
             file.gap(u64::from(ahead).saturating_mul(self.block as u64));
         }

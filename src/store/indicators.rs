@@ -24,15 +24,19 @@ pub enum IndicatorKind {
     Ja4,
     /// SHA-256 or SHA-1 of a certificate.
     Certificate,
-    /// SHA-256 of a file.
+    /// MD5, SHA-1 or SHA-256 of a file.
     File,
+    /// JA3 fingerprint or MD5 of a file: the form does not tell.
+    Md5,
+    /// SHA-1 of a certificate or a file.
+    Sha1,
     /// SHA-256 of a certificate or a file.
     Sha256,
 }
 
 impl IndicatorKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Address,
         Self::Network,
         Self::Domain,
@@ -41,6 +45,8 @@ impl IndicatorKind {
         Self::Ja4,
         Self::Certificate,
         Self::File,
+        Self::Md5,
+        Self::Sha1,
         Self::Sha256,
     ];
 
@@ -55,6 +61,8 @@ impl IndicatorKind {
             Self::Ja4 => "ja4",
             Self::Certificate => "certificate",
             Self::File => "file",
+            Self::Md5 => "md5",
+            Self::Sha1 => "sha1",
             Self::Sha256 => "sha256",
         }
     }
@@ -73,6 +81,23 @@ pub struct Indicator {
     pub date: Option<String>,
     /// What the list says about it.
     pub note: Option<String>,
+}
+
+impl Indicator {
+    /// Can only MD5 or SHA-1 of a file match it (or a JA3, or a certificate)?
+    pub fn wants_old_hash(&self) -> bool {
+        match self.kind {
+            IndicatorKind::Md5 | IndicatorKind::Sha1 => true,
+            IndicatorKind::File => self.value.len() < 64,
+            _ => false,
+        }
+    }
+}
+
+/// Does a list hold entries that only MD5 or SHA-1 of files can match?
+pub(super) fn want_old_hashes(db: &Connection) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (FROM indicators WHERE kind IN ('md5', 'sha1') OR (kind = 'file' AND length(value) < 64))";
+    db.query_row(sql, [], |r| r.get(0)).map_err(write_error)
 }
 
 /// Replace the list `name`.
@@ -146,5 +171,19 @@ mod tests {
         assert_eq!(count("SELECT entries FROM indicator_lists WHERE name = 'a'"), 1);
         assert!(remove(&db, "a").unwrap() && !remove(&db, "a").unwrap());
         assert_eq!(count("SELECT count(*) FROM indicators"), 1);
+    }
+
+    #[test]
+    fn old_hashes_are_wanted_while_a_list_holds_some() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(&super::super::schema::tables_for_tests()).unwrap();
+        let file = |digits: usize| Indicator { kind: IndicatorKind::File, ..entry(&"a".repeat(digits)) };
+        let md5 = Indicator { kind: IndicatorKind::Md5, ..entry(&"b".repeat(32)) };
+        for (with, wanted) in
+            [(entry("one.example"), false), (file(64), false), (file(40), true), (md5, true)]
+        {
+            add(&db, "a", "a.txt", "text", &[with]).unwrap();
+            assert_eq!(want_old_hashes(&db).unwrap(), wanted);
+        }
     }
 }

@@ -207,6 +207,11 @@ impl Store {
         indicators::add(&self.db, name, source, format, entries)
     }
 
+    /// Do the lists that are kept hold MD5 or SHA-1 of files? Then files are to be hashed by these, too.
+    pub fn wants_old_hashes(&self) -> Result<bool, StoreError> {
+        indicators::want_old_hashes(&self.db)
+    }
+
     /// Forget a list of indicators; false when there is none of this name.
     pub fn remove_indicators(&self, name: &str) -> Result<bool, StoreError> {
         indicators::remove(&self.db, name)

@@ -290,7 +290,7 @@ pub(super) static INDICATORS: Table = Table {
             "kind",
             "VARCHAR",
             "",
-            "address, network, domain, url, ja3, ja4, certificate, file, or sha256 (a certificate or a file).",
+            "address, network, domain, url, ja3, ja4, certificate, file, or a hash whose form does not tell: md5 (JA3 or a file), sha1 and sha256 (a certificate or a file).",
         ),
         col(
             "value",

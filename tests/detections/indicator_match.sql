@@ -45,3 +45,19 @@ INSERT INTO tls(capture_id, flow_id, ts, server_name) VALUES (1, 1, sec(0), 'dro
 INSERT INTO indicators(list, kind, value) VALUES ('l', 'url', 'drop.example.net/gate.php'), ('l', 'url', 'raw.githubusercontent.com/x/y/z.exe'), ('l', 'url', 'github.com/x/y');
 INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(3);
 INSERT INTO tls(capture_id, flow_id, ts, server_name) VALUES (1, 1, sec(0), 'example.net'), (1, 2, sec(1), 'raw.githubusercontent.com'), (1, 3, sec(2), 'github.com');
+-- fires: a file by its MD5, of a list that may mean JA3
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'md5', '00ab');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
+INSERT INTO files(capture_id, flow_id, ts, source, sender, sha256, md5, sha1) VALUES (1, 1, sec(0), 'http', 'dst', 'abab', '00ab', '11ab');
+-- fires: a file by its SHA-1
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'file', '11ab');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
+INSERT INTO files(capture_id, flow_id, ts, source, sender, sha256, md5, sha1) VALUES (1, 1, sec(0), 'http', 'dst', 'abab', '00ab', '11ab');
+-- fires: a JA3 of a list that does not say what it holds
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'md5', 'e7d705a3286e19ea42f587b344ee6865');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
+INSERT INTO tls(capture_id, flow_id, ts, ja3) VALUES (1, 1, sec(0), 'e7d705a3286e19ea42f587b344ee6865');
+-- quiet: a certificate whose SHA-1 a list has as a JA3
+INSERT INTO indicators(list, kind, value) VALUES ('l', 'ja3', '11ab'), ('l', 'md5', '11ab');
+INSERT INTO flows BY NAME SELECT * EXCLUDE i FROM some_flows(1);
+INSERT INTO x509(capture_id, flow_id, ts, sha1) VALUES (1, 1, sec(0), '11ab');

@@ -18,3 +18,7 @@ SELECT 1, range, sec(range), 'TLSv1.2', 'CN=AsyncRAT Server', 'CN=AsyncRAT Serve
 INSERT INTO flows BY NAME
 SELECT * EXCLUDE i REPLACE ('irc' AS service, 'content' AS service_source, 'irc.example.com' AS hostname, 'dns' AS hostname_source, 'example.com' AS domain, 6667 AS dst_port)
 FROM some_flows(2);
+-- quiet: connections that were there before the capture, whose protocol nobody can tell
+INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE ('OTH' AS conn_state) , 'DadA' AS history FROM some_flows(3);
+-- fires: [low] one of them was seen from its beginning
+INSERT INTO flows BY NAME SELECT * EXCLUDE i, CASE WHEN i = 1 THEN 'ShADad' ELSE 'DadA' END AS history FROM some_flows(3);

@@ -15,3 +15,7 @@ SELECT * EXCLUDE i REPLACE (sec(i * 300) AS first_ts, '198.51.100.' || i AS dst_
 -- quiet: a node of a coin and its stale addresses
 INSERT INTO flows BY NAME
 SELECT * EXCLUDE i REPLACE (sec(i * 300) AS first_ts, '198.51.100.' || i AS dst_ip, 8333 AS dst_port, 'S0' AS conn_state) FROM some_flows(40);
+-- quiet: one half of the route of a client some of whose servers are gone
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE (sec(i * 300) AS first_ts, '198.51.100.' || i AS dst_ip, CASE WHEN i % 5 < 2 THEN 'S0' ELSE 'SH' END AS conn_state),
+       CASE WHEN i % 5 < 2 THEN 'S' ELSE 'SADF' END AS history FROM some_flows(80);

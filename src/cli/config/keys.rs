@@ -157,6 +157,10 @@ const FIXED: &[Key] = &[
         "protocol.switches_per_flow",
         "Times that one flow may change its protocol, such as a proxy and then TLS.",
     ),
+    key(
+        "protocol.old_hashes",
+        "Are files hashed by MD5 and SHA-1, too? Without a word they are while a list of indicators holds such hashes.",
+    ),
     key("detect.confidence_threshold", "Findings below this confidence, 0 to 1, are not reported."),
     key("detect.disabled", "Detectors that do not run, by name."),
     key("detect.mining_pools", "Further names of mining pools; a name stands for all below it."),

@@ -226,6 +226,7 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
 
     let mut store = Store::open(&database, &cx.settings.store.writing()).map_err(|e| anyhow!("{e}"))?;
     serve(&mut store);
+    config.protocol.old_hashes |= store.wants_old_hashes()?;
     let mut writer = store.writer()?;
     writer.retain(cx.settings.store.retention())?;
     let (outcomes, told) = channel();

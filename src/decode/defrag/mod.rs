@@ -5,11 +5,13 @@
 //! within the timeout (packet time) is given up but still counted: no packet is lost from the flows. Costs are bounded by the
 //! bytes that really arrived, so a fragment with a large offset reserves nothing.
 
+mod copies;
 mod waiting;
 
 #[cfg(test)]
 mod tests;
 
+use self::copies::Copies;
 use self::waiting::Waiting;
 use super::walk::Decoder;
 use super::{Config, Decoded, Layers, PayloadAt, TunnelPath};
@@ -63,6 +65,7 @@ pub struct Defragmenter {
     waiting: HashMap<Key, Waiting>,
     /// In order of arrival, which is the order of giving up.
     by_age: BTreeMap<u64, Key>,
+    copies: Copies,
 }
 
 impl Defragmenter {
@@ -76,6 +79,7 @@ impl Defragmenter {
             next_number: 0,
             waiting: HashMap::new(),
             by_age: BTreeMap::new(),
+            copies: Copies::default(),
         }
     }
 
@@ -131,6 +135,12 @@ impl Defragmenter {
         if self.waiting.get(&key).is_some_and(|w| w.deadline <= fragment.head.ts) {
             self.give_up(&key, WeirdKind::FragmentTimeout, out);
         }
+        if !self.waiting.contains_key(&key)
+            && let Some(copy) = self.copies.counted(&key, fragment, packet)
+        {
+            out.items.push(copy);
+            return;
+        }
         let (number, timeout) = (self.next_number, self.timeout);
         let entry =
             self.waiting.entry(key.clone()).or_insert_with(|| Waiting::new(number, timeout, fragment));
@@ -146,7 +156,11 @@ impl Defragmenter {
             self.by_age.remove(&entry.number);
             if let Some(whole) = self.waiting.remove(&key) {
                 self.used = self.used.saturating_sub(whole.cost);
+                let outermost = out.items.len();
                 whole.complete(decoder, out, datagrams);
+                if let Some(item) = out.items.get(outermost) {
+                    self.copies.complete(key, fragment.head.ts, whole.marks, item.clone());
+                }
             }
             return;
         }

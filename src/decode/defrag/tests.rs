@@ -109,6 +109,30 @@ fn first_bytes_stay_and_others_are_weird() {
 }
 
 #[test]
+fn copies_of_what_is_complete_are_counted_and_begin_nothing() {
+    let parts = split(&big(), 104, 5);
+    for order in [[0, 0, 1, 1, 2, 2], [0, 1, 2, 0, 1, 2]] {
+        let mut rig = Rig::new(&Config::default());
+        for (i, part) in order.into_iter().enumerate() {
+            rig.feed(&ether(0x0800, &parts[part]), i as i64 * 1_000);
+        }
+        rig.defrag.finish(&mut rig.out);
+        let packets: u16 = rig.out.items.iter().map(|d| d.fragments).sum();
+        assert_eq!((packets, rig.datagrams.len(), rig.kinds()), (6, 1, vec![]), "{order:?}");
+        assert!(rig.out.items.iter().all(|d| (d.src_port, d.dst_port) == (7, 9)), "{order:?}");
+        let bytes: u32 = rig.out.items.iter().map(|d| d.ip_bytes).sum();
+        assert_eq!(bytes, 2 * (264 + 60));
+        assert!(rig.out.items[1..].iter().all(|d| d.payload_captured == 0));
+    }
+    // Another datagram with the same number, and the same one much later.
+    let mut rig = Rig::new(&Config::default());
+    let other = split(&ip4(17, &udp(7, 9, &[9; 256])), 104, 5);
+    parts.iter().chain(&other).for_each(|part| rig.feed(&ether(0x0800, part), 0));
+    parts.iter().for_each(|part| rig.feed(&ether(0x0800, part), secs(1)));
+    assert_eq!((rig.datagrams.len(), rig.kinds()), (3, vec![]));
+}
+
+#[test]
 fn fragments_that_contradict_each_other_are_weird() {
     let mut rig = Rig::new(&Config::default());
     let parts = split(&big(), 104, 5);

@@ -6,6 +6,7 @@
 use super::super::walk::{Decoder, Net, Span, Stamp, Walk, n32};
 use super::super::{Decoded, Layers, PayloadAt};
 use super::Fragment;
+use super::copies::Marks;
 use crate::model::time::Timestamp;
 use crate::model::weird::{Detail, Weird, WeirdKind};
 
@@ -15,6 +16,8 @@ const MAX_DATAGRAM: u32 = 65_535;
 const ENTRY_COST: usize = 768;
 /// What a piece costs beside its bytes.
 const PIECE_COST: usize = 48;
+/// What a fragment costs whose bytes are there already, bytes.
+const MARK_COST: usize = 16;
 
 /// A run of bytes of the datagram.
 #[derive(Debug)]
@@ -52,6 +55,7 @@ pub(super) struct Waiting {
     pub(super) cost: usize,
     /// Oddities already told of this packet, so that each is told once.
     told: u8,
+    pub(super) marks: Marks,
 }
 
 impl Waiting {
@@ -69,6 +73,7 @@ impl Waiting {
             payload: 0,
             cost: ENTRY_COST,
             told: 0,
+            marks: Marks::default(),
         }
     }
 
@@ -89,6 +94,8 @@ impl Waiting {
         let head = &fragment.head;
         self.latest = fragment.clone();
         self.packets = self.packets.saturating_add(1);
+        self.marks.add(fragment, packet);
+        self.cost += MARK_COST;
         self.ip_bytes = self.ip_bytes.saturating_add(head.ip_bytes);
         self.payload = self.payload.saturating_add(head.payload_len);
         // All but the last carry multiples of eight bytes; like Linux, take of others what is one.

@@ -65,10 +65,9 @@ pub static META: Meta = Meta {
         t("senders", "hosts", 100.0, "Senders from which on many ports are no scan of one host.", MEASURED),
     ],
     innocent: &[
-        "A service that went down while its clients kept coming back.",
-        "A load test.",
-        "A log or flow exporter whose collector is gone.",
-        "An administrator who measures with ping -f.",
+        "Of SYNs: a service that went down while its clients kept coming back, or a load test.",
+        "Of datagrams: a log or flow exporter whose collector is gone.",
+        "Of echoes: an administrator who measures with ping -f.",
     ],
     next: &[
         "Look whether the service still answered others in that time.",

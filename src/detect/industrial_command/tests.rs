@@ -32,6 +32,23 @@ fn an_operators_station_is_only_noted() {
 }
 
 #[test]
+fn a_flow_that_begins_with_the_device_is_turned() {
+    let mut bench = Bench::new(&META);
+    let turned = |n: u64| {
+        let mut r = modbus(n, inside(1), 6, n as u16);
+        let t = r.tuple;
+        (r.tuple.src, r.tuple.dst, r.tuple.src_port, r.tuple.dst_port) = (t.dst, t.src, 502, 1_080);
+        r
+    };
+    bench.records((0..3).map(turned));
+    let found = bench.end();
+    assert_eq!(
+        (found[0].src, found[0].dst, found[0].dst_port),
+        (Some(inside(1)), Some(inside(9)), Some(502))
+    );
+}
+
+#[test]
 fn readings_are_none() {
     let mut bench = Bench::new(&META);
     bench.records((0..200).map(|n| modbus(n, inside(1), 3, n as u16)));

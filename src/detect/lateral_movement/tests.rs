@@ -24,6 +24,7 @@ fn smb(n: u64, command: &'static str, share: &str, name: &str, written: u64, rea
 
 fn file(n: u64, name: &str, sender: Side) -> RecordFact {
     let file = FileRecord {
+        old_hashes: None,
         source: "smb",
         sender,
         name: Some(name.into()),

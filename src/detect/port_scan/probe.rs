@@ -152,7 +152,9 @@ pub(super) fn read(f: &FlowFact) -> Option<Probe> {
         _ if f.dst().is_multicast() => return None,
         _ => (Technique::IpProtocol, f.outcome(), false),
     };
-    let mute = technique == Technique::Connect && f.orig.bytes == 0 && f.resp.bytes == 0;
+    // What a side says that was not captured is not known.
+    let silent = f.orig.bytes == 0 && f.resp.bytes == 0 && f.resp.packets > 0;
+    let mute = technique == Technique::Connect && silent;
     Some(Probe { technique, outcome, half_open, mute })
 }
 
@@ -176,11 +178,10 @@ fn tcp(f: &FlowFact) -> Option<(Technique, Outcome, bool)> {
         let spoke = history.any("ADF");
         return match f.conn_state {
             _ if f.icmp_closed() => Some((Technique::Syn, Outcome::Closed, false)),
-            // One half of the route: nobody acknowledges what was not answered.
-            "S0" if spoke => None,
+            // One half of the route: nobody acknowledges what was not answered, so there was a SYN-ACK.
+            "S0" | "SH" | "RSTOS0" if history.any("AD") => Some((Technique::Connect, Outcome::Open, false)),
             // A tool that takes its SYN back at once, or whose system does, while the answer was not captured.
-            "RSTOS0" if spoke => None,
-            "S0" | "RSTOS0" => Some((Technique::Syn, Outcome::Filtered, false)),
+            "S0" | "RSTOS0" if !spoke => Some((Technique::Syn, Outcome::Filtered, false)),
             "REJ" => Some((Technique::Syn, Outcome::Closed, false)),
             "RSTO" | "S1" | "RSTR" if !spoke => Some((Technique::Syn, Outcome::Open, true)),
             _ if f.established() => Some((Technique::Connect, Outcome::Open, false)),

@@ -232,6 +232,14 @@ fn innocent_twins_stay_quiet() {
     // One half of the route: acknowledged without an answer.
     let half = (0..99u8).map(|n| tcp(u64::from(n) + 1, 1.0, inside(1), outside(n), 443, "S0", "SADF"));
     assert!(kinds(half).is_empty());
+    // The same of a client some of whose servers are gone.
+    let half = (0..400u64).map(|n| {
+        let (state, history) = ("S0", if n % 4 == 0 { "S" } else { "SADF" });
+        let mut f = tcp(n + 1, n as f64 * 20.0, inside(1), outside((n % 200) as u8), 443, state, history);
+        (f.resp.packets, f.resp.bytes) = (0, 0);
+        f
+    });
+    assert!(kinds(half).is_empty());
     // Peers with one high port each, known or not.
     let peers = (0..200u16)
         .map(|n| unanswered(u64::from(n) + 1, f64::from(n), inside(1), outside(n as u8), 10_000 + 37 * n));
@@ -301,7 +309,10 @@ fn outcomes_are_told_by_history() {
     assert_eq!(read("REJ", "Sr"), Some(Outcome::Closed));
     assert_eq!(read("RSTO", "ShR"), Some(Outcome::Open));
     assert_eq!(read("SF", "ShADadFf"), Some(Outcome::Open));
-    assert_eq!(read("S0", "SA"), None);
+    for (state, history) in [("S0", "SA"), ("SH", "SADF"), ("RSTOS0", "SADR")] {
+        assert_eq!(read(state, history), Some(Outcome::Open), "whoever acknowledges was answered");
+    }
+    assert_eq!((read("SH", "SF"), read("RSTOS0", "SR")), (None, Some(Outcome::Filtered)));
 }
 
 #[test]

@@ -138,6 +138,22 @@ fn another_syn_with_another_number_is_another_attempt() {
 }
 
 #[test]
+fn half_of_a_route_is_no_attempt() {
+    let mut b = Bench::new();
+    b.tcp(Orig, "S", 100, 0, "");
+    b.tcp(Orig, "A", 101, 501, "");
+    b.time += 120.0;
+    b.tcp(Orig, "PA", 101, 501, "hello");
+    let rows = b.rows();
+    assert_eq!(rows.iter().map(|r| (r.conn_state, r.history.as_str())).collect::<Vec<_>>(), [("S0", "SAD")]);
+    let mut b = Bench::new();
+    b.tcp(Orig, "S", 100, 0, "");
+    b.time += 120.0;
+    b.tcp(Orig, "S", 100, 0, "");
+    assert_eq!(b.rows().len(), 2, "tried again after minutes");
+}
+
+#[test]
 fn a_closed_connection_lingers_for_stragglers() {
     let mut b = Bench::new();
     b.handshake();

@@ -180,9 +180,12 @@ impl Tcp {
         })
     }
 
-    /// Is it an attempt that nobody answered?
+    /// Is it an attempt that nobody answered? Whoever goes on behind his SYN was answered, where the capture does not look.
     pub(in crate::flow) fn is_attempt(&self) -> bool {
-        matches!(self.half(Side::Orig).state, SynSent | SynAckSent) && self.half(Side::Resp).state == Inactive
+        let orig = self.half(Side::Orig);
+        let went_on = orig.letters & (DATA_LETTER | ACK_LETTER) != 0;
+        let waits = matches!(orig.state, SynSent | SynAckSent) && !went_on;
+        waits && self.half(Side::Resp).state == Inactive
     }
 
     /// Does this segment begin another connection between the same ports?

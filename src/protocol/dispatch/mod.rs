@@ -55,6 +55,8 @@ pub struct Config {
     pub unknown_per_hour: u32,
     /// Times that one flow may change its protocol (proxy, then TLS, then another proxy …).
     pub switches_per_flow: u8,
+    /// Are files hashed by MD5 and SHA-1 as well? Whoever holds a list of such hashes says so; it costs about what SHA-256 costs.
+    pub old_hashes: bool,
 }
 
 impl Default for Config {
@@ -67,6 +69,7 @@ impl Default for Config {
             expected_total: 1_024,
             unknown_per_hour: 512,
             switches_per_flow: 4,
+            old_hashes: false,
         }
     }
 }
@@ -155,6 +158,8 @@ struct Marks {
     attempts: u8,
     /// Has the parser at work written a record?
     recorded: bool,
+    /// Has it been said that too much waits for answers?
+    full: bool,
     /// What few flows have.
     rare: Option<Box<Rare>>,
 }
@@ -245,6 +250,8 @@ impl Dispatcher {
             }
             // What looks malformed in a cut datagram is the capture's doing, not the sender's.
             Emitted::Weird(..) if cut => {}
+            // One half of a route fills it again and again with what is never answered; the first time says it all.
+            Emitted::Weird(WeirdKind::PendingFull, _) if std::mem::replace(&mut marks.full, true) => {}
             Emitted::Weird(..) if marks.weirds >= config.weirds_per_flow => caps.weirds += 1,
             Emitted::Weird(kind, detail) => {
                 marks.weirds += 1;
@@ -267,7 +274,7 @@ impl Dispatcher {
                 marks.hostname.get_or_insert(name);
             }
         };
-        work(&mut Output { flow, at, emit: &mut emit })
+        work(&mut Output { flow, at, old_hashes: config.old_hashes, emit: &mut emit })
     }
 
     /// Take a step with the next bytes.

@@ -66,7 +66,7 @@ impl Parser for Data {
             return Fed::Done;
         }
         // Only one side sends; what the other might say belongs to no file.
-        let watch = self.watch.get_or_insert_with(|| FileWatch::new("ftp", side, out.at, None));
+        let watch = self.watch.get_or_insert_with(|| FileWatch::new("ftp", side, out, None));
         if watch.sender() == side {
             watch.data(out.at, data);
         }
@@ -74,7 +74,7 @@ impl Parser for Data {
     }
 
     fn gap(&mut self, side: Side, missing: u64, out: &mut Output<'_>) -> Fed {
-        let watch = self.watch.get_or_insert_with(|| FileWatch::new("ftp", side, out.at, None));
+        let watch = self.watch.get_or_insert_with(|| FileWatch::new("ftp", side, out, None));
         if watch.sender() == side {
             watch.gap(missing);
         }

@@ -142,7 +142,8 @@ fn transferred(channel: Channel, pieces: &[&[u8]]) -> Vec<FileRecord> {
             files.push(record.as_type::<FileRecord>().unwrap().clone());
         }
     };
-    let mut out = Output { flow: &flow, at: At { ts: Timestamp(0), packet: 1 }, emit: &mut emit };
+    let mut out =
+        Output { flow: &flow, at: At { ts: Timestamp(0), packet: 1 }, old_hashes: true, emit: &mut emit };
     let shared = Shared::default();
     let mut data = Data::new(shared.clone());
     *shared.lock() = channel;

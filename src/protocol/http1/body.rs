@@ -56,7 +56,7 @@ impl Body {
                 let mime = mime
                     .map(|m| m.split(';').next().unwrap_or("").trim().to_owned())
                     .filter(|m| !m.is_empty());
-                let watch = FileWatch::new("http", side, out.at, name).declared(mime, len);
+                let watch = FileWatch::new("http", side, out, name).declared(mime, len);
                 Kind::File(watch.packed(encoding.as_deref()))
             }
         };

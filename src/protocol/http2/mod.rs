@@ -156,7 +156,10 @@ impl Http2 {
             && self.streams.len() >= STREAMS_CAP
             && let Some((_, oldest)) = self.streams.pop_first()
         {
-            out.weird(WeirdKind::PendingFull, Detail::Number(STREAMS_CAP as u64));
+            // One that was reset waited for an answer that need not come.
+            if !oldest.cut {
+                out.weird(WeirdKind::PendingFull, Detail::Number(STREAMS_CAP as u64));
+            }
             write(oldest, out);
         }
         let (begun, at) = (&mut self.begun, out.at);

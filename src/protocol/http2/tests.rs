@@ -117,6 +117,17 @@ fn bodies_are_stepped_over_and_resets_end_a_stream() {
 }
 
 #[test]
+fn streams_that_were_reset_in_masses_are_rows_and_not_odd() {
+    let mut talk = [PREFACE, &settings()].concat();
+    for i in 0..STREAMS_CAP as u32 + 50 {
+        talk.extend(frame_of(1, 5, i * 2 + 1, &request("/a")));
+        talk.extend(frame_of(3, 0, i * 2 + 1, &[0, 0, 0, 8]));
+    }
+    let run = run(&[orig(&talk)]);
+    assert_eq!((run.records::<HttpTransaction>().len(), run.weirds.len()), (STREAMS_CAP + 50, 0));
+}
+
+#[test]
 fn loss_prefixes_and_flipped_bits_survive() {
     let talk = [PREFACE, &settings(), &frame_of(1, 5, 1, &request("/a"))].concat();
     let run1 = run(&[orig(&talk), lost(Side::Orig, 9), orig(b"rest")]);

@@ -218,7 +218,7 @@ impl Message {
             self.place = Place::Header;
             return;
         }
-        let watch = FileWatch::new(self.source, self.sender, out.at, head.name).declared(head.mime, None);
+        let watch = FileWatch::new(self.source, self.sender, out, head.name).declared(head.mime, None);
         let encoding = head.encoding;
         self.content = Some(Box::new(Content { watch, encoding, base64: Base64::default(), line_end: b"" }));
     }

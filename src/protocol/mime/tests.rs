@@ -22,7 +22,8 @@ fn read(text: &[u8], whole: bool) -> (Told, Vec<FileRecord>) {
             files.push(record.as_type::<FileRecord>().unwrap().clone());
         }
     };
-    let mut out = Output { flow: &flow, at: At { ts: Timestamp(0), packet: 1 }, emit: &mut emit };
+    let mut out =
+        Output { flow: &flow, at: At { ts: Timestamp(0), packet: 1 }, old_hashes: true, emit: &mut emit };
     let mut message = Message::new("smtp", Side::Orig);
     for line in text.split(|b| *b == b'\n') {
         message.line(line, b"\r\n", &mut out);
@@ -95,6 +96,12 @@ fn parts_inside_each_other_become_files() {
             (Some("page.html"), sha(b"<html>\r\n</html>")),
         ]
     );
+    // What `printf 'a=b\r\nc' | md5sum` and `sha1sum` print.
+    let old = files[1].old_hashes.map(|(md5, sha1)| (hex(&md5), hex(&sha1)));
+    assert_eq!(
+        old,
+        Some(("9ed347081c1671743850bf2f809f7423".into(), "e9cf553e2b6e61fad61e500774e73bc50d16592b".into()))
+    );
     assert_eq!((files[0].declared_mime.as_deref(), files[2].mime), (Some("image/png"), Some("text/html")));
 }
 
@@ -106,7 +113,7 @@ fn every_prefix_survives_and_cut_parts_have_no_hash() {
     }
     let cut = NESTED.len() - "\n--out--\n".len();
     let (_, files) = read(&NESTED[..cut], true);
-    assert!(files[2].sha256.is_none(), "a part without its boundary");
+    assert!(files[2].sha256.is_none() && files[2].old_hashes.is_none(), "a part without its boundary");
 }
 
 #[test]

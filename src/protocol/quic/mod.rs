@@ -25,7 +25,7 @@ use crate::model::flow::Side;
 use crate::model::text::{hex, printable};
 use crate::model::weird::{Detail, WeirdKind};
 use initial::Pair;
-use packet::{Body, Long, varint};
+use packet::{Body, Long, ack, varint};
 use version::{Kind, Version};
 
 /// The registry's entry.
@@ -110,6 +110,8 @@ fn old_google(data: &[u8]) -> Option<(Version, &[u8])> {
 #[derive(Default, Debug)]
 struct Half {
     crypto: Assembly,
+    /// Bytes of it that were read: a request for another hello.
+    taken: usize,
     /// Has its hello been read?
     read: bool,
 }
@@ -284,7 +286,12 @@ impl Quic {
             return Some(());
         }
         let crypto = std::mem::take(&mut self.half(side).crypto);
-        let read = self.hello(crypto.whole(), out);
+        let taken = self.half(side).taken;
+        let mut read = self.hello(side, crypto.whole().get(taken..).unwrap_or(&[]), out);
+        let again = self.half(side).taken;
+        if again > taken {
+            read = self.hello(side, crypto.whole().get(again..).unwrap_or(&[]), out);
+        }
         let half = self.half(side);
         half.read = read;
         if !read {
@@ -293,8 +300,9 @@ impl Quic {
         Some(())
     }
 
-    /// The beginning of one side's handshake; true when it is read or not worth waiting for.
-    fn hello(&mut self, data: &[u8], out: &mut Output<'_>) -> bool {
+    /// The beginning of one side's handshake; true when it is read or not worth waiting for. A request for another hello is followed by
+    /// the hello itself.
+    fn hello(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> bool {
         const CLIENT_HELLO: u8 = 1;
         const SERVER_HELLO: u8 = 2;
         let mut c = Cursor::new(data);
@@ -305,7 +313,14 @@ impl Quic {
         let Some(body) = c.take(length as usize) else { return length as usize > CRYPTO_CAP };
         let fits = match kind {
             CLIENT_HELLO => ClientHello::parse(body).map(|hello| self.client_hello(&hello, out)),
-            SERVER_HELLO => ServerHello::parse(body).map(|hello| self.server_hello(&hello)),
+            SERVER_HELLO => match ServerHello::parse(body) {
+                Some(hello) if hello.is_retry && self.half(side).taken == 0 => {
+                    self.half(side).taken = c.position();
+                    self.retried(&hello);
+                    return false;
+                }
+                hello => hello.map(|hello| self.server_hello(&hello)),
+            },
             _ => None,
         };
         if fits.is_none() {
@@ -339,11 +354,15 @@ impl Quic {
         self.row.server_name = Some(name.into());
     }
 
+    /// The server asks for another hello (RFC 8446 section 4.1.4). Version and cipher stay.
+    fn retried(&mut self, hello: &ServerHello) {
+        let row = &mut self.row;
+        row.hello_retry = true;
+        (row.tls_version, row.cipher) = (Some(hello.negotiated()), Some(hello.cipher));
+    }
+
     fn server_hello(&mut self, hello: &ServerHello) {
         let row = &mut self.row;
-        if hello.is_retry {
-            row.hello_retry = true;
-        }
         row.tls_version = Some(hello.negotiated());
         row.cipher = Some(hello.cipher);
         row.group = hello.group;
@@ -406,25 +425,6 @@ impl Quic {
     }
 }
 
-/// Step over an ACK (RFC 9000 section 19.3).
-fn ack(c: &mut Cursor<'_>, with_counts: bool) -> Option<()> {
-    varint(c)?;
-    varint(c)?;
-    let ranges = varint(c)?;
-    varint(c)?;
-    // Every range takes at least two bytes, so this ends with the packet.
-    for _ in 0..ranges {
-        varint(c)?;
-        varint(c)?;
-    }
-    if with_counts {
-        for _ in 0..3 {
-            varint(c)?;
-        }
-    }
-    Some(())
-}
-
 /// Google's parameter 0x3129: the program's name.
 fn user_agent(parameters: &[u8]) -> Option<&[u8]> {
     const USER_AGENT: u64 = 0x3129;
@@ -449,7 +449,8 @@ impl Parser for Quic {
                 if let Some((version, id)) = old_google(c.rest()) {
                     self.row.client_dcid.get_or_insert_with(|| hex(id).into());
                     self.google(side, version, c.rest(), out);
-                } else if self.is_client(side) && self.halves.iter().all(|h| h.read) {
+                } else if first != 0 && self.is_client(side) && self.halves.iter().all(|h| h.read) {
+                    // A zero is padding behind the packets, not a short header.
                     self.row.established = true;
                     done = true;
                 }

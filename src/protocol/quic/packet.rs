@@ -85,6 +85,25 @@ fn id<'a>(c: &mut Cursor<'a>) -> Option<&'a [u8]> {
     if length > ID_CAP { None } else { c.take(length) }
 }
 
+/// Step over an ACK (RFC 9000 section 19.3).
+pub(super) fn ack(c: &mut Cursor<'_>, with_counts: bool) -> Option<()> {
+    varint(c)?;
+    varint(c)?;
+    let ranges = varint(c)?;
+    varint(c)?;
+    // Every range takes at least two bytes, so this ends with the packet.
+    for _ in 0..ranges {
+        varint(c)?;
+        varint(c)?;
+    }
+    if with_counts {
+        for _ in 0..3 {
+            varint(c)?;
+        }
+    }
+    Some(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

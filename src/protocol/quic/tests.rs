@@ -120,6 +120,34 @@ fn a_hello_over_several_packets_in_any_order() {
 }
 
 #[test]
+fn a_request_for_another_hello_is_not_the_answer() {
+    let retry = {
+        let random: Vec<u8> = "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+            .as_bytes()
+            .chunks(2)
+            .map(|d| u8::from_str_radix(std::str::from_utf8(d).unwrap(), 16).unwrap())
+            .collect();
+        let extensions = [extension_of(43, &[3, 4]), extension_of(51, &[0, 23])].concat();
+        message(2, &[&[3, 3][..], &random, &[0], &[0x13, 0x01, 0], &vector(&extensions)].concat())
+    };
+    let (hello, answer) = (client_hello(), server_hello());
+    let first = initial(1, &ID, true, &ID, 0, &crypto(0, &hello));
+    let asked = initial(1, &ID, false, &[1, 2], 0, &crypto(0, &retry));
+    let again = initial(1, &ID, true, &SERVER, 1, &crypto(hello.len(), &hello));
+    let padded = [&again[..], &[0; 9]].concat();
+    let given = initial(1, &ID, false, &[1, 2], 1, &crypto(retry.len(), &answer));
+    let cut = run(&[orig(&first), resp(&asked), orig(&padded)]);
+    let row = cut.records::<QuicConnection>()[0];
+    assert_eq!((row.hello_retry, row.cipher, row.ja3s.as_deref()), (true, Some(0x1301), None));
+    assert_eq!((row.established, row.group), (false, None));
+    let whole = run(&[orig(&first), resp(&asked), orig(&padded), resp(&given), orig(&short())]);
+    let row = whole.records::<QuicConnection>()[0];
+    assert_eq!((row.hello_retry, row.group, row.established), (true, Some(29), true));
+    let plain = run(&[orig(&first), resp(&initial(1, &ID, false, &[1, 2], 0, &crypto(0, &answer)))]);
+    assert_eq!(row.ja3s, plain.records::<QuicConnection>()[0].ja3s);
+}
+
+#[test]
 fn a_retry_changes_the_keys() {
     let hello = crypto(0, &client_hello());
     let retry = [&[0xf0, 0, 0, 0, 1, 2, 1, 2, 4][..], &SERVER, b"token", &[0x55; 16]].concat();

@@ -142,7 +142,8 @@ impl SshParser {
             Side::Orig => {
                 out.clue(tuple.src, Clue::Client, software, "ssh.banner");
                 self.record.client = text;
-                self.record.version = self.record.version.or(version);
+                self.record.version =
+                    if version == Some(1) { version } else { self.record.version.or(version) };
             }
             Side::Resp => {
                 out.clue(tuple.dst, Clue::Server, software, "ssh.banner");
@@ -152,6 +153,13 @@ impl SshParser {
             }
         }
         *self.stage(side) = if version == Some(2) { Stage::Kex } else { Stage::Through };
+        // Packets of version 1 have another form, also those of a server that can do both.
+        if self.record.version == Some(1) {
+            self.stages = [Side::Orig, Side::Resp].map(|s| match *self.stage(s) {
+                Stage::Banner => Stage::Banner,
+                _ => Stage::Through,
+            });
+        }
     }
 
     /// The next binary packet (RFC 4253 section 6). Returns its length, or 0 when it is not complete.

@@ -93,6 +93,15 @@ fn lines_before_the_banner_one_side_only_and_version_1() {
 }
 
 #[test]
+fn a_client_of_version_1_keeps_a_server_of_both_at_version_1() {
+    // The server's first packet of version 1: length, padding, SSH_SMSG_PUBLIC_KEY.
+    let key = [&[0, 0, 1, 0x0b, 0, 0, 0, 0, 0, 2][..], &[0x41; 261]].concat();
+    let run = Bench::tcp(22).run(&[resp(b"SSH-1.99-OpenSSH_2.9\n"), orig(b"SSH-1.5-1.2.27\n"), resp(&key)]);
+    let r = run.records::<SshRecord>()[0];
+    assert_eq!((r.version, run.weirds.len()), (Some(1), 0));
+}
+
+#[test]
 fn every_prefix_and_flipped_bit_survives() {
     let (c, s) = (client(), server());
     for end in 0..c.len() {

@@ -32,6 +32,9 @@ pub(in crate::protocol) const NAME_CAP: usize = 255;
 /// Shortest record that can hold a Finished of TLS 1.3: header 4, hash 32, type 1, tag 8 bytes. An alert has at most 19.
 const FINISHED_LEN: usize = 45;
 
+/// The version number of SSL 2.
+const SSL2: u16 = 0x0002;
+
 mod message {
     pub(super) const CLIENT_HELLO: u8 = 1;
     pub(super) const SERVER_HELLO: u8 = 2;
@@ -39,6 +42,11 @@ mod message {
     pub(super) const CERTIFICATE: u8 = 11;
     pub(super) const SERVER_KEY_EXCHANGE: u8 = 12;
     pub(super) const CERTIFICATE_REQUEST: u8 = 13;
+
+    /// IANA, TLS HandshakeType: those that are met in clear.
+    pub(super) fn known(kind: u8) -> bool {
+        matches!(kind, 0..=5 | 11..=16 | 20..=24)
+    }
 }
 
 /// One direction.
@@ -54,6 +62,8 @@ struct Half {
     finished: bool,
     /// Did it send application data?
     data: bool,
+    /// Is what it sent not known to follow what came before?
+    lost: bool,
 }
 
 /// A handshake in the making.
@@ -98,7 +108,7 @@ impl Handshake {
 
     /// May this side speak SSL 2 now?
     pub(in crate::protocol) fn expects_ssl2(&self, side: Side) -> bool {
-        let version2 = self.row.client_version == Some(0x0002);
+        let version2 = self.row.client_version == Some(SSL2);
         (!self.saw_client && !self.saw_server) || (version2 && !self.is_client(side) && !self.saw_server)
     }
 
@@ -114,10 +124,27 @@ impl Handshake {
         let half = self.half(side);
         half.partial = Vec::new();
         half.ignore = 0;
+        half.lost = true;
+    }
+
+    /// Behind loss: is this no message in clear? Then the ChangeCipherSpec was among what was lost.
+    fn is_dark(&mut self, side: Side, payload: &[u8]) -> bool {
+        let clear = self.tls13 || self.row.hello_retry;
+        let half = self.half(side);
+        if !std::mem::replace(&mut half.lost, false) || clear {
+            return false;
+        }
+        let mut c = Cursor::new(payload);
+        let known = c.u8().is_some_and(message::known) && c.u24().is_some_and(|n| n as usize <= MESSAGE_CAP);
+        half.changed |= !known;
+        !known
     }
 
     /// The payload of a handshake record in clear.
     pub(in crate::protocol) fn bytes(&mut self, side: Side, payload: &[u8], out: &mut Output<'_>) {
+        if self.is_dark(side, payload) {
+            return self.encrypted(side, false, payload.len(), out.at);
+        }
         let half = self.half(side);
         let ignored = half.ignore.min(payload.len());
         half.ignore -= ignored;
@@ -191,7 +218,9 @@ impl Handshake {
         let row = &mut self.row;
         let count = |n: usize| Some(u16::try_from(n).unwrap_or(u16::MAX));
         row.client_version = Some(hello.highest_version());
-        row.ciphers_offered = count(hello.ciphers.iter().filter(|c| !is_grease(**c)).count());
+        let offered = hello.ciphers.iter().filter(|c| !is_grease(**c)).count();
+        // Beside ciphers of a later version those of SSL 2 are for servers that do not know it.
+        row.ciphers_offered = count(if hello.version == SSL2 { hello.ssl2_ciphers } else { offered });
         if !hello.ssl2_form {
             row.extensions_offered = count(hello.extensions.iter().filter(|e| !is_grease(**e)).count());
             row.ja3 = Some(ja::ja3(hello).into());
@@ -220,6 +249,8 @@ impl Handshake {
         let row = &mut self.row;
         if hello.is_retry {
             row.hello_retry = true;
+            // They stay (RFC 8446 section 4.1.4), also when nothing comes of it.
+            (row.version, row.cipher) = (Some(hello.negotiated()), Some(hello.cipher));
             return;
         }
         if std::mem::replace(&mut self.saw_server, true) {
@@ -295,7 +326,10 @@ impl Handshake {
     /// An alert in clear; true when it ends the connection.
     pub(in crate::protocol) fn alert(&mut self, side: Side, payload: &[u8], out: &mut Output<'_>) -> bool {
         let &[level, name] = payload else {
-            malformed("an alert that is not two bytes", out);
+            // Behind loss it may be encrypted.
+            if !self.half(side).lost {
+                malformed("an alert that is not two bytes", out);
+            }
             return false;
         };
         let fatal = level == 2;

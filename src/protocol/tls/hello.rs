@@ -53,6 +53,8 @@ pub(in crate::protocol) struct ClientHello {
     pub(in crate::protocol) ticket: bool,
     /// Sent in the form of SSL 2?
     pub(in crate::protocol) ssl2_form: bool,
+    /// Ciphers of SSL 2 itself, whose numbers have three bytes.
+    pub(in crate::protocol) ssl2_ciphers: usize,
     /// Something in it contradicts itself.
     pub(in crate::protocol) malformed: bool,
 }
@@ -97,15 +99,27 @@ impl ClientHello {
         let version = c.u16()?;
         let (ciphers, session_id, challenge) = (c.u16()?, c.u16()?, c.u16()?);
         // Ciphers of later versions begin with a zero; the others have no number of two bytes.
-        let ciphers = c.take(usize::from(ciphers))?.chunks_exact(3).filter_map(|kind| match kind {
-            [0, a, b] => Some(u16::from_be_bytes([*a, *b])),
-            _ => None,
-        });
-        let ciphers = ciphers.collect();
+        let kinds = c.take(usize::from(ciphers))?;
+        let ciphers: Vec<u16> = kinds
+            .chunks_exact(3)
+            .filter_map(|kind| match kind {
+                [0, a, b] => Some(u16::from_be_bytes([*a, *b])),
+                _ => None,
+            })
+            .collect();
+        let ssl2_ciphers = (kinds.len() / 3).saturating_sub(ciphers.len());
         let session_id = c.take(usize::from(session_id))?.to_vec();
         c.skip(usize::from(challenge))?;
         let malformed = !c.is_empty();
-        Some(Self { version, session_id, ciphers, ssl2_form: true, malformed, ..Self::default() })
+        Some(Self {
+            version,
+            session_id,
+            ciphers,
+            ssl2_form: true,
+            ssl2_ciphers,
+            malformed,
+            ..Self::default()
+        })
     }
 
     fn extension(&mut self, kind: u16, value: &[u8]) -> bool {

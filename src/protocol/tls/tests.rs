@@ -47,7 +47,7 @@ impl Flow {
             Emitted::Hostname(name) => drop(host.get_or_insert(name.into())),
             Emitted::Expect(..) | Emitted::Next(..) => {}
         };
-        work(&mut self.parser, &mut Output { flow: &flow, at, emit: &mut emit })
+        work(&mut self.parser, &mut Output { flow: &flow, at, old_hashes: false, emit: &mut emit })
     }
 
     fn feed(&mut self, side: Side, data: &[u8]) -> &mut Self {
@@ -247,6 +247,10 @@ fn a_retry_is_followed_by_another_hello() {
         server_hello(&[1, 2, 3, 4], 0x1301, &extension_of(43, &[3, 4]), random.try_into().unwrap())
     };
     let mut f = Flow::default();
+    let mut refused = Flow::default();
+    refused.client(&record(22, &client_hello())).server(&record(22, &retry)).client(&record(21, &[2, 47]));
+    assert_eq!((refused.rows[0].version, refused.rows[0].cipher), (Some(0x0304), Some(0x1301)));
+    assert_eq!((refused.rows[0].hello_retry, refused.rows[0].ja3s.as_deref()), (true, None));
     f.client(&record(22, &client_hello())).server(&record(22, &retry)).server(&record(20, &[1]));
     f.client(&record(20, &[1])).client(&record(22, &client_hello())).server(&record(22, &server_hello_13()));
     f.server(&record(23, &[0; 900])).client(&record(23, &[0; 53]));
@@ -289,6 +293,25 @@ fn loss_is_survived_when_a_record_begins_a_segment() {
 }
 
 #[test]
+fn what_is_encrypted_behind_loss_is_not_read() {
+    let mut f = Flow::default();
+    let flight = [server_hello(&[5], 0xc02f, b"", [9; 32]), certificates(&[CERT])].concat();
+    f.client(&record(22, &client_hello())).server(&record(22, &flight));
+    f.client(&record(22, &message(16, &[0; 66]))).client(&record(20, &[1])).client(&record(22, &[0xee; 40]));
+    // The server's ChangeCipherSpec is lost; its Finished, data and an alert are not.
+    f.with(|p, out| p.gap(Side::Resp, 6, out));
+    f.server(&record(22, &[0xee; 40]));
+    assert_eq!((f.done, f.rows.len(), f.weirds.len()), (false, 0, 0));
+    f.server(&record(23, &[0xee; 40])).end();
+    assert!(f.rows[0].established_after.is_some() && f.weirds.is_empty(), "{:?}", f.weirds);
+    let mut f = Flow::default();
+    f.client(&record(22, &client_hello())).server(&record(22, &flight));
+    f.with(|p, out| p.gap(Side::Resp, 6, out));
+    f.server(&record(21, &[0xee; 24])).end();
+    assert!(f.rows[0].alert.is_none() && f.weirds.is_empty(), "{:?}", f.weirds);
+}
+
+#[test]
 fn hellos_of_ssl_2() {
     // SSL 3 offered in the form of SSL 2, with two ciphers of either kind.
     let body = [&[1, 3, 0, 0, 6, 0, 0, 0, 16][..], &[0, 0, 4, 1, 0, 0x80], &[7; 16]].concat();
@@ -314,6 +337,7 @@ fn hellos_of_ssl_2() {
     let mut f = Flow::default();
     f.client(&old).server(&[&(0x8000 | answer.len() as u16).to_be_bytes()[..], &answer].concat());
     assert_eq!((f.done, f.rows[0].version, f.certs.len()), (true, Some(2), 1));
+    assert_eq!(f.rows[0].ciphers_offered, Some(1), "the one that is none of SSL 2 does not count");
 }
 
 #[test]

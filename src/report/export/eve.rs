@@ -176,7 +176,7 @@ pub(super) static LOGS: &[Log] = &[
         sql: "SELECT {event}
                 {app r.source} AS \"app_proto\", coalesce(r.name, '') AS \"fileinfo.filename\",
                 coalesce(r.missing_bytes, 0) > 0 AS \"fileinfo.gaps\",
-                CASE WHEN r.sha256 IS NULL THEN 'TRUNCATED' ELSE 'CLOSED' END AS \"fileinfo.state\", r.sha256 AS \"fileinfo.sha256\",
+                CASE WHEN r.sha256 IS NULL THEN 'TRUNCATED' ELSE 'CLOSED' END AS \"fileinfo.state\", r.md5 AS \"fileinfo.md5\", r.sha1 AS \"fileinfo.sha1\", r.sha256 AS \"fileinfo.sha256\",
                 false AS \"fileinfo.stored\", r.seen_bytes AS \"fileinfo.size\"
          FROM files r JOIN flows f ON {same}
          WHERE {scope}",

@@ -81,9 +81,9 @@ pub(super) static LOGS: &[Log] = &[
         ts: "ts",
         fields: &[("ts", "time"), ("fuid", "string"), ("uid", "string"), ("id.orig_h", "addr"), ("id.orig_p", "port"), ("id.resp_h", "addr"), ("id.resp_p", "port"), ("source", "string"), ("depth", "count"), ("analyzers", "set[string]"), ("mime_type", "string"), ("filename", "string"), ("duration", "interval"), ("local_orig", "bool"), ("is_orig", "bool"), ("seen_bytes", "count"), ("total_bytes", "count"), ("missing_bytes", "count"), ("overflow_bytes", "count"), ("timedout", "bool"), ("parent_fuid", "string"), ("md5", "string"), ("sha1", "string"), ("sha256", "string"), ("extracted", "string"), ("extracted_cutoff", "bool"), ("extracted_size", "count")],
         sql: "SELECT r.capture_id, r.flow_id, r.ts, (hash(epoch_ns(r.ts), r.sender, r.name, r.seen_bytes) >> 2)::BIGINT, f.src_ip, f.src_port,
-                f.dst_ip, f.dst_port, upper(r.source), 0, CASE WHEN r.sha256 IS NULL THEN []::VARCHAR[] ELSE ['SHA256'] END, r.mime, r.name,
+                f.dst_ip, f.dst_port, upper(r.source), 0, list_filter([CASE WHEN r.md5 IS NOT NULL THEN 'MD5' END, CASE WHEN r.sha1 IS NOT NULL THEN 'SHA1' END, CASE WHEN r.sha256 IS NOT NULL THEN 'SHA256' END], lambda a: a IS NOT NULL), r.mime, r.name,
                 r.duration_s, CASE r.sender WHEN 'src' THEN f.src_internal ELSE f.dst_internal END, r.sender = 'src', r.seen_bytes,
-                r.declared_bytes, r.missing_bytes, 0, false, NULL::VARCHAR, NULL::VARCHAR, NULL::VARCHAR, r.sha256, NULL::VARCHAR,
+                r.declared_bytes, r.missing_bytes, 0, false, NULL::VARCHAR, r.md5, r.sha1, r.sha256, NULL::VARCHAR,
                 NULL::BOOLEAN, NULL::INTEGER
          FROM files r JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_id
          WHERE {scope}",

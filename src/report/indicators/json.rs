@@ -144,7 +144,9 @@ fn path_kind(path: &str) -> Option<K> {
         ("ipv4-addr" | "ipv6-addr", "value") => Some(K::Address),
         ("domain-name", "value") => Some(K::Domain),
         ("url", "value") => Some(K::Url),
-        ("file", "hashes.sha-256" | "hashes.sha256") => Some(K::File),
+        ("file", "hashes.sha-256" | "hashes.sha256" | "hashes.sha-1" | "hashes.sha1" | "hashes.md5") => {
+            Some(K::File)
+        }
         ("x509-certificate", "hashes.sha-256" | "hashes.sha256" | "hashes.sha-1") => Some(K::Certificate),
         ("network-traffic", "dst_ref.value" | "src_ref.value") => Some(K::Address),
         _ => None,

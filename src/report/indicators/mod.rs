@@ -3,7 +3,8 @@
 //! Plain text, CSV with or without a header, MISP's CSV and JSON, STIX 2.1 bundles. Entries become the form in which they are compared: canonical
 //! addresses, first and last address of a network, lower-case names and hashes, URLs without their scheme. A line that is no indicator is
 //! told with file and line; the others are taken. Sources: OASIS STIX 2.1, the MISP core format, RFC 4180, RFC 5952.
-//! Refuses what the records cannot show: MD5 and SHA-1 of files, mail addresses, registry keys.
+//! A hash of 32 digits that nothing explains may be a JA3 or a file's MD5, and is compared with both.
+//! Refuses what the records cannot show: SHA-512 of files, mail addresses, registry keys.
 
 mod json;
 mod table;

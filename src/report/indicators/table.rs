@@ -5,7 +5,7 @@ use super::value::{Read, read as value};
 use crate::store::IndicatorKind as K;
 
 /// Names of columns, lower case, by what they hold.
-const VALUES: [&str; 14] = [
+const VALUES: [&str; 18] = [
     "value",
     "indicator",
     "ioc",
@@ -18,6 +18,10 @@ const VALUES: [&str; 14] = [
     "url",
     "sha256",
     "sha256_hash",
+    "sha1",
+    "sha1_hash",
+    "md5",
+    "md5_hash",
     "ja3_md5",
     "listingreason_value",
 ];
@@ -56,14 +60,15 @@ pub(super) fn kind(name: &str) -> Option<Option<K>> {
         "network" | "cidr" => Some(K::Network),
         "domain" | "hostname" | "fqdn" | "host" | "domain-name" => Some(K::Domain),
         "url" | "uri" | "link" => Some(K::Url),
-        "ja3" | "ja3-fingerprint-md5" => Some(K::Ja3),
+        "ja3" | "ja3_md5" | "ja3-fingerprint-md5" => Some(K::Ja3),
         "ja4" | "ja4-plus" => Some(K::Ja4),
         "x509-fingerprint-sha256" | "x509-fingerprint-sha1" | "certificate" | "cert" => Some(K::Certificate),
-        "sha256" | "sha256_hash" | "file" | "filehash-sha256" | "malware-sample" => Some(K::File),
-        "filename" if name.ends_with("|sha256") => Some(K::File),
-        "md5"
-        | "sha1"
-        | "sha512"
+        // Columns of this name hold files in one list and certificates in the next.
+        "sha1" | "sha1_hash" => Some(K::Sha1),
+        "md5" | "md5_hash" | "filehash-md5" | "filehash-sha1" | "sha256" | "sha256_hash"
+        | "filehash-sha256" | "file" | "malware-sample" => Some(K::File),
+        "filename" if ["|md5", "|sha1", "|sha256"].iter().any(|h| name.ends_with(h)) => Some(K::File),
+        "sha512"
         | "ssdeep"
         | "imphash"
         | "filename"
@@ -80,8 +85,6 @@ pub(super) fn kind(name: &str) -> Option<Option<K>> {
         | "as"
         | "port"
         | "x509-fingerprint-md5"
-        | "md5_hash"
-        | "sha1_hash"
         | "tlsh" => None,
         _ => return None,
     })

@@ -17,7 +17,8 @@ fn plain_lines_by_their_form() {
     let hash = "ab".repeat(32);
     let text = format!(
         "# a list\n203.0.113.9\n2001:DB8::1 # c2\n198.51.100.0/24\nEvil.Example.\n*.bad.example\nhxxp://evil[.]example/Drop.php#x\n\
-         0.0.0.0 hosts.example\ne7d705a3286e19ea42f587b344ee6865\nt13d1516h2_8daaf6152771_b186095e22b6\n{hash}\n203.0.113.9\n"
+         0.0.0.0 hosts.example\ne7d705a3286e19ea42f587b344ee6865\nt13d1516h2_8daaf6152771_b186095e22b6\n{hash}\n{}\n203.0.113.9\n",
+        &hash[..40]
     );
     assert_eq!(
         entries(&text),
@@ -29,8 +30,9 @@ fn plain_lines_by_their_form() {
             ("domain", "evil.example"),
             ("domain", "hosts.example"),
             ("url", "evil.example/Drop.php"),
-            ("ja3", "e7d705a3286e19ea42f587b344ee6865"),
             ("ja4", "t13d1516h2_8daaf6152771_b186095e22b6"),
+            ("md5", "e7d705a3286e19ea42f587b344ee6865"),
+            ("sha1", &hash[..40]),
             ("sha256", &hash),
         ])
     );
@@ -64,7 +66,8 @@ fn csv_with_headers_of_many_kinds() {
                 1,2,Payload,md5,e7d705a3286e19ea42f587b344ee6865,,1,20240131\n\
                 1,2,Payload,filename|sha256,a.exe|abababababababababababababababababababababababababababababababab,,1,20240131\n";
     let list = parse("misp.csv", misp.as_bytes(), None).unwrap();
-    assert_eq!((list.format, list.entries.len(), list.unseen), ("misp", 2, 1));
+    assert_eq!((list.format, list.entries.len(), list.unseen), ("misp", 3, 0));
+    assert_eq!(list.entries[1].kind.name(), "file", "of either length");
     let first = &list.entries[0];
     assert_eq!(
         (first.value.as_str(), first.date.as_deref(), first.note.as_deref()),
@@ -74,6 +77,31 @@ fn csv_with_headers_of_many_kinds() {
     let list = parse("feed.csv", hidden.as_bytes(), None).unwrap();
     assert_eq!((list.format, list.entries[0].note.as_deref()), ("csv", Some("Thing")));
     assert_eq!(entries("203.0.113.1,evil,2024\n"), own(&[("address", "203.0.113.1")]));
+}
+
+#[test]
+fn hashes_of_either_age_by_their_columns() {
+    let (md5, sha1) = ("0123456789abcdef".repeat(2), "01234567".repeat(5));
+    let one = |text: &str| entries(text).into_iter().next().unwrap();
+    assert_eq!(one(&format!("md5_hash,signature\n{md5},Thing\n")), ("file", md5.clone()));
+    assert_eq!(one(&format!("type,value\nfilename|md5,a.exe|{md5}\n")), ("file", md5.clone()));
+    assert_eq!(one(&format!("ja3_md5,Firstseen,Lastseen,Listingreason\n{md5},,,x\n")), ("ja3", md5.clone()));
+    // A list of certificates and one of files have the same name for it.
+    assert_eq!(
+        one(&format!("Listingdate,SHA1,Listingreason\n2024-01-31,{sha1},C&C\n")),
+        ("sha1", sha1.clone())
+    );
+    let stix = format!(
+        r#"{{"type":"bundle","objects":[{{"type":"indicator","pattern":"[file:hashes.MD5 = '{md5}' OR file:hashes.'SHA-1' = '{sha1}']"}}]}}"#
+    );
+    assert_eq!(entries(&stix), own(&[("file", &sha1), ("file", &md5)]));
+    let given = parse("l", sha1.to_uppercase().as_bytes(), Some(IndicatorKind::File)).unwrap();
+    assert_eq!(
+        (given.entries[0].kind, given.entries[0].value.as_str()),
+        (IndicatorKind::File, sha1.as_str())
+    );
+    let long = parse("l", "ab".repeat(64).as_bytes(), None).unwrap();
+    assert_eq!((long.entries.len(), long.unseen), (0, 1), "SHA-512");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(super) fn read(value: &str, kind: Option<K>, date: Option<&str>, note: Optio
         Read::Entry(Indicator { kind, value, range, date: clean(date), note: clean(note) })
     };
     let Some(kind) = kind.or_else(|| form(&value)) else {
-        let hash = matches!(value.len(), 40 | 128) && is_hex(&value);
+        let hash = value.len() == 128 && is_hex(&value);
         return if hash || value.contains('@') {
             Read::Unseen
         } else {
@@ -58,10 +58,13 @@ pub(super) fn read(value: &str, kind: Option<K>, date: Option<&str>, note: Optio
         K::Certificate if matches!(bare(&value).len(), 40 | 64) && is_hex(&bare(&value)) => {
             make(K::Certificate, bare(&value), None)
         }
-        K::File | K::Sha256 if bare(&value).len() == 64 && is_hex(&bare(&value)) => {
-            make(kind, bare(&value), None)
-        }
-        K::File if matches!(value.len(), 32 | 40 | 128) && is_hex(&value) => Read::Unseen,
+        K::File | K::Md5 | K::Sha1 | K::Sha256 if is_hex(&bare(&value)) => match (kind, bare(&value).len()) {
+            (K::File, 32 | 40 | 64) | (K::Md5, 32) | (K::Sha1, 40) | (K::Sha256, 64) => {
+                make(kind, bare(&value), None)
+            }
+            (K::File, 128) => Read::Unseen,
+            _ => Read::Bad("is no fingerprint or hash of its kind"),
+        },
         _ => Read::Bad("is no fingerprint or hash of its kind"),
     }
 }
@@ -95,7 +98,9 @@ fn form(value: &str) -> Option<K> {
     } else if is_ja4(value) {
         Some(K::Ja4)
     } else if hash && value.len() == 32 {
-        Some(K::Ja3)
+        Some(K::Md5)
+    } else if hash && bare(value).len() == 40 {
+        Some(K::Sha1)
     } else if hash && bare(value).len() == 64 {
         Some(K::Sha256)
     } else if value.contains('/') {

@@ -45,7 +45,7 @@ pub static PROTOCOL: Protocol = Protocol {
 fn probe(p: &Probe<'_>) -> Verdict {
     let looks = |d: &[u8]| {
         let header = match d.first() {
-            Some(1..=11) => 4,
+            Some(1..=11 | 14..=17 | 20 | 21) => 4,
             Some(&(RELAY_FORW | RELAY_REPL)) => 34,
             _ => return false,
         };
@@ -59,7 +59,7 @@ fn probe(p: &Probe<'_>) -> Verdict {
 const RELAY_FORW: u8 = 12;
 const RELAY_REPL: u8 = 13;
 
-/// Name of a message type (RFC 8415 section 7.3).
+/// Name of a message type (RFC 8415 section 7.3, RFC 5007, RFC 5460, RFC 7341).
 fn type_name(code: u8) -> Option<&'static str> {
     Some(match code {
         1 => "solicit",
@@ -75,6 +75,12 @@ fn type_name(code: u8) -> Option<&'static str> {
         11 => "information-request",
         RELAY_FORW => "relay-forw",
         RELAY_REPL => "relay-repl",
+        14 => "leasequery",
+        15 => "leasequery-reply",
+        16 => "leasequery-done",
+        17 => "leasequery-data",
+        20 => "dhcpv4-query",
+        21 => "dhcpv4-response",
         _ => return None,
     })
 }

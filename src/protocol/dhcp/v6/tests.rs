@@ -81,3 +81,11 @@ fn every_prefix_survives_and_relays_end() {
     }
     assert_eq!(Dhcpv6Record::read(&nested), None, "more relays than allowed");
 }
+
+#[test]
+fn questions_for_leases_have_names() {
+    let query = [vec![14, 0, 0, 7], option(1, &[0, 3, 0, 1, 2, 3, 4, 5, 6, 7])].concat();
+    let run = Bench::udp(547).run(&[orig(&query)]);
+    assert_eq!(run.records::<Dhcpv6Record>()[0].message_type, 14);
+    assert_eq!((type_name(14), run.service), (Some("leasequery"), Some("dhcpv6")));
+}

@@ -59,7 +59,7 @@ impl Flow {
             Emitted::Hostname(name) => drop(host.get_or_insert(name.into())),
             Emitted::Expect(..) | Emitted::Next(..) => {}
         };
-        work(&mut self.parser, &mut Output { flow: &flow, at, emit: &mut emit })
+        work(&mut self.parser, &mut Output { flow: &flow, at, old_hashes: false, emit: &mut emit })
     }
 
     /// As the dispatcher feeds: what is skipped is not shown, what was left comes again.

@@ -134,7 +134,7 @@ impl State {
         }
         let name = &file.name;
         transfer.data(stream.offset, bytes, out.at, || {
-            FileWatch::new("smb", side, out.at, name.as_deref().map(str::to_owned))
+            FileWatch::new("smb", side, out, name.as_deref().map(str::to_owned))
         });
         let next = transfer.next;
         if stream.write {
