@@ -212,7 +212,7 @@ impl Account {
                 for warning in summary::warnings(&summary) {
                     complain(&warning);
                 }
-                output::print(&summary::capture(&job.label(), &summary))?;
+                output::tell(&summary::capture(&job.label(), &summary), &cx.env)?;
                 self.count(id, &summary);
                 Ok(if damaged { Exit::Damaged } else { Exit::Done })
             }

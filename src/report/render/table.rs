@@ -1,13 +1,14 @@
 //! How do rows become columns for eyes?
 //!
-//! Aligned by display width (Unicode TR 11), numbers to the right, one line a row, never wrapped. The first rows decide
-//! the widths, so that a result of any size streams. On a terminal wide texts are shortened with `…`; numbers, times
-//! and addresses never are, because half a number is a wrong number: columns that do not fit are left out from the right
-//! and named in [`Written::hidden`].
+//! Aligned by display width (Unicode TR 11), numbers to the right with their points below each other. The first rows decide
+//! the widths, so that a result of any size streams. On a terminal one column of sentences goes on below its row, other wide texts
+//! are shortened with `…`, addresses in their middle, because most of them begin alike; times lose the fraction of their second. Numbers never
+//! give way: half a number is a wrong number. Columns that do not fit are left out from the right and named in [`Written::hidden`].
 
 use super::{Render, Style, Written};
 use crate::model::text::{CUT_MARK, printable};
 use crate::report::cell::{Reader, is_number, is_text, write_text};
+use crate::report::fold::hang;
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::datatypes::Schema;
 use std::io::{self, Write};
@@ -21,8 +22,12 @@ const CELL_CAP_BYTES: usize = 4_096;
 const MIN_TEXT_WIDTH: usize = 15;
 /// A column of addresses is not made narrower than this: an IPv4 address with its port stays whole.
 const MIN_ADDRESS_WIDTH: usize = 21;
+/// A time to the second, with its zone: what is left of one that gives its fraction for another column.
+const SECOND_WIDTH: usize = "2024-01-31T12:00:00Z".len();
 /// A column of sentences keeps this share of the terminal, in percent: fifteen letters of a sentence say nothing, so others give way first.
 const SENTENCE_SHARE: usize = 45;
+/// Lines that a sentence goes on for; what is longer is cut.
+const SENTENCE_LINES: usize = 4;
 /// Blanks from which on a cell is a sentence.
 const SENTENCE_BLANKS: usize = 3;
 /// Two blanks between columns.
@@ -51,6 +56,8 @@ struct Column {
     shrinks: bool,
     /// What most cells are.
     words: Words,
+    /// Digits behind the point, with it, of the number that has most of them; 0 for what is no number.
+    fraction: usize,
     width: usize,
 }
 
@@ -60,6 +67,18 @@ enum Words {
     Few,
     Address,
     Sentence,
+    Time,
+}
+
+/// `2024-01-31T12:00:00`, with what follows, or with a blank in it.
+fn is_time(text: &str) -> bool {
+    let shape = |(i, b): (usize, u8)| match i {
+        4 | 7 => b == b'-',
+        10 => b == b'T' || b == b' ',
+        13 | 16 => b == b':',
+        _ => b.is_ascii_digit(),
+    };
+    text.len() >= 19 && text.bytes().take(19).enumerate().all(shape)
 }
 
 impl Words {
@@ -69,7 +88,9 @@ impl Words {
             c.contains([':', '.']) && c.bytes().all(|b| b.is_ascii_hexdigit() || b":.[]".contains(&b))
         };
         let most = |n: usize| n * 2 > cells.clone().count();
-        if most(cells.clone().filter(|c| c.matches(' ').count() >= SENTENCE_BLANKS).count()) {
+        if most(cells.clone().filter(|c| is_time(c)).count()) {
+            Self::Time
+        } else if most(cells.clone().filter(|c| c.matches(' ').count() >= SENTENCE_BLANKS).count()) {
             Self::Sentence
         } else if most(cells.clone().filter(address).count()) {
             Self::Address
@@ -80,9 +101,18 @@ impl Words {
 }
 
 impl Column {
+    /// Blanks behind a number that has fewer digits behind its point than another.
+    fn blanks_behind(&self, text: &str) -> usize {
+        match text {
+            NULL_MARK => 0,
+            number => self.fraction.saturating_sub(fraction(number)),
+        }
+    }
+
     /// Narrowest width that still says something, of `available`.
     fn floor(&self, available: usize) -> usize {
         let least = match self.words {
+            Words::Time => SECOND_WIDTH,
             _ if !self.shrinks => self.width,
             Words::Few => MIN_TEXT_WIDTH,
             Words::Address => MIN_ADDRESS_WIDTH,
@@ -107,9 +137,14 @@ impl<W: Write> Table<W> {
     fn settle(&mut self) -> io::Result<()> {
         self.settled = true;
         for row in &self.held {
+            for (column, cell) in self.columns.iter_mut().zip(row).filter(|(c, _)| c.right) {
+                column.fraction = column.fraction.max(cell.as_deref().map_or(0, fraction));
+            }
+        }
+        for row in &self.held {
             for (column, cell) in self.columns.iter_mut().zip(row) {
-                column.width =
-                    column.width.max(cell.as_deref().map_or(NULL_MARK.len(), UnicodeWidthStr::width));
+                let text = cell.as_deref().unwrap_or(NULL_MARK);
+                column.width = column.width.max(text.width() + column.blanks_behind(text));
             }
         }
         let mut told = false;
@@ -136,7 +171,35 @@ impl<W: Write> Table<W> {
             writeln!(self.out, "{rule}")?;
         }
         for row in std::mem::take(&mut self.held) {
-            self.line(&row, None)?;
+            self.row(row)?;
+        }
+        Ok(())
+    }
+
+    /// A row: its line, and on a terminal those on which its sentence goes on.
+    fn row(&mut self, mut cells: Vec<Option<String>>) -> io::Result<()> {
+        let sentence = self.columns.iter().position(|c| c.words == Words::Sentence);
+        let mut rest = Vec::new();
+        if let (Some(_), Some(at)) = (self.style.width, sentence)
+            && let (Some(Some(cell)), Some(column)) = (cells.get_mut(at), self.columns.get(at))
+            && cell.width() > column.width
+        {
+            let mut lines = hang("", cell, column.width).into_iter();
+            let first = lines.next().unwrap_or_default();
+            rest = lines.collect();
+            // What is too long for its lines stays in the last one, which is cut.
+            if let Some(last) = rest.get(SENTENCE_LINES - 2..).filter(|l| l.len() > 1).map(|l| l.join(" ")) {
+                rest.truncate(SENTENCE_LINES - 2);
+                rest.push(last);
+            }
+            *cell = first;
+        }
+        self.line(&cells, None)?;
+        for text in rest {
+            let before: usize = self.columns.iter().take(sentence.unwrap_or(0)).map(|c| c.width + GAP).sum();
+            let width = sentence.and_then(|at| self.columns.get(at)).map_or(0, |c| c.width);
+            let (shown, _) = shorten(&text, width, Words::Sentence);
+            writeln!(self.out, "{}{shown}", " ".repeat(before))?;
         }
         Ok(())
     }
@@ -148,8 +211,15 @@ impl<W: Write> Table<W> {
                 line.push_str("  ");
             }
             let text = cell.as_deref().unwrap_or(NULL_MARK);
-            let (shown, width) = shorten(text, column.width, column.shrinks || paint.is_some());
-            let blanks = column.width.saturating_sub(width);
+            let (shown, width) = match paint {
+                Some(_) => shorten(text, column.width, Words::Few),
+                None if column.shrinks || column.words == Words::Time => {
+                    shorten(text, column.width, column.words)
+                }
+                None => (text.into(), text.width()),
+            };
+            let behind = if paint.is_none() { column.blanks_behind(text) } else { 0 };
+            let blanks = column.width.saturating_sub(width + behind);
             if column.right {
                 line.extend(std::iter::repeat_n(' ', blanks));
             }
@@ -159,8 +229,8 @@ impl<W: Write> Table<W> {
                 (None, true) => line.extend([DIM, &shown, RESET]),
                 (None, false) => line.push_str(&shown),
             }
-            if !column.right && i + 1 < self.columns.len() {
-                line.extend(std::iter::repeat_n(' ', blanks));
+            if i + 1 < self.columns.len() {
+                line.extend(std::iter::repeat_n(' ', if column.right { behind } else { blanks }));
             }
         }
         line.push('\n');
@@ -168,11 +238,27 @@ impl<W: Write> Table<W> {
     }
 }
 
-/// `text` in at most `width` columns, with its width. What may not shrink stays whole.
-fn shorten(text: &str, width: usize, shrinks: bool) -> (std::borrow::Cow<'_, str>, usize) {
+/// Digits of a number behind its point, with the point.
+fn fraction(number: &str) -> usize {
+    number.split_once('.').map_or(0, |(_, digits)| digits.len() + 1)
+}
+
+/// `text` in at most `width` columns, with its width. An address loses its middle, all else its end.
+fn shorten(text: &str, width: usize, words: Words) -> (std::borrow::Cow<'_, str>, usize) {
     let full = text.width();
-    if full <= width || !shrinks {
+    if full <= width {
         return (text.into(), full);
+    }
+    if words == Words::Time {
+        let whole = text.split('.').next().unwrap_or(text);
+        let zone = if text.ends_with('Z') && !whole.ends_with('Z') { "Z" } else { "" };
+        return (format!("{whole}{zone}").into(), whole.len() + zone.len());
+    }
+    // An address is ASCII; its end tells hosts of one network, and ports, apart.
+    if words == Words::Address && text.is_ascii() && width > 2 {
+        let tail = width / 2;
+        let (head, tail) = (text.get(..width - 1 - tail), text.get(full - tail..));
+        return (format!("{}{CUT_MARK}{}", head.unwrap_or_default(), tail.unwrap_or_default()).into(), width);
     }
     let mut used = 0;
     let mut kept = String::new();
@@ -236,7 +322,14 @@ impl<W: Write> Render for Table<W> {
                 let name = printable(f.name().as_bytes(), CELL_CAP_BYTES);
                 let width = name.width();
                 let kind = f.data_type();
-                Column { name, right: is_number(kind), shrinks: is_text(kind), words: Words::Few, width }
+                Column {
+                    name,
+                    right: is_number(kind),
+                    shrinks: is_text(kind),
+                    words: Words::Few,
+                    fraction: 0,
+                    width,
+                }
             })
             .collect();
         Ok(())
@@ -255,7 +348,7 @@ impl<W: Write> Render for Table<W> {
                 .collect::<Vec<_>>();
             self.written.rows += 1;
             if self.settled {
-                self.line(&cells, None)?;
+                self.row(cells)?;
             } else {
                 self.held.push(cells);
                 if self.held.len() >= SAMPLE_ROWS {
@@ -333,10 +426,73 @@ mod tests {
         .unwrap();
         let style = Style { width: Some(80), ..Style::default() };
         let (text, w) = written(Format::Table, style, std::slice::from_ref(&batch));
-        assert!(text.contains("10.20.0.10 calls cdn-status.examp"), "{text}");
+        let said: Vec<&str> = text.lines().skip(2).filter_map(|l| l.get(..36)).map(str::trim).collect();
+        assert_eq!(
+            said.join(" "),
+            "10.20.0.10 calls cdn-status.example.net every 63 s, 48 times in an hour",
+            "{text}"
+        );
         assert!(text.contains("192.168.100.164:49209") && w.hidden == ["dst"], "{text}");
         let (text, w) = written(Format::Table, Style { width: Some(84), ..style }, &[batch]);
         assert!(text.contains("192.168.100.255:49210") && w.hidden.is_empty(), "{text}");
+    }
+
+    #[test]
+    fn a_sentence_without_end_is_cut_after_some_lines() {
+        let long = Arc::new(StringArray::from(vec!["four words and more ".repeat(40)])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("title", long),
+            ("n", Arc::new(Int64Array::from(vec![7])) as ArrayRef),
+        ])
+        .unwrap();
+        let (text, _) = written(Format::Table, Style { width: Some(40), ..Style::default() }, &[batch]);
+        assert_eq!(text.lines().count(), 2 + SENTENCE_LINES, "{text}");
+        assert!(text.lines().all(|l| l.width() <= 40) && text.trim_end().ends_with('…'), "{text}");
+    }
+
+    #[test]
+    fn addresses_lose_their_middle_and_points_stand_below_each_other() {
+        let ips = Arc::new(StringArray::from(vec![
+            "[fe80::3e33:cecd:6625:1]:5353",
+            "[fe80::3e33:cecd:6625:2]:5353",
+        ])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("src", ips),
+            (
+                "sure",
+                Arc::new(duckdb::arrow::array::Float64Array::from(vec![Some(0.5), Some(0.875)])) as ArrayRef,
+            ),
+            ("n", Arc::new(duckdb::arrow::array::Float64Array::from(vec![None, Some(1.0)])) as ArrayRef),
+        ])
+        .unwrap();
+        let (text, w) = written(Format::Table, Style { width: Some(34), ..Style::default() }, &[batch]);
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        assert_eq!(
+            lines,
+            ["[fe80::3e33…6625:1]:5353  0.5    -", "[fe80::3e33…6625:2]:5353  0.875  1"],
+            "{text}"
+        );
+        assert!(w.hidden.is_empty());
+    }
+
+    #[test]
+    fn times_give_their_fraction_before_a_column_goes() {
+        let ts = Arc::new(StringArray::from(vec!["2024-06-04T13:16:44.232817Z"])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("ts", ts),
+            ("n", Arc::new(Int64Array::from(vec![1_234_567])) as ArrayRef),
+        ])
+        .unwrap();
+        let at = |width| {
+            written(
+                Format::Table,
+                Style { width: Some(width), ..Style::default() },
+                std::slice::from_ref(&batch),
+            )
+        };
+        assert!(at(36).0.contains("2024-06-04T13:16:44.232817Z  1234567"));
+        assert!(at(30).0.contains("2024-06-04T13:16:44Z") && at(30).1.hidden.is_empty());
+        assert_eq!(at(28).1.hidden, ["n"]);
     }
 
     #[test]
