@@ -17,7 +17,7 @@
 --   truncated_packets Packets cut by the snaplen.
 SELECT c.capture_id, any_value(c.path) AS path, count(f.flow_id) AS tcp_flows,
        coalesce(sum(f.src_bytes + f.dst_bytes), 0) AS tcp_bytes, coalesce(sum(f.missed_bytes), 0) AS missed_bytes,
-       round(100.0 * sum(f.missed_bytes) / nullif(sum(f.src_stream_bytes + f.dst_stream_bytes), 0), 3) AS missed_pct,
+       round(100.0 * sum(f.missed_bytes) / nullif(greatest(sum(f.src_stream_bytes + f.dst_stream_bytes), sum(f.missed_bytes)), 0), 3) AS missed_pct,
        count(*) FILTER (WHERE f.missed_bytes > 0) AS flows_with_gaps,
        coalesce(sum(f.retransmits), 0) AS retransmits,
        round(100.0 * sum(f.retransmits) / nullif(sum(f.src_packets + f.dst_packets), 0), 3) AS retransmit_pct,

@@ -127,7 +127,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
             exit = exit.and(Exit::Interrupted);
             break;
         }
-        exit = exit.and(account.add(job, run.one(job, &store, &mut writer)?)?);
+        exit = exit.and(account.add(job, run.one(job, &store, &mut writer)?, cx)?);
         for error in writer.outcomes()?.into_iter().filter_map(|o| o.error) {
             complain(&error);
         }
@@ -205,7 +205,7 @@ fn run_engine(
 
 impl Account {
     /// Tell the outcome of one capture as it is known; what the command ends with if it were the last.
-    fn add(&mut self, job: &Job, outcome: Outcome) -> Result<Exit> {
+    fn add(&mut self, job: &Job, outcome: Outcome, cx: &Context) -> Result<Exit> {
         match outcome {
             Outcome::Stored(id, summary) => {
                 let damaged = summary.ledger.damage().is_some();
