@@ -161,7 +161,12 @@ fn list(args: &Args, cx: &Context) -> Result<Exit> {
     let reader = cx.reader()?;
     let limits = cx.settings.query.limits();
     let sql = format!("SELECT {columns} FROM anomalies WHERE {condition} {order} {limit}");
-    output::first_rows(&mut reader.query(&sql, &params, &limits)?, format, style, args.limit)?;
+    if output::first_rows(&mut reader.query(&sql, &params, &limits)?, format, style, args.limit)? == 0
+        && let Some(kind) = &args.kind
+    {
+        let sql = "SELECT DISTINCT kind FROM anomalies ORDER BY kind";
+        output::not_there("kind", kind, &output::texts(&mut reader.query(sql, &Vec::new(), &limits)?)?);
+    }
     match args.fail_on {
         Some(least) => found(&reader, cx, &condition, &params, least.severity()),
         None => Ok(Exit::Done),

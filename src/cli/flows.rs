@@ -125,7 +125,16 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let (sql, params) = search(args, columns)?;
     let reader = cx.reader()?;
     let mut results = reader.query(&sql, &params, &cx.settings.query.limits())?;
-    output::first_rows(&mut results, format, style, args.limit)?;
+    if output::first_rows(&mut results, format, style, args.limit)? == 0
+        && let Some(service) = args.service.as_deref().filter(|s| *s != "none")
+    {
+        let sql = "SELECT DISTINCT service FROM flows WHERE service IS NOT NULL ORDER BY service";
+        output::not_there(
+            "service",
+            service,
+            &output::texts(&mut reader.query(sql, &Vec::new(), &cx.settings.query.limits())?)?,
+        );
+    }
     Ok(Exit::Done)
 }
 

@@ -9,7 +9,9 @@ use crate::model::text::printable;
 pub(super) use crate::report::figures::{grouped, plural, size};
 use crate::report::fold::fold;
 use crate::report::render::{Format, Style, renderer};
+use crate::report::suggest::hint;
 use crate::store::ResultSet;
+use crate::store::arrow::array::AsArray;
 use anyhow::Result;
 use clap::ValueEnum;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -256,7 +258,7 @@ pub(super) fn first_rows(results: &mut ResultSet, format: Format, style: Style, 
         if !more {
             say(&format!("({} {rows})", written.rows));
         }
-        if !written.hidden.is_empty() {
+        if !written.hidden.is_empty() && written.rows > 0 {
             let named: Vec<&str> = written.hidden.iter().take(HIDDEN_NAMED).map(String::as_str).collect();
             let more = match written.hidden.len() - named.len() {
                 0 => String::new(),
@@ -272,6 +274,26 @@ pub(super) fn first_rows(results: &mut ResultSet, format: Format, style: Style, 
         );
     }
     Ok(written.rows)
+}
+
+/// The texts of the first column of a result.
+pub(super) fn texts(results: &mut ResultSet) -> Result<Vec<String>> {
+    let mut out = Vec::new();
+    for batch in results.by_ref() {
+        let batch = batch?;
+        if let Some(column) = batch.columns().first().and_then(|c| c.as_string_opt::<i32>()) {
+            out.extend(column.iter().flatten().map(str::to_owned));
+        }
+    }
+    Ok(out)
+}
+
+/// Nothing was found that has this name: say so when nothing here has it, with the closest name that there is.
+pub(super) fn not_there(what: &str, name: &str, known: &[String]) {
+    if !known.iter().any(|k| k.eq_ignore_ascii_case(name)) {
+        let hint = hint(name, known.iter().map(String::as_str));
+        complain(&format!("no {what} is called {name} here.{hint}"));
+    }
 }
 
 /// Did the reader of stdout go away? That ends a command quietly.

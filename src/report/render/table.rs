@@ -6,13 +6,13 @@
 //! give way: half a number is a wrong number. Columns that do not fit are left out from the right and named in [`Written::hidden`].
 
 use super::{Render, Style, Written};
-use crate::model::text::{CUT_MARK, printable};
+use crate::model::text::printable;
 use crate::report::cell::{Reader, is_number, is_text, write_text};
-use crate::report::fold::hang;
+use crate::report::fold::{hang, without_end, without_middle};
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::datatypes::Schema;
 use std::io::{self, Write};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// Rows that are held back to find the widths of the columns.
 const SAMPLE_ROWS: usize = 1_000;
@@ -254,24 +254,9 @@ fn shorten(text: &str, width: usize, words: Words) -> (std::borrow::Cow<'_, str>
         let zone = if text.ends_with('Z') && !whole.ends_with('Z') { "Z" } else { "" };
         return (format!("{whole}{zone}").into(), whole.len() + zone.len());
     }
-    // An address is ASCII; its end tells hosts of one network, and ports, apart.
-    if words == Words::Address && text.is_ascii() && width > 2 {
-        let tail = width / 2;
-        let (head, tail) = (text.get(..width - 1 - tail), text.get(full - tail..));
-        return (format!("{}{CUT_MARK}{}", head.unwrap_or_default(), tail.unwrap_or_default()).into(), width);
-    }
-    let mut used = 0;
-    let mut kept = String::new();
-    for c in text.chars() {
-        let w = c.width().unwrap_or(0);
-        if used + w + 1 > width {
-            break;
-        }
-        used += w;
-        kept.push(c);
-    }
-    kept.push(CUT_MARK);
-    (kept.into(), used + 1)
+    let short = if words == Words::Address { without_middle(text, width) } else { without_end(text, width) };
+    let width = short.width();
+    (short.into(), width)
 }
 
 /// Make the columns fit: the widest text gives first; when no text can give more, columns are dropped from the right.
@@ -290,6 +275,7 @@ fn fit(columns: &mut [Column], available: usize) -> usize {
     }
     let hidden = columns.len() - kept;
     let shown = columns.get_mut(..kept).unwrap_or_default();
+    let natural: Vec<usize> = shown.iter().map(|c| c.width).collect();
     let mut excess = total(shown).saturating_sub(available);
     while excess > 0 {
         // The widest column that can still give comes down to the second widest, or as far as needed.
@@ -309,6 +295,12 @@ fn fit(columns: &mut [Column], available: usize) -> usize {
             c.width -= give;
             excess -= give;
         }
+    }
+    // A time that gave something shows whole seconds: it needs no more.
+    for (c, natural) in
+        shown.iter_mut().zip(natural).filter(|(c, natural)| c.words == Words::Time && c.width < *natural)
+    {
+        c.width = SECOND_WIDTH.min(natural);
     }
     hidden
 }
@@ -426,7 +418,7 @@ mod tests {
         .unwrap();
         let style = Style { width: Some(80), ..Style::default() };
         let (text, w) = written(Format::Table, style, std::slice::from_ref(&batch));
-        let said: Vec<&str> = text.lines().skip(2).filter_map(|l| l.get(..36)).map(str::trim).collect();
+        let said: Vec<&str> = text.lines().skip(2).map(|l| l.get(..57).unwrap_or(l).trim()).collect();
         assert_eq!(
             said.join(" "),
             "10.20.0.10 calls cdn-status.example.net every 63 s, 48 times in an hour",
