@@ -162,7 +162,7 @@ impl<W: Write> Table<W> {
             self.written.hidden = self.columns.drain(kept..).map(|c| c.name).collect();
         }
         let names: Vec<Option<String>> = self.columns.iter().map(|c| Some(c.name.clone())).collect();
-        self.line(&names, self.style.colour.then_some(BOLD))?;
+        self.line(&names, true)?;
         let rule: Vec<String> = self.columns.iter().map(|c| "─".repeat(c.width)).collect();
         let rule = rule.join(&" ".repeat(GAP));
         if self.style.colour {
@@ -194,7 +194,7 @@ impl<W: Write> Table<W> {
             }
             *cell = first;
         }
-        self.line(&cells, None)?;
+        self.line(&cells, false)?;
         for text in rest {
             let before: usize = self.columns.iter().take(sentence.unwrap_or(0)).map(|c| c.width + GAP).sum();
             let width = sentence.and_then(|at| self.columns.get(at)).map_or(0, |c| c.width);
@@ -204,21 +204,22 @@ impl<W: Write> Table<W> {
         Ok(())
     }
 
-    fn line(&mut self, cells: &[Option<String>], paint: Option<&str>) -> io::Result<()> {
+    fn line(&mut self, cells: &[Option<String>], heading: bool) -> io::Result<()> {
+        let paint = (heading && self.style.colour).then_some(BOLD);
         let mut line = String::new();
         for (i, (column, cell)) in self.columns.iter().zip(cells).enumerate() {
             if i > 0 {
                 line.push_str("  ");
             }
             let text = cell.as_deref().unwrap_or(NULL_MARK);
-            let (shown, width) = match paint {
-                Some(_) => shorten(text, column.width, Words::Few),
-                None if column.shrinks || column.words == Words::Time => {
+            let (shown, width) = match heading {
+                true => shorten(text, column.width, Words::Few),
+                false if column.shrinks || column.words == Words::Time => {
                     shorten(text, column.width, column.words)
                 }
-                None => (text.into(), text.width()),
+                false => (text.into(), text.width()),
             };
-            let behind = if paint.is_none() { column.blanks_behind(text) } else { 0 };
+            let behind = if heading { 0 } else { column.blanks_behind(text) };
             let blanks = column.width.saturating_sub(width + behind);
             if column.right {
                 line.extend(std::iter::repeat_n(' ', blanks));
