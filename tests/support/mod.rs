@@ -5,6 +5,7 @@
 
 pub(crate) mod packets;
 pub(crate) mod rows;
+pub(crate) mod spoken;
 pub(crate) mod talk;
 
 use std::ffi::{OsStr, OsString};
