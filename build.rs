@@ -4,7 +4,7 @@
 //! search paths go into it: the place where `make install` puts the library, relative to the program; the same under
 //! the usual prefixes, because the loader ignores relative ones in a program with capabilities (setcap); and
 //! then that folder. It stands last, so that an installed program never looks into somebody's
-//! cache; a package (`SECNETMON_PACKAGED`) leaves it out. Without the variable, or with `bundled`, nothing is added.
+//! cache; a package (`SECNETMON_PACKAGED`) leaves it out, and `/usr/local`, which is the administrator's. Without the variable, or with `bundled`, nothing is added.
 #![allow(clippy::disallowed_methods)] // a build script is told everything through its environment
 
 use std::env;
@@ -24,13 +24,14 @@ fn main() {
         Ok("linux") => "$ORIGIN/../lib/secnetmon",
         _ => return,
     };
+    let packaged = env::var_os("SECNETMON_PACKAGED").is_some();
     println!("cargo:rustc-link-arg=-Wl,-rpath,{beside}");
     if beside.starts_with("$ORIGIN") {
-        for prefix in ["/usr/local", "/usr"] {
+        for prefix in if packaged { &["/usr"][..] } else { &["/usr/local", "/usr"] } {
             println!("cargo:rustc-link-arg=-Wl,-rpath,{prefix}/lib/secnetmon");
         }
     }
-    if env::var_os("SECNETMON_PACKAGED").is_none() {
+    if !packaged {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{dir}");
     }
 }

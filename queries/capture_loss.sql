@@ -1,14 +1,14 @@
 -- name: capture_loss
 -- question: Can the captures be trusted, or did they lose packets?
 -- why: Bytes that were acknowledged but never seen were lost by the capture, not by the network; retransmissions point at the network. With much
---   loss, missing records mean nothing.
+--   loss, missing records mean nothing. Where packets are truncated, a snaplen was chosen that keeps their beginnings only.
 -- columns:
 --   capture_id The capture.
 --   path What was read.
 --   tcp_flows TCP flows.
 --   tcp_bytes TCP payload observed.
---   missed_bytes TCP payload acknowledged but never seen.
---   missed_pct Missed of observed and missed together, in percent.
+--   missed_bytes TCP payload that was sent and is not in the capture: acknowledged but never seen, or cut off by the snaplen.
+--   missed_pct Of all TCP payload by its sequence numbers, in percent.
 --   flows_with_gaps TCP flows with missed bytes.
 --   retransmits Segments that repeated bytes already seen.
 --   retransmit_pct Retransmissions of all TCP packets, in percent.
@@ -17,7 +17,7 @@
 --   truncated_packets Packets cut by the snaplen.
 SELECT c.capture_id, any_value(c.path) AS path, count(f.flow_id) AS tcp_flows,
        coalesce(sum(f.src_bytes + f.dst_bytes), 0) AS tcp_bytes, coalesce(sum(f.missed_bytes), 0) AS missed_bytes,
-       round(100.0 * sum(f.missed_bytes) / nullif(sum(f.src_bytes + f.dst_bytes + f.missed_bytes), 0), 3) AS missed_pct,
+       round(100.0 * sum(f.missed_bytes) / nullif(greatest(sum(f.src_stream_bytes + f.dst_stream_bytes), sum(f.missed_bytes)), 0), 3) AS missed_pct,
        count(*) FILTER (WHERE f.missed_bytes > 0) AS flows_with_gaps,
        coalesce(sum(f.retransmits), 0) AS retransmits,
        round(100.0 * sum(f.retransmits) / nullif(sum(f.src_packets + f.dst_packets), 0), 3) AS retransmit_pct,

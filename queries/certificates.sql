@@ -21,7 +21,7 @@ WITH shown AS (
   SELECT x.sha256, any_value(x.subject) AS subject, any_value(x.issuer) AS issuer, any_value(x.not_before) AS not_before,
          any_value(x.not_after) AS not_after, any_value(x.key_type) AS key_type, any_value(x.key_bits) AS key_bits,
          any_value(x.key_curve) AS key_curve, any_value(x.signature_algorithm) AS signature_algorithm,
-         bool_or(x.position = 0 AND x.self_issued) AS self_issued, bool_or(x.position = 0) AS is_own, bool_or(x.ts > x.not_after) AS expired,
+         bool_or(x.position = 0 AND x.self_issued) AS self_issued, bool_or(x.position > 0 AND x.self_issued) AS is_root, bool_or(x.position = 0) AS is_own, bool_or(x.ts > x.not_after) AS expired,
          bool_or(x.ts < x.not_before) AS not_yet, count(DISTINCT f.dst_ip) AS servers, min(f.dst_ip) AS example_server,
          count(*) AS times, max(x.ts) AS last_ts
   FROM x509 x
@@ -34,7 +34,8 @@ WITH shown AS (
            -- Only the owner's own certificate counts: a root in a chain is self-issued and long-lived by nature.
            CASE WHEN self_issued THEN 'self-issued' END,
            CASE WHEN key_type IN ('rsa', 'dsa') AND key_bits < 2048 THEN 'weak key' END,
-           CASE WHEN signature_algorithm ILIKE 'md5%' OR signature_algorithm ILIKE '%sha1%' THEN 'weak signature' END,
+           -- Nobody relies on the signature that a root made for itself.
+           CASE WHEN NOT is_root AND (signature_algorithm ILIKE 'md5%' OR signature_algorithm ILIKE '%sha1%') THEN 'weak signature' END,
            CASE WHEN is_own AND epoch_ns(not_after) - epoch_ns(not_before) > 825 * 86400000000000
                 THEN 'long-lived' END) AS problems
   FROM shown

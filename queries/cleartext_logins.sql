@@ -1,7 +1,7 @@
 -- name: cleartext_logins
 -- question: Whose password went over the network for all to read?
 -- why: A password in FTP, Telnet, POP3, HTTP Basic … is known to everybody on the path. The account is listed, the password is never
---   stored.
+--   stored. Guests of FTP (anonymous, ftp) have none and are left out.
 -- params:
 --   limit number 50 How many rows to show.
 -- columns:
@@ -18,7 +18,7 @@
 WITH sent AS (
   SELECT capture_id, flow_id, ts, service, account, NULL AS host, success
   FROM credentials
-  WHERE secret = 'clear'
+  WHERE secret = 'clear' AND NOT (service = 'ftp' AND lower(coalesce(account, '')) IN ('anonymous', 'ftp'))
   UNION ALL
   -- HTTP has the answer beside the request; what credentials has of the same flow is the same login.
   SELECT h.capture_id, h.flow_id, h.ts, 'http', h.username, h.host, h.status_code < 400

@@ -9,7 +9,7 @@
 --   until time null Only questions before this time.
 -- columns:
 --   name Name asked for, or its registered domain.
---   queries Questions.
+--   queries Questions; an answer whose question was not seen counts as one.
 --   clients Distinct hosts that asked.
 --   names Distinct names asked for below it.
 --   types Record types asked for.

@@ -1,6 +1,7 @@
 -- name: failed_logins
 -- question: Who was refused at which server, how often, and did it work in the end?
--- why: Many refusals of one account are guessing; one refusal of each of many accounts is spraying. A success behind them is a break-in.
+-- why: Many refusals of one account are guessing; one refusal of each of many accounts is spraying. A success behind them is a break-in. SSH
+--   hides its answers: many short connections in ssh_servers are its refusals.
 -- params:
 --   limit number 50 How many rows to show.
 -- columns:
@@ -11,7 +12,7 @@
 --   refused Refused attempts.
 --   accounts Distinct accounts that were refused.
 --   example_account One of them.
---   example_detail What the server said to one of them.
+--   example_detail What the server said to one of them, or what it was for (the page or command).
 --   accepted_after Attempts accepted after the first refusal.
 --   first_ts First refusal.
 --   last_ts Last refusal.

@@ -10,7 +10,7 @@
 --   name Name that the protocol gives.
 --   mime Type by its first bytes.
 --   declared_mime Type that the protocol declares.
---   is_disguised Do both types differ in kind, and is what was found a program or an archive?
+--   is_disguised Is what was found a program, a script or an archive, and does the protocol declare a picture, sound, font or text?
 --   bytes Most bytes of it that were seen.
 --   sha256 Hash of the whole file.
 --   times How often it crossed.
@@ -26,8 +26,11 @@ WITH seen AS (
   JOIN flows f ON f.capture_id = t.capture_id AND f.flow_id = t.flow_id
 )
 SELECT source, name, mime, declared_mime,
-       coalesce(split_part(mime, '/', 1) = 'application' AND split_part(declared_mime, '/', 1) IN ('image', 'text', 'audio', 'video', 'font'),
-                false) AS is_disguised,
+       coalesce(mime IN ('application/x-dosexec', 'application/x-elf', 'application/x-mach-binary', 'application/java-vm', 'application/wasm', 'text/x-script', 'text/x-php',
+                   'application/zip', 'application/gzip', 'application/x-bzip2', 'application/x-xz', 'application/zstd', 'application/x-7z-compressed',
+                   'application/vnd.rar', 'application/vnd.ms-cab-compressed', 'application/x-tar', 'application/x-ole-storage')
+                AND split_part(declared_mime, '/', 1) IN ('image', 'text', 'audio', 'video', 'font')
+                AND NOT (starts_with(mime, 'text/') AND starts_with(declared_mime, 'text/')), false) AS is_disguised,
        max(seen_bytes) AS bytes, sha256, count(*) AS times, count(DISTINCT from_ip) AS senders, count(DISTINCT to_ip) AS receivers,
        min(from_ip) AS example_sender, min(ts) AS first_ts, max(ts) AS last_ts
 FROM seen

@@ -1,7 +1,7 @@
 -- name: http_downloads
 -- question: Which files came in over plain HTTP, and are they what they claim to be?
 -- why: Programs and archives that arrive unencrypted, and bodies whose first bytes contradict the declared type, are how droppers look on
---   the wire.
+--   the wire. Pages that only say that something failed or moved are left out.
 -- params:
 --   min_bytes number 1 Only bodies of at least so many bytes.
 --   limit number 50 How many to show.
@@ -23,5 +23,6 @@ SELECT h.ts, f.src_ip AS client, f.dst_ip AS server, h.host, h.uri, h.status_cod
 FROM http h
 JOIN flows f ON f.capture_id = h.capture_id AND f.flow_id = h.flow_id
 WHERE h.response_body_len >= $min_bytes::UBIGINT
+  AND (h.status_code IS NULL OR h.status_code < 300 OR h.response_mime NOT LIKE 'text/%')
 ORDER BY h.response_body_len DESC, h.ts, h.flow_id
 LIMIT $limit::BIGINT;

@@ -9,9 +9,9 @@
 --   src_ip Who asked.
 --   dst_ip The device.
 --   function Function, by name or number.
+--   times How often.
 --   target What it works on: unit and address, object or symbol.
 --   is_write Does it change the device?
---   times How often.
 --   refused How often the device refused it.
 --   first_ts First time.
 --   last_ts Last time.
@@ -38,8 +38,8 @@ WITH commands AS (
   SELECT 'bacnet', capture_id, flow_id, function, concat_ws(' ', object, instance), is_write, count, error IS NOT NULL, ts, last_ts
   FROM bacnet
 )
-SELECT c.protocol, f.src_ip, f.dst_ip, c.function, c.target, c.is_write, sum(c.count) AS times,
-       sum(c.count) FILTER (WHERE c.refused) AS refused, min(c.ts) AS first_ts, max(c.last_ts) AS last_ts
+SELECT c.protocol, f.src_ip, f.dst_ip, c.function, sum(c.count) AS times, c.target, c.is_write,
+       coalesce(sum(c.count) FILTER (WHERE c.refused), 0) AS refused, min(c.ts) AS first_ts, max(c.last_ts) AS last_ts
 FROM commands c
 JOIN flows f ON f.capture_id = c.capture_id AND f.flow_id = c.flow_id
 WHERE c.is_write OR $all = 'yes'

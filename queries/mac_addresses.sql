@@ -15,7 +15,8 @@
 WITH pairs AS (
   SELECT src_mac AS mac, src_ip AS ip, count(*) AS flows, min(first_ts) AS first_ts, max(last_ts) AS last_ts
   FROM flows
-  WHERE src_mac IS NOT NULL AND tunnel IS NULL
+  -- Who has no address yet says so with zeros; that is nobody's address.
+  WHERE src_mac IS NOT NULL AND tunnel IS NULL AND src_ip NOT IN ('0.0.0.0', '::')
   GROUP BY src_mac, src_ip
 ), marked AS (
   SELECT *, count(*) OVER (PARTITION BY ip) > 1 AS is_shared FROM pairs

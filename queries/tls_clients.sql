@@ -1,7 +1,7 @@
 -- name: tls_clients
--- question: Which programs speak TLS, and which of them are rare?
--- why: JA4 and JA3 name the program that built the hello, whatever it calls itself. A fingerprint that only one host has, going to
---   one place only, is no browser. Rare ones first.
+-- question: Which programs speak TLS, on how many hosts and with whom?
+-- why: JA4 and JA3 name the program that built the hello, whatever it calls itself. Common ones are browsers and system services; know
+--   them first, then ask ja4_rarity for those that hardly anybody has.
 -- params:
 --   limit number 50 How many fingerprints to show.
 -- columns:
@@ -22,5 +22,5 @@ FROM tls t
 JOIN flows f ON f.capture_id = t.capture_id AND f.flow_id = t.flow_id
 WHERE t.ja4 IS NOT NULL
 GROUP BY t.ja4
-ORDER BY clients, handshakes, t.ja4
+ORDER BY clients DESC, handshakes DESC, t.ja4
 LIMIT $limit::BIGINT;

@@ -8,14 +8,15 @@
 -- columns:
 --   service Application protocol; NULL: nothing was recognised.
 --   told_by content, port, or both.
---   protocol Transport protocols it ran over.
+--   protocol Transport protocols it ran over; other: IP protocols without a name here.
 --   flows Flows.
 --   clients Distinct originators.
 --   servers Distinct responders.
 --   ports Distinct ports of the responders.
 --   bytes Bytes of both directions with IP headers.
 SELECT service, coalesce(string_agg(DISTINCT service_source, ', ' ORDER BY service_source), '') AS told_by,
-       string_agg(DISTINCT protocol, ', ' ORDER BY protocol) AS protocol, count(*) AS flows,
+       array_to_string(list_sort(list(DISTINCT CASE WHEN try_cast(protocol AS INTEGER) IS NULL THEN protocol ELSE 'other' END)), ', ') AS protocol,
+       count(*) AS flows,
        count(DISTINCT src_ip) AS clients, count(DISTINCT dst_ip) AS servers, count(DISTINCT dst_port) AS ports,
        sum(src_ip_bytes + dst_ip_bytes) AS bytes
 FROM flows

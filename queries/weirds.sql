@@ -1,7 +1,7 @@
 -- name: weirds
 -- question: What was odd about the packets?
 -- why: Malformed, cut and contradictory packets: broken capture set-ups, broken stacks, evasion. Rows are stored up to a cap a kind;
---   captures.weird_count has the true total.
+--   captures.weird_count has the true total. `secnetmon report quality` says what each name means.
 -- params:
 --   limit number 50 How many kinds to show.
 -- columns:

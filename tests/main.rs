@@ -36,6 +36,7 @@ mod follow;
 mod golden;
 mod hostile;
 mod interop;
+mod interop_eve;
 mod live;
 mod owner;
 mod queries;

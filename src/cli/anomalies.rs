@@ -153,14 +153,20 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
 
 fn list(args: &Args, cx: &Context) -> Result<Exit> {
     let (condition, params) = conditions(args)?;
-    let limit = if args.limit > 0 { format!("LIMIT {}", args.limit) } else { String::new() };
+    let limit =
+        if args.limit > 0 { format!("LIMIT {}", args.limit.saturating_add(1)) } else { String::new() };
     let (format, style) = (args.format.resolve(), output::style(&cx.env));
     let columns = output::columns(args.wide, format, style, FOR_EYES, COLUMNS);
     let order = "ORDER BY severity_rank DESC, score DESC, first_ts, anomaly_id";
     let reader = cx.reader()?;
     let limits = cx.settings.query.limits();
     let sql = format!("SELECT {columns} FROM anomalies WHERE {condition} {order} {limit}");
-    output::rows(&mut reader.query(&sql, &params, &limits)?, format, style)?;
+    if output::first_rows(&mut reader.query(&sql, &params, &limits)?, format, style, args.limit)? == 0
+        && let Some(kind) = &args.kind
+    {
+        let sql = "SELECT DISTINCT kind FROM anomalies ORDER BY kind";
+        output::not_there("kind", kind, &output::texts(&mut reader.query(sql, &Vec::new(), &limits)?)?);
+    }
     match args.fail_on {
         Some(least) => found(&reader, cx, &condition, &params, least.severity()),
         None => Ok(Exit::Done),
@@ -249,8 +255,8 @@ const SECTIONS: &[Section] = &[
                 UNION ALL SELECT 6, 'to whom', dst_ip || coalesce(' port ' || dst_port, '') FROM a
                 UNION ALL SELECT 7, 'protocol', protocol FROM a
                 UNION ALL SELECT 8, 'direction', direction FROM a
-                UNION ALL SELECT 9, 'from', first_ts::VARCHAR FROM a
-                UNION ALL SELECT 10, 'to', last_ts::VARCHAR FROM a
+                UNION ALL SELECT 9, 'from', replace(first_ts::VARCHAR, ' ', 'T') || 'Z' FROM a
+                UNION ALL SELECT 10, 'to', replace(last_ts::VARCHAR, ' ', 'T') || 'Z' FROM a
                 UNION ALL SELECT 11, 'events', count::VARCHAR FROM a
                 UNION ALL SELECT 12, 'found by', detector FROM a
                 UNION ALL SELECT 13, 'status', status FROM a
@@ -276,8 +282,8 @@ const SECTIONS: &[Section] = &[
     Section {
         name: "flows",
         title: "Flows behind it",
-        sql: "SELECT f.flow_id, f.first_ts, f.src_ip, f.src_port, f.dst_ip, f.dst_port, f.protocol, f.service, f.conn_state, f.src_bytes,
-                     f.dst_bytes, f.first_packet
+        sql: "SELECT f.flow_id, f.first_ts, f.src_ip, f.dst_ip, f.dst_port, f.service, f.conn_state, f.src_bytes, f.dst_bytes, f.protocol,
+                     f.src_port, f.first_packet
               FROM flows f JOIN anomalies a ON f.capture_id = a.capture_id AND list_contains(a.flow_ids, f.flow_id)
               WHERE a.anomaly_id = $id::BIGINT ORDER BY f.first_ts, f.flow_id",
     },

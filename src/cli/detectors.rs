@@ -9,6 +9,7 @@ use crate::detect::{self, Meta, Params, Scope};
 use crate::model::kind::Kind;
 use crate::model::time::NANOS_PER_SEC;
 use crate::report::detection::Detection;
+use crate::report::fold::hang;
 use crate::report::suggest::hint;
 use anyhow::{Result, anyhow};
 use serde_json::json;
@@ -203,19 +204,9 @@ fn explained_in_sql(d: &Detection, config: &detect::Config) -> String {
 
 /// Text in lines of [`WIDTH`]; lines after the first are indented as far.
 fn wrap(out: &mut String, indent: &str, text: &str) {
-    let later = " ".repeat(indent.len());
-    let mut line = indent.to_owned();
-    for word in text.split_whitespace() {
-        if line.len() > indent.len() && line.len() + 1 + word.len() > WIDTH {
-            let _ = writeln!(out, "{}", line.trim_end());
-            line.clone_from(&later);
-        }
-        if line.len() > indent.len() {
-            line.push(' ');
-        }
-        line.push_str(word);
+    for line in hang(indent, text, WIDTH) {
+        let _ = writeln!(out, "{line}");
     }
-    let _ = writeln!(out, "{}", line.trim_end());
 }
 
 #[cfg(test)]

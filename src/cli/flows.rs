@@ -18,11 +18,12 @@ use std::net::IpAddr;
 const COLUMNS: &str = "first_ts, protocol, src_ip, src_port, dst_ip, dst_port, service, hostname, conn_state, \
      src_bytes, dst_bytes, src_packets, dst_packets, duration_s, flow_id";
 
-/// The same on a terminal, where columns that do not fit are left out from the right: 80 columns hold which flow, when, from and to.
-const FOR_EYES: &str = "flow_id, date_trunc('second', first_ts::TIMESTAMP)::TIMESTAMP_S AS time, \
-     CASE WHEN contains(src_ip, ':') AND src_port IS NOT NULL THEN '[' || src_ip || ']' ELSE src_ip END || coalesce(':' || src_port, '') AS src, \
-     CASE WHEN contains(dst_ip, ':') AND dst_port IS NOT NULL THEN '[' || dst_ip || ']' ELSE dst_ip END || coalesce(':' || dst_port, '') AS dst, \
-     protocol, service, conn_state, src_bytes, dst_bytes, round(duration_s, 3) AS duration_s, hostname, src_packets, dst_packets";
+/// The same on a terminal, where columns that do not fit are left out from the right: 80 columns hold which flow, when (UTC, to the second), from
+/// and to, whatever the addresses are.
+const FOR_EYES: &str = "flow_id, strftime(first_ts::TIMESTAMP, '%Y-%m-%d %H:%M:%S') AS time, \
+     CASE WHEN protocol NOT IN ('tcp', 'udp', 'sctp') THEN src_ip WHEN contains(src_ip, ':') THEN '[' || src_ip || ']:' || src_port ELSE src_ip || ':' || src_port END AS src, \
+     CASE WHEN protocol NOT IN ('tcp', 'udp', 'sctp') THEN dst_ip WHEN contains(dst_ip, ':') THEN '[' || dst_ip || ']:' || dst_port ELSE dst_ip || ':' || dst_port END AS dst, \
+     service, protocol, conn_state, src_bytes, dst_bytes, round(duration_s, 3) AS duration_s, hostname, src_packets, dst_packets";
 
 /// Search flows
 #[derive(clap::Args, Debug)]
@@ -124,7 +125,16 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     let (sql, params) = search(args, columns)?;
     let reader = cx.reader()?;
     let mut results = reader.query(&sql, &params, &cx.settings.query.limits())?;
-    output::rows(&mut results, format, style)?;
+    if output::first_rows(&mut results, format, style, args.limit)? == 0
+        && let Some(service) = args.service.as_deref().filter(|s| *s != "none")
+    {
+        let sql = "SELECT DISTINCT service FROM flows WHERE service IS NOT NULL ORDER BY service";
+        output::not_there(
+            "service",
+            service,
+            &output::texts(&mut reader.query(sql, &Vec::new(), &cx.settings.query.limits())?)?,
+        );
+    }
     Ok(Exit::Done)
 }
 
@@ -223,7 +233,7 @@ fn search(args: &Args, columns: &str) -> Result<(String, Bound)> {
     sql.push_str("\nORDER BY ");
     sql.push_str(args.sort.sql());
     if args.limit > 0 {
-        sql.push_str(&format!("\nLIMIT {}", args.limit));
+        sql.push_str(&format!("\nLIMIT {}", args.limit.saturating_add(1)));
     }
     Ok((sql, c.params))
 }
@@ -264,7 +274,10 @@ mod tests {
 
     #[test]
     fn limits_and_times() {
-        assert!(searched(&[]).unwrap().0.ends_with("ORDER BY first_ts, flow_id\nLIMIT 50"));
+        assert!(
+            searched(&[]).unwrap().0.ends_with("ORDER BY first_ts, flow_id\nLIMIT 51"),
+            "one more, to know of it"
+        );
         assert!(!searched(&["-n", "0"]).unwrap().0.contains("LIMIT"));
         let (_, params) = searched(&["--since", "2024-01-31T12:00+01:00"]).unwrap();
         assert_eq!(params[0].1.as_deref(), Some("2024-01-31 11:00:00"));

@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "ip")]
     external: bool,
     /// What comes first
-    #[arg(long, value_enum, default_value_t = Sort::Bytes)]
+    #[arg(long, value_enum, default_value_t = Sort::Risk)]
     sort: Sort,
     /// How many hosts, or rows a section of a profile; 0 = all [default: 50, profile: 6]
     #[arg(short = 'n', long = "limit", value_name = "N")]
@@ -53,7 +53,7 @@ enum Sort {
     Flows,
     /// Most peers first
     Peers,
-    /// Most risk first, by what was found
+    /// Most risk first, by what was found; then most bytes
     Risk,
     /// By address
     Ip,
@@ -98,9 +98,10 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         (_, true) => "WHERE NOT is_internal",
         _ => "",
     };
-    let limit = match args.limit.unwrap_or(50) {
+    let shown = args.limit.unwrap_or(50);
+    let limit = match shown {
         0 => String::new(),
-        n => format!("LIMIT {n}"),
+        n => format!("LIMIT {}", n.saturating_add(1)),
     };
     // A terminal has no room for a column in which nothing stands.
     let named = "SELECT 1 AS n FROM captures WHERE sensor <> '' LIMIT 1";
@@ -119,14 +120,14 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
         )
     };
     let sql = format!("SELECT {columns} FROM hosts {filter} ORDER BY {} {limit}", args.sort.sql());
-    output::rows(&mut reader.query(&sql, &[], &cx.settings.query.limits())?, format, style)?;
+    output::first_rows(&mut reader.query(&sql, &[], &cx.settings.query.limits())?, format, style, shown)?;
     Ok(Exit::Done)
 }
 
 const IDENTITY: Section = Section {
     name: "host",
     title: "Host",
-    sql: "SELECT sensor, is_internal, risk_score, captures, peers, flows, bytes_out, bytes_in, first_ts, last_ts
+    sql: "SELECT is_internal, risk_score, captures, peers, flows, bytes_out, bytes_in, first_ts, last_ts, sensor
           FROM hosts WHERE ip = $ip ORDER BY sensor LIMIT $n::BIGINT",
 };
 
@@ -332,14 +333,12 @@ fn traffic(reader: &Reader, ip: &str, cx: &Context) -> Result<Vec<String>> {
     }
     let [first, second, ..] = begins.as_slice() else { return Ok(Vec::new()) };
     let step = Timestamp(*second).secs_since(Timestamp(*first));
-    let line = |name: &str, values: &[u64]| {
-        let most = values.iter().copied().max().unwrap_or(0);
-        format!("{name}  {}  at most {}", sparkline(values), size(most))
-    };
+    let most = |values: &[u64]| size(values.iter().copied().max().unwrap_or(0));
     Ok(vec![
-        line("sent    ", &sent),
-        line("received", &received),
+        format!("sent      {}", sparkline(&sent)),
+        format!("received  {}", sparkline(&received)),
         format!("from {}, each step {}", Timestamp(*first), span(step)),
+        format!("at most {} sent and {} received in a step", most(&sent), most(&received)),
     ])
 }
 

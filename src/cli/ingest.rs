@@ -128,7 +128,7 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
             exit = exit.and(Exit::Interrupted);
             break;
         }
-        exit = exit.and(account.add(job, run.one(job, &store, &mut writer)?)?);
+        exit = exit.and(account.add(job, run.one(job, &store, &mut writer)?, cx)?);
         for error in writer.outcomes()?.into_iter().filter_map(|o| o.error) {
             complain(&error);
         }
@@ -206,14 +206,14 @@ fn run_engine(
 
 impl Account {
     /// Tell the outcome of one capture as it is known; what the command ends with if it were the last.
-    fn add(&mut self, job: &Job, outcome: Outcome) -> Result<Exit> {
+    fn add(&mut self, job: &Job, outcome: Outcome, cx: &Context) -> Result<Exit> {
         match outcome {
             Outcome::Stored(id, summary) => {
                 let damaged = summary.ledger.damage().is_some();
                 for warning in summary::warnings(&summary) {
                     complain(&warning);
                 }
-                output::print(&summary::capture(&job.label(), &summary))?;
+                output::tell(&summary::capture(&job.label(), &summary), &cx.env)?;
                 self.count(id, &summary);
                 Ok(if damaged { Exit::Damaged } else { Exit::Done })
             }

@@ -7,17 +7,25 @@ use super::env::Env;
 use super::log::Log;
 use crate::model::text::printable;
 pub(super) use crate::report::figures::{grouped, plural, size};
+use crate::report::fold::fold;
 use crate::report::render::{Format, Style, renderer};
+use crate::report::suggest::hint;
 use crate::store::ResultSet;
+use crate::store::arrow::array::AsArray;
 use anyhow::Result;
 use clap::ValueEnum;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock};
+use unicode_width::UnicodeWidthStr;
 
 /// Columns assumed when the terminal does not tell.
 const DEFAULT_WIDTH: usize = 80;
 /// Columns that did not fit are named up to this many.
 const HIDDEN_NAMED: usize = 8;
+/// Terminals narrower than this are left to break lines themselves.
+const NARROWEST: usize = 40;
+/// What begins a line and is at most so wide is a label.
+const WIDEST_LABEL: usize = 12;
 /// Bytes gathered before a write to stdout.
 const OUT_BUFFER_BYTES: usize = 64 << 10;
 
@@ -145,6 +153,37 @@ pub(super) fn print(text: &str) -> Result<()> {
     Ok(out.flush()?)
 }
 
+/// Write lines to stdout as they fit the terminal, each label on the left; elsewhere as they are.
+pub(super) fn tell(text: &str, env: &Env) -> Result<()> {
+    let Some(width) = style(env).width.filter(|columns| *columns >= NARROWEST) else { return print(text) };
+    let lines = text.lines().flat_map(|line| match line.width() > width {
+        true => fitting(line, width),
+        false => vec![line.to_owned()],
+    });
+    print(&lines.map(|line| line + "\n").collect::<String>())
+}
+
+/// Columns of the terminal that stderr goes to.
+fn words_width() -> Option<usize> {
+    let stderr = io::stderr();
+    let size = stderr.is_terminal().then(|| rustix::termios::tcgetwinsize(&stderr).ok())??;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns >= NARROWEST)
+}
+
+/// A line said to a person as it fits the terminal: a label at its beginning (two blanks before or behind it) stands alone on the left.
+fn fitting(line: &str, width: usize) -> Vec<String> {
+    let label = line.len() - line.trim_start().len();
+    let rest = line.get(label..).unwrap_or_default();
+    let word =
+        rest.find(' ').map_or(0, |at| at + rest.get(at..).map_or(0, |r| r.len() - r.trim_start().len()));
+    let gap = rest.get(..word).is_some_and(|w| w.ends_with("  "));
+    let first = if (label > 0 || gap) && label + word <= WIDEST_LABEL { label + word } else { label };
+    let (head, text) = line.split_at_checked(first).unwrap_or(("", line));
+    // A line without a label goes on a little further in, so that it is not taken for the next one.
+    let later = if head.is_empty() { "  ".to_owned() } else { " ".repeat(head.len()) };
+    fold(head, &later, text, width)
+}
+
 /// Say something to the person at the terminal: one line on stderr. Nobody listening is no error.
 pub(super) fn say(message: &str) {
     if let Ok(mut held) = HELD.lock()
@@ -157,7 +196,15 @@ pub(super) fn say(message: &str) {
         let line = printable(line.as_bytes(), line.len());
         match LOG.get() {
             Some(log) => log.write(&line),
-            None => drop(writeln!(io::stderr().lock(), "{line}")),
+            None => {
+                let lines = match words_width() {
+                    Some(width) if line.width() > width => fitting(&line, width),
+                    _ => vec![line],
+                };
+                for line in lines {
+                    drop(writeln!(io::stderr().lock(), "{line}"));
+                }
+            }
         }
     }
 }
@@ -186,17 +233,32 @@ pub(super) fn complain(message: &str) {
 
 /// Write all rows of a result. On a terminal a last line says how many.
 pub(super) fn rows(results: &mut ResultSet, format: Format, style: Style) -> Result<u64> {
+    first_rows(results, format, style, 0)
+}
+
+/// Write the first `limit` rows (0: all) of a result that has one more when there are more, which is said.
+pub(super) fn first_rows(results: &mut ResultSet, format: Format, style: Style, limit: u64) -> Result<u64> {
     let mut out = renderer(format, stdout(), style);
     let schema = results.schema().clone();
     out.begin(&schema)?;
+    let mut left = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
+    let mut more = false;
     for batch in results.by_ref() {
-        out.batch(&batch?)?;
+        let batch = batch?;
+        more |= batch.num_rows() > left;
+        out.batch(&batch.slice(0, batch.num_rows().min(left)))?;
+        left = left.saturating_sub(batch.num_rows());
     }
     let written = out.finish()?;
+    if more {
+        say(&format!("the first {} only; -n 0 shows all", plural(written.rows, "row")));
+    }
     if style.terminal && format == Format::Table {
         let rows = if written.rows == 1 { "row" } else { "rows" };
-        say(&format!("({} {rows})", written.rows));
-        if !written.hidden.is_empty() {
+        if !more {
+            say(&format!("({} {rows})", written.rows));
+        }
+        if !written.hidden.is_empty() && written.rows > 0 {
             let named: Vec<&str> = written.hidden.iter().take(HIDDEN_NAMED).map(String::as_str).collect();
             let more = match written.hidden.len() - named.len() {
                 0 => String::new(),
@@ -212,6 +274,26 @@ pub(super) fn rows(results: &mut ResultSet, format: Format, style: Style) -> Res
         );
     }
     Ok(written.rows)
+}
+
+/// The texts of the first column of a result.
+pub(super) fn texts(results: &mut ResultSet) -> Result<Vec<String>> {
+    let mut out = Vec::new();
+    for batch in results.by_ref() {
+        let batch = batch?;
+        if let Some(column) = batch.columns().first().and_then(|c| c.as_string_opt::<i32>()) {
+            out.extend(column.iter().flatten().map(str::to_owned));
+        }
+    }
+    Ok(out)
+}
+
+/// Nothing was found that has this name: say so when nothing here has it, with the closest name that there is.
+pub(super) fn not_there(what: &str, name: &str, known: &[String]) {
+    if !known.iter().any(|k| k.eq_ignore_ascii_case(name)) {
+        let hint = hint(name, known.iter().map(String::as_str));
+        complain(&format!("no {what} is called {name} here.{hint}"));
+    }
 }
 
 /// Did the reader of stdout go away? That ends a command quietly.
@@ -231,6 +313,22 @@ mod tests {
         let e = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing").unwrap_err();
         assert!(is_closed_pipe(&e));
         assert!(!is_closed_pipe(&anyhow::anyhow!("other")));
+    }
+
+    #[test]
+    fn words_hang_under_their_label() {
+        assert_eq!(
+            fitting("  critical 10.0.0.1 talks to an implant", 30),
+            ["  critical 10.0.0.1 talks to", "           an implant"]
+        );
+        assert_eq!(
+            fitting("services  dns 3, http 2, tls 1, ssh 1", 24),
+            ["services  dns 3, http 2,", "          tls 1, ssh 1"]
+        );
+        assert_eq!(
+            fitting("read 2 captures: 8 packets, 2 flows", 20),
+            ["read 2 captures: 8", "  packets, 2 flows"]
+        );
     }
 
     #[test]

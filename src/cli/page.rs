@@ -7,12 +7,12 @@ use super::exit::usage;
 use super::output;
 use super::{Context, Exit};
 use crate::model::text::printable;
+use crate::report::fold::hang;
 use crate::report::header::Bound;
 use crate::report::render::{Format, Render, Style, renderer};
 use crate::store::Reader;
 use anyhow::Result;
 use std::io::{BufWriter, StdoutLock, Write};
-use unicode_width::UnicodeWidthStr;
 
 /// A part of a page.
 pub(super) struct Section {
@@ -38,21 +38,10 @@ pub(super) struct Page<'a> {
 /// `text` behind `first`, in lines of at most `width` columns where there is one; later lines begin under the text.
 fn wrapped(first: &str, text: &str, width: Option<usize>) -> String {
     let text = printable(text.as_bytes(), text.len());
-    let Some(width) = width else { return format!("{first}{text}") };
-    let (mut out, mut column) = (first.to_owned(), first.width());
-    for (i, word) in text.split_whitespace().enumerate() {
-        if i > 0 && column + 1 + word.width() > width {
-            out.push('\n');
-            out.extend(std::iter::repeat_n(' ', first.width()));
-            column = first.width();
-        } else if i > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += word.width();
+    match width {
+        Some(width) => hang(first, &text, width).join("\n"),
+        None => format!("{first}{text}"),
     }
-    out
 }
 
 impl<'a> Page<'a> {
@@ -113,7 +102,12 @@ impl<'a> Page<'a> {
         for batch in &batches {
             r.batch(batch)?;
         }
-        r.finish()?;
+        let hidden = r.finish()?.hidden;
+        drop(r);
+        if !hidden.is_empty() {
+            let names = format!("{} (--format json has all)", hidden.join(", "));
+            writeln!(self.out, "{}", wrapped("not shown: ", &names, self.style.width))?;
+        }
         Ok(rows)
     }
 

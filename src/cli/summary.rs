@@ -81,7 +81,7 @@ impl Account {
                 per_second(self.packets as f64 / secs.max(0.001)),
             );
         }
-        output::print(&out)?;
+        output::tell(&out, &cx.env)?;
         let mut left = Vec::new();
         for (n, what) in [
             (self.known, "already in the database"),

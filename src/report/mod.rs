@@ -12,6 +12,7 @@ pub mod detections;
 pub mod evidence;
 pub mod export;
 pub mod figures;
+pub mod fold;
 pub mod header;
 pub mod indicators;
 pub mod params;

@@ -5,6 +5,8 @@
 
 pub(crate) mod packets;
 pub(crate) mod rows;
+pub(crate) mod spoken;
+pub(crate) mod talk;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};

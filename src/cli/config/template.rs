@@ -6,6 +6,7 @@
 use super::defaults;
 use super::keys::{KEYS, SECTIONS, variable};
 use super::load::flatten;
+use crate::report::fold::fold;
 use std::fmt::Write;
 
 /// Widest line of a comment, in characters.
@@ -44,15 +45,9 @@ pub(in crate::cli) fn template() -> String {
 }
 
 fn wrap(out: &mut String, sentence: &str) {
-    let mut line = String::from("#");
-    for word in sentence.split(' ') {
-        if line.len() + 1 + word.len() > WIDTH {
-            let _ = writeln!(out, "{line}");
-            line = String::from("#");
-        }
-        let _ = write!(line, " {word}");
+    for line in fold("# ", "# ", sentence, WIDTH) {
+        let _ = writeln!(out, "{line}");
     }
-    let _ = writeln!(out, "{line}");
 }
 
 #[cfg(test)]

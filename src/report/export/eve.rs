@@ -4,13 +4,16 @@
 //! Findings are alerts of generator 1 with a signature id that follows from their kind; weirds are anomalies. Bytes of flows are those of IP
 //! packets, without the link's headers that Suricata counts. What many events share is written once and put into their statements by
 //! [`filled`]: `{event}` time and ends of the flow `f`, `{ends r}` the ends alone, `{same}` joins a record with its flow, `{proto x}` and
-//! `{app x}` are names in Suricata's words. Refuses to invent values.
+//! `{app x}` are names in Suricata's words, `{list x}` the parts of a text. Refuses to invent values.
 
 use super::Log;
 
 /// Who spoke to whom.
-const ENDS: &str = "@.flow_id AS \"flow_id\", @.src_ip AS \"src_ip\", @.src_port AS \"src_port\", @.dst_ip AS \"dest_ip\", @.dst_port AS \"dest_port\",
-                {proto @.protocol} AS \"proto\", @.community_id AS \"community_id\",
+const ENDS: &str = "@.flow_id AS \"flow_id\", @.src_ip AS \"src_ip\", CASE WHEN @.protocol IN ('tcp', 'udp', 'sctp') THEN @.src_port END AS \"src_port\",
+                @.dst_ip AS \"dest_ip\", CASE WHEN @.protocol IN ('tcp', 'udp', 'sctp') THEN @.dst_port END AS \"dest_port\",
+                {proto @.protocol} AS \"proto\", CASE WHEN @.protocol IN ('icmp', 'icmp6') THEN @.src_port END AS \"icmp_type\",
+                CASE WHEN @.protocol = 'icmp' AND @.src_port IN (3, 5, 11, 12) OR @.protocol = 'icmp6' AND @.src_port < 128 THEN @.dst_port END AS \"icmp_code\",
+                @.community_id AS \"community_id\",
                 CASE WHEN @.vlan IS NOT NULL THEN list_filter([@.vlan, @.inner_vlan], lambda x: x IS NOT NULL) END AS \"vlan\",";
 
 /// The name of a transport.
@@ -19,6 +22,9 @@ const PROTO: &str = "CASE @ WHEN 'icmp6' THEN 'IPv6-ICMP' ELSE upper(@) END";
 /// The name of an application protocol.
 const APP: &str = "CASE @ WHEN 'kerberos' THEN 'krb5' WHEN 'ftp_data' THEN 'ftp-data' WHEN 'dtls' THEN 'tls' WHEN 'mdns' THEN 'dns'
                   WHEN 'llmnr' THEN 'dns' ELSE coalesce(@, 'failed') END";
+
+/// A text of several parts with commas, as a list of them.
+const LIST: &str = "CASE WHEN @ IS NOT NULL THEN list_transform(string_split(@, ','), lambda x: trim(x)) END";
 
 /// A statement with what many share put in.
 pub(super) fn filled(sql: &str) -> String {
@@ -31,6 +37,9 @@ pub(super) fn filled(sql: &str) -> String {
     for of in ["f.protocol", "r.protocol"] {
         sql = sql.replace(&format!("{{proto {of}}}"), &PROTO.replace('@', of));
     }
+    for of in ["r.header_to", "r.cc", "r.alpn_offered", "r.dns_servers", "r.routers"] {
+        sql = sql.replace(&format!("{{list {of}}}"), &LIST.replace('@', of));
+    }
     for of in ["f.service", "r.service", "r.source"] {
         sql = sql.replace(&format!("{{app {of}}}"), &APP.replace('@', of));
     }
@@ -42,7 +51,7 @@ pub(super) static LOGS: &[Log] = &[
     Log {
         name: "flow",
         ts: "first_ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT r.capture_id, r.first_ts AS \"timestamp\", {ends r}
                 {app r.service} AS \"app_proto\", r.src_packets AS \"flow.pkts_toserver\", r.dst_packets AS \"flow.pkts_toclient\",
                 r.src_ip_bytes AS \"flow.bytes_toserver\", r.dst_ip_bytes AS \"flow.bytes_toclient\", r.first_ts AS \"flow.start\",
@@ -62,7 +71,7 @@ pub(super) static LOGS: &[Log] = &[
     Log {
         name: "dns",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 2 AS \"dns.version\", CASE WHEN r.rcode IS NULL THEN 'query' ELSE 'answer' END AS \"dns.type\", r.trans_id AS \"dns.id\", nullif(r.rcode IS NOT NULL, false) AS \"dns.qr\",
                 r.query AS \"dns.rrname\", r.qtype_name AS \"dns.rrtype\", r.rcode_name AS \"dns.rcode\", nullif(r.aa, false) AS \"dns.aa\",
@@ -74,7 +83,7 @@ pub(super) static LOGS: &[Log] = &[
     Log {
         name: "http",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 greatest(r.trans_depth::BIGINT - 1, 0) AS \"tx_id\", r.host AS \"http.hostname\", r.uri AS \"http.url\",
                 r.user_agent AS \"http.http_user_agent\", r.referrer AS \"http.http_refer\", r.x_forwarded_for AS \"http.xff\",
@@ -86,22 +95,21 @@ pub(super) static LOGS: &[Log] = &[
     Log {
         name: "tls",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 r.subject AS \"tls.subject\", r.issuer AS \"tls.issuerdn\", rtrim(regexp_replace(upper(c.serial), '(..)', '\\1:', 'g'), ':') AS \"tls.serial\",
                 rtrim(regexp_replace(c.sha1, '(..)', '\\1:', 'g'), ':') AS \"tls.fingerprint\",
                 r.server_name AS \"tls.sni\", CASE WHEN r.version LIKE 'TLSv%' THEN 'TLS ' || substr(r.version,
                 5) ELSE r.version END AS \"tls.version\", left(replace(c.not_before::VARCHAR, ' ', 'T'), 19) AS \"tls.notbefore\",
                 left(replace(c.not_after::VARCHAR, ' ', 'T'), 19) AS \"tls.notafter\", nullif(r.resumed, false) AS \"tls.session_resumed\",
-                CASE WHEN r.alpn_offered IS NOT NULL THEN list_transform(string_split(r.alpn_offered, ','),
-                lambda x: trim(x)) END AS \"tls.client_alpns\", r.ja4 AS \"tls.ja4\", r.ja3 AS \"tls.ja3.hash\", r.ja3s AS \"tls.ja3s.hash\"
+                {list r.alpn_offered} AS \"tls.client_alpns\", r.ja4 AS \"tls.ja4\", r.ja3 AS \"tls.ja3.hash\", r.ja3s AS \"tls.ja3s.hash\"
          FROM tls r JOIN flows f ON {same} LEFT JOIN (SELECT capture_id, flow_id, first(serial ORDER BY ts) AS serial, first(sha1 ORDER BY ts) AS sha1, first(not_before ORDER BY ts) AS not_before, first(not_after ORDER BY ts) AS not_after FROM x509 WHERE position = 0 AND NOT from_client GROUP BY capture_id, flow_id) c ON c.capture_id = r.capture_id AND c.flow_id = r.flow_id
          WHERE {scope}",
     },
     Log {
         name: "ssh",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 nullif(regexp_extract(r.client, '^SSH-([0-9.]+)-', 1), '') AS \"ssh.client.proto_version\", nullif(regexp_extract(r.client,
                 '^SSH-[0-9.]+-(.*)$', 1), '') AS \"ssh.client.software_version\", r.hassh AS \"ssh.client.hassh.hash\",
@@ -113,24 +121,27 @@ pub(super) static LOGS: &[Log] = &[
     Log {
         name: "smb",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 CASE r.version WHEN '1' THEN 'NT LM 0.12' WHEN '2.0.2' THEN '2.02' WHEN '2.1' THEN '2.10' WHEN '3.0' THEN '3.00' WHEN '3.0.2' THEN '3.02'
                   WHEN '3.1.1' THEN '3.11' ELSE r.version END AS \"smb.dialect\",
                 CASE WHEN r.version = '1' THEN 'SMB1_COMMAND_' ELSE 'SMB2_COMMAND_' END || CASE WHEN starts_with(r.command, 'ioctl') THEN 'IOCTL' ELSE upper(r.command) END AS \"smb.command\",
                 r.status AS \"smb.status\", r.session_id AS \"smb.session_id\", r.tree_id AS \"smb.tree_id\", r.file_name AS \"smb.filename\",
-                r.share AS \"smb.share\", upper(r.share_type) AS \"smb.share_type\", r.new_name AS \"smb.rename.to\"
+                CASE WHEN r.command <> 'tree_connect' OR coalesce(r.share_type, '') <> 'pipe' THEN r.share END AS \"smb.share\",
+                CASE WHEN r.command = 'tree_connect' AND r.share_type = 'pipe' THEN r.share END AS \"smb.named_pipe\",
+                CASE WHEN r.command = 'tree_connect' AND r.version <> '1' THEN CASE r.share_type WHEN 'disk' THEN 'FILE' ELSE upper(r.share_type) END END AS \"smb.share_type\",
+                CASE WHEN r.new_name IS NOT NULL THEN r.file_name END AS \"smb.rename.from\", r.new_name AS \"smb.rename.to\"
          FROM smb r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "smtp",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 greatest(r.trans_depth::BIGINT - 1, 0) AS \"tx_id\", r.helo AS \"smtp.helo\", '<' || r.mailfrom || '>' AS \"smtp.mail_from\",
                 CASE WHEN len(r.rcptto) > 0 THEN list_transform(r.rcptto, lambda x: '<' || x || '>') END AS \"smtp.rcpt_to\", r.header_from AS \"email.from\",
-                CASE WHEN r.header_to IS NOT NULL THEN [r.header_to] END AS \"email.to\", r.subject AS \"email.subject\",
+                {list r.header_to} AS \"email.to\", {list r.cc} AS \"email.cc\", r.date AS \"email.date\", r.subject AS \"email.subject\",
                 r.message_id AS \"email.message_id\", CASE WHEN len(r.attachments) > 0 THEN r.attachments END AS \"email.attachment\"
          FROM smtp r JOIN flows f ON {same}
          WHERE {scope}",
@@ -138,41 +149,44 @@ pub(super) static LOGS: &[Log] = &[
     Log {
         name: "ftp",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 r.command AS \"ftp.command\", r.argument AS \"ftp.command_data\",
                 CASE WHEN r.reply_code IS NOT NULL THEN [r.reply_code::VARCHAR] END AS \"ftp.completion_code\",
-                CASE WHEN r.reply_text IS NOT NULL THEN [r.reply_text] END AS \"ftp.reply\", r.data_port AS \"ftp.dynamic_port\"
+                CASE WHEN r.reply_text IS NOT NULL THEN [r.reply_text] END AS \"ftp.reply\", r.data_port AS \"ftp.dynamic_port\",
+                CASE r.data_passive WHEN true THEN 'passive' WHEN false THEN 'active' END AS \"ftp.mode\"
          FROM ftp r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "dhcp",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 CASE WHEN r.from_server THEN 'reply' ELSE 'request' END AS \"dhcp.type\", r.xid AS \"dhcp.id\", r.client_mac AS \"dhcp.client_mac\",
                 r.assigned_ip AS \"dhcp.assigned_ip\", r.client_ip AS \"dhcp.client_ip\", r.message_type AS \"dhcp.dhcp_type\",
-                r.requested_ip AS \"dhcp.requested_ip\", r.host_name AS \"dhcp.hostname\", r.lease_s AS \"dhcp.lease_time\"
+                r.requested_ip AS \"dhcp.requested_ip\", r.host_name AS \"dhcp.hostname\", r.lease_s AS \"dhcp.lease_time\",
+                {list r.dns_servers} AS \"dhcp.dns_servers\", {list r.routers} AS \"dhcp.routers\"
          FROM dhcp r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "krb5",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 CASE WHEN r.success THEN 'KRB_' || r.request_type || '_REP' WHEN r.error_code IS NOT NULL THEN 'KRB_ERROR'
                   ELSE 'KRB_' || r.request_type || '_REQ' END AS \"krb5.msg_type\",
                 CASE WHEN r.error_code IS NOT NULL THEN 'KRB_' || r.request_type || '_REQ' END AS \"krb5.failed_request\", r.client AS \"krb5.cname\", r.realm AS \"krb5.realm\",
-                r.service AS \"krb5.sname\", r.ticket_etype AS \"krb5.encryption\", coalesce(r.error, r.error_code::VARCHAR) AS \"krb5.error_code\"
+                r.service AS \"krb5.sname\", r.reply_etype AS \"krb5.encryption\", r.ticket_etype AS \"krb5.ticket_encryption\",
+                CASE WHEN r.reply_etype IS NOT NULL THEN NOT regexp_matches(r.reply_etype, '^(aes|camellia)') END AS \"krb5.weak_encryption\", coalesce(r.error, r.error_code::VARCHAR) AS \"krb5.error_code\"
          FROM kerberos r JOIN flows f ON {same}
          WHERE {scope}",
     },
     Log {
         name: "fileinfo",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 {app r.source} AS \"app_proto\", coalesce(r.name, '') AS \"fileinfo.filename\",
                 coalesce(r.missing_bytes, 0) > 0 AS \"fileinfo.gaps\",
@@ -184,7 +198,7 @@ pub(super) static LOGS: &[Log] = &[
     Log {
         name: "alert",
         ts: "first_ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT r.capture_id, r.first_ts AS \"timestamp\", f.flow_id AS \"flow_id\", coalesce(r.src_ip, f.src_ip) AS \"src_ip\",
                 CASE WHEN r.src_ip = f.src_ip AND r.dst_ip = f.dst_ip THEN f.src_port END AS \"src_port\", coalesce(r.dst_ip,
                 f.dst_ip) AS \"dest_ip\", r.dst_port AS \"dest_port\",
@@ -201,7 +215,7 @@ pub(super) static LOGS: &[Log] = &[
     Log {
         name: "anomaly",
         ts: "ts",
-        fields: &[],
+        fields: "",
         sql: "SELECT {event}
                 r.packet AS \"pcap_cnt\",
                 CASE r.layer WHEN 'application' THEN 'applayer' WHEN 'transport' THEN 'stream' ELSE 'decode' END AS \"anomaly.type\",

@@ -42,9 +42,9 @@ struct Log {
     name: &'static str,
     /// Column of the table `r` that a period is about.
     ts: &'static str,
-    /// Fields with Zeek's types, in their order; EVE needs the names alone.
-    fields: &'static [(&'static str, &'static str)],
-    /// One row a line: `capture_id`, `flow_id`, then the fields but for `uid`. `{scope}`: which rows of the table `r`.
+    /// Fields of Zeek as `name:type`, in their order (`zeek::fields`); EVE has its names in the statement.
+    fields: &'static str,
+    /// One row a line: `capture_id`, `flow_id`, then the fields but for `uid`. `{scope}`: which rows of the table `r`; more braces by `filled` of each dialect.
     sql: &'static str,
 }
 
@@ -127,7 +127,7 @@ fn fill(
     match dialect {
         Dialect::Zeek | Dialect::ZeekJson => {
             let mut files = Vec::new();
-            for log in zeek::LOGS {
+            for log in zeek::logs() {
                 told(log.name);
                 let file = format!("{}.log", log.name);
                 let rows = zeek_log(reader, scope, log, dialect, folder, &file)?;
@@ -154,8 +154,9 @@ fn fill(
     }
 }
 
-fn sql_of(log: &Log, scope: &Scope) -> String {
-    eve::filled(log.sql).replace("{scope}", &scope.condition("r", log.ts))
+/// A statement whose dialect has filled it, over the rows in scope.
+fn scoped(filled: &str, log: &Log, scope: &Scope) -> String {
+    filled.replace("{scope}", &scope.condition("r", log.ts))
 }
 
 /// One log of Zeek; its file is made with the first row.
@@ -170,7 +171,8 @@ fn zeek_log(
     let mut rows = 0;
     let mut target: Option<Target> = None;
     let mut line = String::new();
-    for batch in reader.query(&sql_of(log, scope), &[], &Limits::default())? {
+    let fields = zeek::fields(log);
+    for batch in reader.query(&scoped(&zeek::filled(log.sql), log, scope), &[], &Limits::default())? {
         let batch = batch?;
         if batch.num_rows() == 0 {
             continue;
@@ -178,7 +180,7 @@ fn zeek_log(
         if target.is_none() {
             let mut new = Target::create(folder, file)?;
             if dialect == Dialect::Zeek {
-                let header = write::zeek_header(log.name, log.fields);
+                let header = write::zeek_header(log.name, &fields);
                 new.out.write_all(header.as_bytes()).map_err(|e| new.failed(e))?;
             }
             target = Some(new);
@@ -187,8 +189,8 @@ fn zeek_log(
         for row in 0..batch.num_rows() {
             line.clear();
             match dialect {
-                Dialect::Zeek => write::zeek_line(&mut line, log.fields, &batch, row),
-                _ => write::zeek_json(&mut line, log.fields, &batch, row),
+                Dialect::Zeek => write::zeek_line(&mut line, &fields, &batch, row),
+                _ => write::zeek_json(&mut line, &fields, &batch, row),
             }
             line.push('\n');
             target.out.write_all(line.as_bytes()).map_err(|e| target.failed(e))?;
@@ -204,7 +206,7 @@ fn zeek_log(
 fn eve_events(reader: &Reader, scope: &Scope, log: &Log, target: &mut Target) -> Result<u64, ExportError> {
     let mut rows = 0;
     let mut line = String::new();
-    for batch in reader.query(&sql_of(log, scope), &[], &Limits::default())? {
+    for batch in reader.query(&scoped(&eve::filled(log.sql), log, scope), &[], &Limits::default())? {
         let batch = batch?;
         for row in 0..batch.num_rows() {
             line.clear();

@@ -96,14 +96,15 @@ fn every_statement_fits_its_fields_on_an_empty_database() {
     Store::create_if_missing(&path).unwrap();
     let reader = Reader::open(&path, &StoreConfig::default(), &[]).unwrap();
     for scope in [Scope::default(), Scope::other("2024-01-01..", &Default::default(), &reader).unwrap()] {
-        for log in zeek::LOGS {
-            let results = reader.query(&sql_of(log, &scope), &[], &Limits::default());
+        for log in zeek::logs() {
+            let fields = zeek::fields(log);
+            let results = reader.query(&scoped(&zeek::filled(log.sql), log, &scope), &[], &Limits::default());
             let columns = results.unwrap_or_else(|e| panic!("{}: {e}", log.name)).schema().fields().len();
-            let made = log.fields.iter().filter(|(n, _)| matches!(*n, "uid" | "uids")).count();
-            assert_eq!(columns, 2 + log.fields.len() - made, "{}", log.name);
+            let made = fields.iter().filter(|(n, _)| matches!(*n, "uid" | "uids")).count();
+            assert_eq!(columns, 2 + fields.len() - made, "{}", log.name);
         }
         for log in eve::LOGS {
-            let results = reader.query(&sql_of(log, &scope), &[], &Limits::default());
+            let results = reader.query(&scoped(&eve::filled(log.sql), log, &scope), &[], &Limits::default());
             let schema = results.unwrap_or_else(|e| panic!("{}: {e}", log.name)).schema().clone();
             // Objects that were closed must not be opened again: that would be a key twice.
             let mut seen: Vec<&str> = Vec::new();

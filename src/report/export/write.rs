@@ -104,7 +104,7 @@ fn values<'a>(fields: &Fields, batch: &'a RecordBatch, row: usize) -> Vec<Value<
 
 /// Text in Zeek's ASCII form: what would end a field, a line or an element is written as `\xNN`.
 fn zeek_text(out: &mut String, text: &str, in_set: bool) {
-    if matches!(text, UNSET | EMPTY) || text.is_empty() && in_set {
+    if matches!(text, UNSET | EMPTY) || text.is_empty() {
         // A text that looks like a mark must not be taken for one.
         match text.chars().next() {
             Some(c) => {

@@ -4,6 +4,7 @@
 //! `json`, `ndjson` for programs, `markdown` for reports. Text from the wire becomes printable wherever a person may
 //! meet it. Refuses to choose: the form, the width and the colours come from outside.
 
+mod columns;
 mod lines;
 mod markdown;
 mod table;

@@ -1,34 +1,26 @@
 //! How do rows become columns for eyes?
 //!
-//! Aligned by display width (Unicode TR 11), numbers to the right, one line a row, never wrapped. The first rows decide
-//! the widths, so that a result of any size streams. On a terminal wide texts are shortened with `…`; numbers, times
-//! and addresses never are, because half a number is a wrong number: columns that do not fit are left out from the right
-//! and named in [`Written::hidden`].
+//! Aligned by display width (Unicode TR 11), numbers to the right with their points below each other. The first rows decide
+//! the widths, so that a result of any size streams. On a terminal one column of sentences goes on below its row, other wide texts
+//! are shortened with `…`, addresses in their middle, because most of them begin alike; times lose the fraction of their second. Numbers never
+//! give way: half a number is a wrong number. Columns that do not fit are left out from the right and named in [`Written::hidden`].
 
+use super::columns::{Column, GAP, NULL_MARK, Words, fit, fraction, shorten};
 use super::{Render, Style, Written};
-use crate::model::text::{CUT_MARK, printable};
+use crate::model::text::printable;
 use crate::report::cell::{Reader, is_number, is_text, write_text};
+use crate::report::fold::hang;
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::datatypes::Schema;
 use std::io::{self, Write};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// Rows that are held back to find the widths of the columns.
 const SAMPLE_ROWS: usize = 1_000;
 /// Bytes of text shown of one cell without a terminal: an endless text must not become an endless line.
 const CELL_CAP_BYTES: usize = 4_096;
-/// A text column is not made narrower than this, in terminal columns: an IPv4 address stays whole.
-const MIN_TEXT_WIDTH: usize = 15;
-/// A column of addresses is not made narrower than this: an IPv4 address with its port stays whole.
-const MIN_ADDRESS_WIDTH: usize = 21;
-/// A column of sentences keeps this share of the terminal, in percent: fifteen letters of a sentence say nothing, so others give way first.
-const SENTENCE_SHARE: usize = 45;
-/// Blanks from which on a cell is a sentence.
-const SENTENCE_BLANKS: usize = 3;
-/// Two blanks between columns.
-const GAP: usize = 2;
-/// How NULL looks.
-const NULL_MARK: &str = "-";
+/// Lines that a sentence goes on for; what is longer is cut.
+const SENTENCE_LINES: usize = 4;
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 const RESET: &str = "\x1b[0m";
@@ -42,54 +34,6 @@ pub(super) struct Table<W: Write> {
     held: Vec<Vec<Option<String>>>,
     settled: bool,
     written: Written,
-}
-
-struct Column {
-    name: String,
-    right: bool,
-    /// Addresses and other short words have no blanks and are compared whole: still text to us. Only text shrinks.
-    shrinks: bool,
-    /// What most cells are.
-    words: Words,
-    width: usize,
-}
-
-/// What stands in a column of text: how far it may be shortened depends on that.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Words {
-    Few,
-    Address,
-    Sentence,
-}
-
-impl Words {
-    /// What most of the cells are.
-    fn of<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Self {
-        let address = |c: &&str| {
-            c.contains([':', '.']) && c.bytes().all(|b| b.is_ascii_hexdigit() || b":.[]".contains(&b))
-        };
-        let most = |n: usize| n * 2 > cells.clone().count();
-        if most(cells.clone().filter(|c| c.matches(' ').count() >= SENTENCE_BLANKS).count()) {
-            Self::Sentence
-        } else if most(cells.clone().filter(address).count()) {
-            Self::Address
-        } else {
-            Self::Few
-        }
-    }
-}
-
-impl Column {
-    /// Narrowest width that still says something, of `available`.
-    fn floor(&self, available: usize) -> usize {
-        let least = match self.words {
-            _ if !self.shrinks => self.width,
-            Words::Few => MIN_TEXT_WIDTH,
-            Words::Address => MIN_ADDRESS_WIDTH,
-            Words::Sentence => MIN_TEXT_WIDTH.max(available * SENTENCE_SHARE / 100),
-        };
-        self.width.min(least)
-    }
 }
 
 impl<W: Write> Table<W> {
@@ -107,9 +51,14 @@ impl<W: Write> Table<W> {
     fn settle(&mut self) -> io::Result<()> {
         self.settled = true;
         for row in &self.held {
+            for (column, cell) in self.columns.iter_mut().zip(row).filter(|(c, _)| c.right) {
+                column.fraction = column.fraction.max(cell.as_deref().map_or(0, fraction));
+            }
+        }
+        for row in &self.held {
             for (column, cell) in self.columns.iter_mut().zip(row) {
-                column.width =
-                    column.width.max(cell.as_deref().map_or(NULL_MARK.len(), UnicodeWidthStr::width));
+                let text = cell.as_deref().unwrap_or(NULL_MARK);
+                column.width = column.width.max(text.width() + column.blanks_behind(text));
             }
         }
         let mut told = false;
@@ -127,7 +76,7 @@ impl<W: Write> Table<W> {
             self.written.hidden = self.columns.drain(kept..).map(|c| c.name).collect();
         }
         let names: Vec<Option<String>> = self.columns.iter().map(|c| Some(c.name.clone())).collect();
-        self.line(&names, self.style.colour.then_some(BOLD))?;
+        self.line(&names, true)?;
         let rule: Vec<String> = self.columns.iter().map(|c| "─".repeat(c.width)).collect();
         let rule = rule.join(&" ".repeat(GAP));
         if self.style.colour {
@@ -136,20 +85,56 @@ impl<W: Write> Table<W> {
             writeln!(self.out, "{rule}")?;
         }
         for row in std::mem::take(&mut self.held) {
-            self.line(&row, None)?;
+            self.row(row)?;
         }
         Ok(())
     }
 
-    fn line(&mut self, cells: &[Option<String>], paint: Option<&str>) -> io::Result<()> {
+    /// A row: its line, and on a terminal those on which its sentence goes on.
+    fn row(&mut self, mut cells: Vec<Option<String>>) -> io::Result<()> {
+        let sentence = self.columns.iter().position(|c| c.words == Words::Sentence);
+        let mut rest = Vec::new();
+        if let (Some(_), Some(at)) = (self.style.width, sentence)
+            && let (Some(Some(cell)), Some(column)) = (cells.get_mut(at), self.columns.get(at))
+            && cell.width() > column.width
+        {
+            let mut lines = hang("", cell, column.width).into_iter();
+            let first = lines.next().unwrap_or_default();
+            rest = lines.collect();
+            // What is too long for its lines stays in the last one, which is cut.
+            if let Some(last) = rest.get(SENTENCE_LINES - 2..).filter(|l| l.len() > 1).map(|l| l.join(" ")) {
+                rest.truncate(SENTENCE_LINES - 2);
+                rest.push(last);
+            }
+            *cell = first;
+        }
+        self.line(&cells, false)?;
+        for text in rest {
+            let before: usize = self.columns.iter().take(sentence.unwrap_or(0)).map(|c| c.width + GAP).sum();
+            let width = sentence.and_then(|at| self.columns.get(at)).map_or(0, |c| c.width);
+            let (shown, _) = shorten(&text, width, Words::Sentence);
+            writeln!(self.out, "{}{shown}", " ".repeat(before))?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, cells: &[Option<String>], heading: bool) -> io::Result<()> {
+        let paint = (heading && self.style.colour).then_some(BOLD);
         let mut line = String::new();
         for (i, (column, cell)) in self.columns.iter().zip(cells).enumerate() {
             if i > 0 {
                 line.push_str("  ");
             }
             let text = cell.as_deref().unwrap_or(NULL_MARK);
-            let (shown, width) = shorten(text, column.width, column.shrinks || paint.is_some());
-            let blanks = column.width.saturating_sub(width);
+            let (shown, width) = match heading {
+                true => shorten(text, column.width, Words::Few),
+                false if column.shrinks || column.words == Words::Time => {
+                    shorten(text, column.width, column.words)
+                }
+                false => (text.into(), text.width()),
+            };
+            let behind = if heading { 0 } else { column.blanks_behind(text) };
+            let blanks = column.width.saturating_sub(width + behind);
             if column.right {
                 line.extend(std::iter::repeat_n(' ', blanks));
             }
@@ -159,72 +144,13 @@ impl<W: Write> Table<W> {
                 (None, true) => line.extend([DIM, &shown, RESET]),
                 (None, false) => line.push_str(&shown),
             }
-            if !column.right && i + 1 < self.columns.len() {
-                line.extend(std::iter::repeat_n(' ', blanks));
+            if i + 1 < self.columns.len() {
+                line.extend(std::iter::repeat_n(' ', if column.right { behind } else { blanks }));
             }
         }
         line.push('\n');
         self.out.write_all(line.as_bytes())
     }
-}
-
-/// `text` in at most `width` columns, with its width. What may not shrink stays whole.
-fn shorten(text: &str, width: usize, shrinks: bool) -> (std::borrow::Cow<'_, str>, usize) {
-    let full = text.width();
-    if full <= width || !shrinks {
-        return (text.into(), full);
-    }
-    let mut used = 0;
-    let mut kept = String::new();
-    for c in text.chars() {
-        let w = c.width().unwrap_or(0);
-        if used + w + 1 > width {
-            break;
-        }
-        used += w;
-        kept.push(c);
-    }
-    kept.push(CUT_MARK);
-    (kept.into(), used + 1)
-}
-
-/// Make the columns fit: the widest text gives first; when no text can give more, columns are dropped from the right.
-/// Returns how many; at least one stays.
-fn fit(columns: &mut [Column], available: usize) -> usize {
-    let total = |columns: &[Column]| columns.iter().map(|c| c.width + GAP).sum::<usize>().saturating_sub(GAP);
-    let floor = |c: &Column| c.floor(available);
-    let mut kept = columns.len();
-    while kept > 1 {
-        let least: usize =
-            columns.iter().take(kept).map(|c| floor(c) + GAP).sum::<usize>().saturating_sub(GAP);
-        if least <= available {
-            break;
-        }
-        kept -= 1;
-    }
-    let hidden = columns.len() - kept;
-    let shown = columns.get_mut(..kept).unwrap_or_default();
-    let mut excess = total(shown).saturating_sub(available);
-    while excess > 0 {
-        // The widest column that can still give comes down to the second widest, or as far as needed.
-        let mut widths: Vec<usize> = shown.iter().filter(|c| c.width > floor(c)).map(|c| c.width).collect();
-        widths.sort_unstable_by(|a, b| b.cmp(a));
-        widths.dedup();
-        let Some(&widest) = widths.first() else { break };
-        let next = widths.get(1).copied().unwrap_or(0);
-        let givers = shown.iter().filter(|c| c.width == widest && c.width > floor(c)).count().max(1);
-        let step = (widest - next).min(excess.div_ceil(givers)).max(1);
-        for c in shown.iter_mut().filter(|c| c.width == widest) {
-            let least = floor(c);
-            if excess == 0 || c.width <= least {
-                continue;
-            }
-            let give = step.min(c.width - least).min(excess);
-            c.width -= give;
-            excess -= give;
-        }
-    }
-    hidden
 }
 
 impl<W: Write> Render for Table<W> {
@@ -236,7 +162,14 @@ impl<W: Write> Render for Table<W> {
                 let name = printable(f.name().as_bytes(), CELL_CAP_BYTES);
                 let width = name.width();
                 let kind = f.data_type();
-                Column { name, right: is_number(kind), shrinks: is_text(kind), words: Words::Few, width }
+                Column {
+                    name,
+                    right: is_number(kind),
+                    shrinks: is_text(kind),
+                    words: Words::Few,
+                    fraction: 0,
+                    width,
+                }
             })
             .collect();
         Ok(())
@@ -255,7 +188,7 @@ impl<W: Write> Render for Table<W> {
                 .collect::<Vec<_>>();
             self.written.rows += 1;
             if self.settled {
-                self.line(&cells, None)?;
+                self.row(cells)?;
             } else {
                 self.held.push(cells);
                 if self.held.len() >= SAMPLE_ROWS {
@@ -333,10 +266,73 @@ mod tests {
         .unwrap();
         let style = Style { width: Some(80), ..Style::default() };
         let (text, w) = written(Format::Table, style, std::slice::from_ref(&batch));
-        assert!(text.contains("10.20.0.10 calls cdn-status.examp"), "{text}");
+        let said: Vec<&str> = text.lines().skip(2).map(|l| l.get(..57).unwrap_or(l).trim()).collect();
+        assert_eq!(
+            said.join(" "),
+            "10.20.0.10 calls cdn-status.example.net every 63 s, 48 times in an hour",
+            "{text}"
+        );
         assert!(text.contains("192.168.100.164:49209") && w.hidden == ["dst"], "{text}");
         let (text, w) = written(Format::Table, Style { width: Some(84), ..style }, &[batch]);
         assert!(text.contains("192.168.100.255:49210") && w.hidden.is_empty(), "{text}");
+    }
+
+    #[test]
+    fn a_sentence_without_end_is_cut_after_some_lines() {
+        let long = Arc::new(StringArray::from(vec!["four words and more ".repeat(40)])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("title", long),
+            ("n", Arc::new(Int64Array::from(vec![7])) as ArrayRef),
+        ])
+        .unwrap();
+        let (text, _) = written(Format::Table, Style { width: Some(40), ..Style::default() }, &[batch]);
+        assert_eq!(text.lines().count(), 2 + SENTENCE_LINES, "{text}");
+        assert!(text.lines().all(|l| l.width() <= 40) && text.trim_end().ends_with('…'), "{text}");
+    }
+
+    #[test]
+    fn addresses_lose_their_middle_and_points_stand_below_each_other() {
+        let ips = Arc::new(StringArray::from(vec![
+            "[fe80::3e33:cecd:6625:1]:5353",
+            "[fe80::3e33:cecd:6625:2]:5353",
+        ])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("src", ips),
+            (
+                "sure",
+                Arc::new(duckdb::arrow::array::Float64Array::from(vec![Some(0.5), Some(0.875)])) as ArrayRef,
+            ),
+            ("n", Arc::new(duckdb::arrow::array::Float64Array::from(vec![None, Some(1.0)])) as ArrayRef),
+        ])
+        .unwrap();
+        let (text, w) = written(Format::Table, Style { width: Some(34), ..Style::default() }, &[batch]);
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        assert_eq!(
+            lines,
+            ["[fe80::3e33…6625:1]:5353  0.5    -", "[fe80::3e33…6625:2]:5353  0.875  1"],
+            "{text}"
+        );
+        assert!(w.hidden.is_empty());
+    }
+
+    #[test]
+    fn times_give_their_fraction_before_a_column_goes() {
+        let ts = Arc::new(StringArray::from(vec!["2024-06-04T13:16:44.232817Z"])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("ts", ts),
+            ("n", Arc::new(Int64Array::from(vec![1_234_567])) as ArrayRef),
+        ])
+        .unwrap();
+        let at = |width| {
+            written(
+                Format::Table,
+                Style { width: Some(width), ..Style::default() },
+                std::slice::from_ref(&batch),
+            )
+        };
+        assert!(at(36).0.contains("2024-06-04T13:16:44.232817Z  1234567"));
+        assert!(at(30).0.contains("2024-06-04T13:16:44Z") && at(30).1.hidden.is_empty());
+        assert_eq!(at(28).1.hidden, ["n"]);
     }
 
     #[test]

@@ -6,9 +6,9 @@
 
 use super::units::{bytes, count, grouped, share, span};
 use super::{Change, Changes, Comparison, Interval, Measure, Overview, Ranking, Row, Statistics, Volume};
-use crate::model::text::CUT_MARK;
+use crate::report::fold::{without_end, without_middle};
 use std::fmt::Write as _;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// How it may look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +38,8 @@ const MIN_BAR: usize = 6;
 const MAX_LABEL: usize = 44;
 const MAX_NOTE: usize = 36;
 const MIN_LABEL: usize = 12;
+/// Between the two ends of a pair.
+const PAIR: &str = " → ";
 
 const EIGHTHS_RIGHT: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 const EIGHTHS_UP: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -52,28 +54,19 @@ impl Look {
     }
 }
 
-/// `text` in exactly `width` columns: shortened with a mark, or filled with blanks.
+/// `text` in exactly `width` columns: shortened with a mark, or filled with blanks. Of a pair both ends stay.
 fn fitted(text: &str, width: usize) -> String {
-    let full = text.width();
-    if full <= width {
-        return format!("{text}{}", " ".repeat(width - full));
-    }
-    let mut out = String::new();
-    let mut used = 0;
-    for c in text.chars() {
-        let w = c.width().unwrap_or(0);
-        if used + w + 1 > width {
-            break;
+    let short = match text.split_once(PAIR) {
+        Some((from, to)) if text.width() > width => {
+            let each = width.saturating_sub(PAIR.width());
+            let from = without_middle(from, each.saturating_sub(to.width().min(each / 2)));
+            let to = without_middle(to, each.saturating_sub(from.width()));
+            format!("{from}{PAIR}{to}")
         }
-        used += w;
-        out.push(c);
-    }
-    if width > 0 {
-        out.push(CUT_MARK);
-        used += 1;
-    }
-    out.push_str(&" ".repeat(width.saturating_sub(used)));
-    out
+        _ => without_end(text, width),
+    };
+    let blanks = width.saturating_sub(short.width());
+    without_end(&short, width) + &" ".repeat(blanks)
 }
 
 /// A bar of at most `width` columns; something that is more than nothing shows at least a sliver.
@@ -457,5 +450,7 @@ mod tests {
             ("abc  ".into(), "abc…".into(), "日本…".into())
         );
         assert_eq!(fitted("abc", 0), "");
+        assert_eq!(fitted("2001:db8::1:f629 → 2a00:1450::2002", 25), "2001:…:f629 → 2a00:…:2002");
+        assert_eq!(fitted("10.0.0.6 → 2a00:1450:4007:805::2002", 25), "10.0.0.6 → 2a00:1…5::2002");
     }
 }

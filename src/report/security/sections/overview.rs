@@ -47,7 +47,7 @@ pub(crate) struct Overview {
     pub(crate) flows: u64,
     /// TCP payload acknowledged and not seen.
     pub(crate) missed: u64,
-    /// TCP payload seen.
+    /// TCP payload that was sent, by its sequence numbers.
     pub(crate) tcp_bytes: u64,
     /// Hosts inside and outside.
     pub(crate) inside: u64,
@@ -80,7 +80,7 @@ impl Overview {
         let f = ask.row(
             "SELECT count(*) AS flows, sum(src_packets + dst_packets) AS packets, sum(src_ip_bytes + dst_ip_bytes) AS bytes,
                     sum(missed_bytes) FILTER (protocol = 'tcp') AS missed,
-                    sum(src_bytes + dst_bytes) FILTER (protocol = 'tcp') AS tcp_bytes,
+                    sum(src_stream_bytes + dst_stream_bytes) FILTER (protocol = 'tcp') AS tcp_bytes,
                     epoch_ns(min(first_ts)) AS first, epoch_ns(max(last_ts)) AS last
              FROM {flows}",
         )?;
@@ -163,7 +163,8 @@ impl Overview {
 
     /// Share of TCP payload that is missing, percent.
     pub(crate) fn missed_percent(&self) -> f64 {
-        let all = self.missed.saturating_add(self.tcp_bytes);
+        // Sequence numbers count what is missing, too.
+        let all = self.tcp_bytes.max(self.missed);
         if all == 0 { 0.0 } else { 100.0 * self.missed as f64 / all as f64 }
     }
 

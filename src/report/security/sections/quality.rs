@@ -35,12 +35,12 @@ pub(crate) fn quality(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
         ],
         &format!(
             "WITH lost AS (
-               SELECT capture_id, sum(missed_bytes) AS missed, sum(src_bytes + dst_bytes) AS seen,
+               SELECT capture_id, sum(missed_bytes) AS missed, sum(src_stream_bytes + dst_stream_bytes) AS sent,
                       count(*) FILTER ((dst_packets = 0 AND src_bytes > 0) OR src_packets = 0) AS one_sided
                FROM {{flows}} WHERE protocol = 'tcp' GROUP BY capture_id)
              SELECT c.path, c.status, c.stop_reason || coalesce(' (at byte ' || c.stop_offset || ')', '') AS stop_reason, c.packets,
                     c.dropped_packets AS dropped, c.truncated_packets AS truncated, c.out_of_order_packets AS out_of_order,
-                    coalesce(l.missed, 0) AS missed, round(100.0 * l.missed / nullif(l.seen + l.missed, 0), 3) AS missed_percent,
+                    coalesce(l.missed, 0) AS missed, round(100.0 * l.missed / nullif(greatest(l.sent, l.missed), 0), 3) AS missed_percent,
                     coalesce(l.one_sided, 0) AS one_sided, c.weird_count AS weirds, epoch_ns(c.first_ts) AS first_ts,
                     epoch_ns(c.last_ts) AS last_ts, c.capture_id, count(*) OVER () AS total
              FROM {{captures}} c LEFT JOIN lost l USING (capture_id)

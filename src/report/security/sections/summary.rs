@@ -158,8 +158,13 @@ fn completeness(o: &Overview) -> Vec<String> {
         } else {
             ""
         };
+        let why = if o.truncated > 0 {
+            "are not in the capture, cut off or lost"
+        } else {
+            "were acknowledged and never seen"
+        };
         out.push(format!(
-            "{} of TCP payload ({} %) were acknowledged and never seen: records and files may be incomplete.{beyond}",
+            "{} of TCP payload ({} %) {why}: records and files may be incomplete.{beyond}",
             size(o.missed),
             short(o.missed_percent())
         ));

@@ -7,6 +7,7 @@ use super::plain;
 use crate::model::anomaly::Severity;
 use crate::model::text::printable;
 use crate::report::figures::{cut, grouped, instant, plural, second, short, size, span};
+use crate::report::fold::hang;
 use crate::report::render::Style;
 use crate::report::security::model::{
     Bars, Block, Cell, Facts, Finding, Group, Host, Kind, Matrix, Prose, Report, Table, Timeline, Tone,
@@ -90,22 +91,10 @@ impl<W: Write> Text<'_, W> {
 
     /// Words in lines; the first begins with `first`, later ones with as many blanks.
     fn wrap(&mut self, first: &str, text: &str) -> io::Result<()> {
-        let later = " ".repeat(first.width());
-        let mut line = first.to_owned();
-        let mut empty = true;
-        for word in safe(text).split_whitespace() {
-            if !empty && line.width() + 1 + word.width() > self.width {
-                writeln!(self.out, "{}", line.trim_end())?;
-                line.clone_from(&later);
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-            empty = false;
+        for line in hang(first, &safe(text), self.width) {
+            writeln!(self.out, "{line}")?;
         }
-        writeln!(self.out, "{}", line.trim_end())
+        Ok(())
     }
 
     fn prose(&mut self, p: &Prose) -> io::Result<()> {
