@@ -85,7 +85,7 @@ class Secnetmon:
         self.child.send_signal(signal.SIGTERM)
         _, _, usage = os.wait4(self.child.pid, 0)
         self.child.returncode = 0
-        done = subprocess.run([self.binary, 'query', '--format', 'csv', '-e', 'SELECT sum(packets)::BIGINT FROM captures'], env=self.env, capture_output=True, text=True)
+        done = subprocess.run([self.binary, 'query', '--format', 'csv', '-e', 'SELECT sum(packets)::BIGINT AS n FROM captures'], env=self.env, capture_output=True, text=True)
         return int(done.stdout.split()[1]), usage.ru_maxrss / 1024
 
 
@@ -188,7 +188,7 @@ def held(pid):
 def soak(program, load, minutes, rate, every, rotate):
     """Lines while it runs; (sent, seen, medians of the second and the last quarter, peak), MiB"""
     program.start(*(['--rotate', rotate] if rotate else []))
-    sender = subprocess.Popen(inside('tcpreplay', '-q', '-K', '--loop=100000000', f'--duration={minutes * 60}', f'--pps={rate}', '-i', 'va', load),
+    sender = subprocess.Popen(inside('tcpreplay', '-q', '-K', '--loop=100000000', f'--duration={round(minutes * 60)}', f'--pps={rate}', '-i', 'va', load),
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print('| minute | resident, MiB | packets/s | dropped | database, MiB |\n| --- | --- | --- | --- | --- |')
     began, before, lines = time.monotonic(), None, []
@@ -209,7 +209,10 @@ def soak(program, load, minutes, rate, every, rotate):
             sender.terminate()
         text = sender.communicate()[0]
         seen, peak = program.stop()
-    sent = int(re.search(r'Successful packets:\s+(\d+)', text).group(1))
+    sent = re.search(r'Successful packets:\s+(\d+)', text)
+    if not sent:
+        sys.exit(f'tcpreplay failed:\n{text[-2000:]}')
+    sent = int(sent.group(1))
     part = lambda a, b: statistics.median(m for t, m in lines if a <= t / lines[-1][0] <= b)
     return sent, seen, part(0.25, 0.5), part(0.75, 1), peak
 
@@ -245,14 +248,14 @@ def main():
     os.mkdir(fresh)
     try:
         packets = beginning(load, part, a.packets)
-        say(f'{packets:,} packets of {load}, again and again for {a.seconds} s a step, {os.cpu_count()} cores shared by sender and program')
+        length = f'{a.soak:g} min at {a.rate:,} packets/s' if a.soak else f'{a.seconds} s a step'
+        say(f'{packets:,} packets of {load}, again and again for {length}, {os.cpu_count()} cores shared by sender and program')
         subprocess.run(['ip', 'netns', 'add', NS], check=True)
         setup = f'echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6; ip link add va type veth peer name vb && ' \
                 f'ip link set va mtu {LONGEST} up && ip link set vb mtu {LONGEST} up'
         subprocess.run(inside('sh', '-c', setup), check=True)
         programs = [Secnetmon(a.binary, fresh)]
         if a.soak:
-            say(f'{a.soak:g} min at {a.rate:,} packets/s')
             sent, seen, early, late, peak = soak(programs[0], part, a.soak, a.rate, a.every, a.rotate)
             print(f'{sent:,} packets sent, {seen:,} seen, {sent - seen:,} lost; second quarter {early:,.0f} MiB, last quarter {late:,.0f} MiB, peak {peak:,.0f} MiB')
             return

@@ -160,3 +160,133 @@ impl<A: Application> FlowTable<A> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::testing::{ip4, udp};
+    use crate::flow::{Budget, Config};
+    use crate::model::flow::Side;
+
+    /// Hears of every flow that ends, and says something of those that are told to.
+    #[derive(Default)]
+    struct Talker {
+        talks: bool,
+        said: u64,
+    }
+
+    impl Application for Talker {
+        type State = ();
+
+        fn open(&mut self, _: &crate::flow::FlowView) -> Option<()> {
+            Some(())
+        }
+
+        fn data(
+            &mut self,
+            _: &crate::flow::FlowView,
+            (): &mut (),
+            _: Side,
+            _: crate::flow::At,
+            _: &[u8],
+            _: u32,
+        ) -> crate::flow::Interest {
+            crate::flow::Interest::More
+        }
+
+        fn gap(
+            &mut self,
+            _: &crate::flow::FlowView,
+            (): &mut (),
+            _: Side,
+            _: crate::flow::At,
+            _: u64,
+        ) -> crate::flow::Interest {
+            crate::flow::Interest::More
+        }
+
+        fn told(&self) -> u64 {
+            self.said
+        }
+
+        fn end(
+            &mut self,
+            _: &crate::flow::FlowView,
+            _: Option<()>,
+            _: crate::flow::At,
+        ) -> crate::flow::AppSummary {
+            self.said += u64::from(self.talks);
+            crate::flow::AppSummary::default()
+        }
+    }
+
+    const SEC: i64 = 1_000_000_000;
+
+    fn table(talks: bool) -> FlowTable<Talker> {
+        let budget = Budget { max_flows: 10, stream_bytes: 1_000 };
+        FlowTable::new(&Config::default(), CaptureNo(1), budget, Talker { talks, said: 0 })
+    }
+
+    /// Rows by kind: packets of both sides, and the capture in the id.
+    fn told(events: &[Event]) -> Vec<(&'static str, u64, i64)> {
+        let row = |kind, f: &FlowRecord| (kind, f.orig.packets + f.resp.packets, f.id.0 >> 40);
+        let one = |e: &Event| match &e.body {
+            Body::Flow(f) => vec![row("flow", f)],
+            Body::Cut(f) => vec![row("cut", f)],
+            Body::Continued { part, whole } => {
+                part.iter().map(|f| row("part", f)).chain([row("whole", whole)]).collect()
+            }
+            other => panic!("{other:?}"),
+        };
+        events.iter().flat_map(one).collect()
+    }
+
+    fn cut(table: &mut FlowTable<Talker>, next: u32, out: &mut Vec<Event>) {
+        while table.cut(1, out) {}
+        table.go_on(CaptureNo(next), 3);
+    }
+
+    #[test]
+    fn each_capture_has_its_part_and_the_end_has_all() {
+        let mut t = table(false);
+        let packet = |n, ts| udp(n, ts * SEC, (ip4(1), 1_000), (ip4(2), 2_000), 5);
+        let mut out = Vec::new();
+        for n in 1..=3 {
+            t.packet(&packet(n, n as i64), &[0; 64], &mut out);
+        }
+        cut(&mut t, 2, &mut out);
+        t.packet(&packet(1, 10), &[0; 64], &mut out);
+        cut(&mut t, 3, &mut out);
+        // Silent in the third.
+        cut(&mut t, 4, &mut out);
+        t.packet(&packet(1, 20), &[0; 64], &mut out);
+        t.packet(&packet(2, 21), &[0; 64], &mut out);
+        t.finish(10, &mut out);
+        assert_eq!(told(&out), [("cut", 3, 1), ("cut", 1, 2), ("part", 2, 4), ("whole", 6, 4)]);
+        let Some(Body::Continued { part: Some(part), whole }) = out.last().map(|e| &e.body) else { panic!() };
+        assert_eq!((part.first_ts, part.first.packet, part.last.packet), (Timestamp(20 * SEC), 1, 2));
+        assert_eq!((whole.first_ts, part.began), (Timestamp(SEC), Timestamp(SEC)));
+        assert!(t.carried.flows.is_empty());
+    }
+
+    #[test]
+    fn a_silent_flow_has_no_row_unless_something_is_said_of_it() {
+        for (talks, expected) in [
+            (false, vec![("cut", 1, 1), ("whole", 1, 1)]),
+            (true, vec![("cut", 1, 1), ("part", 0, 2), ("whole", 1, 1)]),
+        ] {
+            let mut t = table(talks);
+            let mut out = Vec::new();
+            t.packet(&udp(7, SEC, (ip4(1), 1_000), (ip4(2), 2_000), 5), &[0; 64], &mut out);
+            cut(&mut t, 2, &mut out);
+            t.finish(10, &mut out);
+            assert_eq!(told(&out), expected);
+        }
+    }
+
+    /// What the documents say of the cost of a cut.
+    #[test]
+    fn what_is_kept_of_a_flow_is_small() {
+        assert!(size_of::<(u32, Before)>() <= 120, "{}", size_of::<(u32, Before)>());
+    }
+}
