@@ -29,9 +29,9 @@ bench: build ## measure ingest beside nfpcapd and argus on one file (makes up to
 	@scripts/setup.sh bench
 	@scripts/bench.py "$(BIN)"
 
-bench-live: build ## up to which rate is nothing lost live, beside tcpdump and argus (root; 10 minutes and more)
+bench-live: build ## up to which rate is nothing lost live, beside tcpdump and argus (root; 15 minutes; ARGS=--quick tries it, ARGS="--soak 30": is memory flat?)
 	@scripts/setup.sh bench
-	@scripts/bench-live.py "$(BIN)"
+	@scripts/bench-live.py "$(BIN)" $(ARGS)
 
 # Where the measures and captures lie that are kept beside the project.
 CHECK ?= ../shared/check

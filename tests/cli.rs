@@ -398,3 +398,26 @@ fn backup_export_and_reset() {
     lab.run(&["db", "reset", "--yes"]).expect_code(0);
     lab.ingest(&[WEB]).expect_code(0);
 }
+
+#[test]
+fn systemd_understands_the_unit() {
+    if !tool("systemd-analyze") {
+        return;
+    }
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("bin")).unwrap();
+    std::os::unix::fs::symlink(crate::support::BINARY, lab.path("bin/secnetmon")).unwrap();
+    let unit = include_str!("../packaging/secnetmon.service");
+    let unit = unit.replace("@PREFIX@", lab.path("").to_str().unwrap().trim_end_matches('/'));
+    let unit = lab.write("secnetmon.service", unit.as_bytes());
+    let analyse = |args: &[&str]| {
+        let mut command = std::process::Command::new("systemd-analyze");
+        let out = command.args(args).arg(&unit).output().unwrap();
+        let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+        assert!(out.status.success(), "{args:?}: {text}");
+        text
+    };
+    assert_eq!(analyse(&["verify", "--man=no"]), "");
+    // Versions of systemd count a little differently; 1.5 was measured with 252.
+    analyse(&["security", "--offline=true", "--no-pager", "--threshold=20"]);
+}

@@ -174,3 +174,34 @@ fn a_ring_on_a_full_disk_ends_whole_and_the_stream_goes_on() {
         outcome.fail(&format!("{wanted:?} expected"));
     }
 }
+
+#[test]
+fn a_ring_goes_on_when_the_disk_has_room_again() {
+    if !may_mount() {
+        return;
+    }
+    let lab = Lab::new();
+    let (load, packets) = load(&lab, 60);
+    let ring = lab.path("ring").display().to_string();
+    std::fs::create_dir_all(&ring).unwrap();
+    // What fills the disk goes after the first half of the packets.
+    let half = std::fs::metadata(&load).unwrap().len() / 2;
+    let script = format!(
+        "mount -t tmpfs -o size=6m none {ring} && head -c 5500000 /dev/zero > {ring}/filler && \
+         {{ {{ head -c {half} {load}; rm {ring}/filler; tail -c +{rest} {load}; }} | \
+            \"$0\" ingest --save-pcap {ring} --save-file-mib 1 -; echo \"code $?\"; }} >&2 ; \
+         \"$0\" query --format csv -e \"SELECT (SELECT packets || ' ' || status FROM captures) AS c, sum(packets) AS n, \
+            string_agg(DISTINCT status, ' ' ORDER BY status) AS f, count(*) FILTER (status = 'full') AS gaps, \
+            last(status ORDER BY file_no) AS end, count(*) FILTER (stop_reason LIKE '% packets after it could not be kept, until %') AS told FROM capture_files\"",
+        load = load.display(),
+        rest = half + 1,
+    );
+    let outcome = finish(lab.wrapped(&["unshare", "--mount", "sh", "-c", &script], &[BINARY]), &[])
+        .expect_said("code 0")
+        .expect_said("could not be kept, until");
+    let wanted = format!("c,n,f,gaps,end,told\n{packets} complete,{packets},complete full,1,complete,1\n");
+    let stdout = outcome.stdout.clone();
+    if stdout != wanted {
+        outcome.fail(&format!("{wanted:?} expected"));
+    }
+}

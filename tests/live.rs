@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(60);
 
 /// A network namespace with the devices `va` and `vb`; goes with the test.
-struct Net {
+pub(crate) struct Net {
     name: String,
 }
 
 impl Net {
     /// `None` where the machine cannot; says why.
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         if !["ip", "tcpreplay", "tcpdump"].iter().all(|t| tool(t)) {
             return None;
@@ -51,16 +51,24 @@ impl Net {
         assert!(status.success(), "{script}");
     }
 
-    fn monitor(&self, lab: &Lab, args: &[&str]) -> Command {
+    pub(crate) fn monitor(&self, lab: &Lab, args: &[&str]) -> Command {
         let mut all = vec!["netns", "exec", &self.name, BINARY, "monitor"];
         all.extend(args);
-        lab.wrapped(&["ip"], &all)
+        let mut command = lab.wrapped(&["ip"], &all);
+        // A test that runs at midnight shall have one capture, too.
+        command.env("SECNETMON_MONITOR_CAPTURE_ROTATE", "never");
+        command
     }
 
-    fn replay(&self, sample: &str) {
+    pub(crate) fn replay(&self, sample: &str) {
+        self.replay_at(sample, &["--pps", "4000"]);
+    }
+
+    pub(crate) fn replay_at(&self, sample: &str, speed: &[&str]) {
         let path = samples().join(format!("{sample}/{sample}.pcap"));
         let status = Command::new("ip")
-            .args(["netns", "exec", &self.name, "tcpreplay", "-q", "--pps", "4000", "-i", "va"])
+            .args(["netns", "exec", &self.name, "tcpreplay", "-q", "-i", "va"])
+            .args(speed)
             .arg(&path)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -77,20 +85,20 @@ impl Drop for Net {
 }
 
 /// A process that does not outlive its test.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         Self(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// `ip netns exec` becomes the program, so this is its number.
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 
     /// Exit code, stdout and stderr.
-    fn end(mut self) -> (Option<i32>, String, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String, String) {
         let until = Instant::now() + SOON;
         while self.0.try_wait().unwrap().is_none() {
             assert!(Instant::now() < until, "does not end");
@@ -117,7 +125,7 @@ impl Drop for Running {
 }
 
 #[track_caller]
-fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     let until = Instant::now() + SOON;
     while !there() {
         assert!(Instant::now() < until, "{what}: not within {SOON:?}");
@@ -125,26 +133,26 @@ fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     }
 }
 
-fn status(lab: &Lab) -> Outcome {
+pub(crate) fn status(lab: &Lab) -> Outcome {
     finish(lab.command(&["status", "--json"]), &[])
 }
 
 /// The number of packets that the running monitor has seen, once it runs.
-fn packets(lab: &Lab) -> Option<u64> {
+pub(crate) fn packets(lab: &Lab) -> Option<u64> {
     let text = status(lab).stdout;
     text.split_once("\"packets\":")?.1.split([',', '}']).next()?.parse().ok()
 }
 
-fn wait_until_running(lab: &Lab) {
+pub(crate) fn wait_until_running(lab: &Lab) {
     wait_for("the monitor runs", || packets(lab).is_some());
 }
 
-fn wait_for_packets(lab: &Lab, least: u64) {
+pub(crate) fn wait_for_packets(lab: &Lab, least: u64) {
     wait_for(&format!("{least} packets"), || packets(lab).is_some_and(|n| n >= least));
 }
 
 /// Packets of a capture file, as the program counts them.
-fn count(path: &Path) -> u64 {
+pub(crate) fn count(path: &Path) -> u64 {
     let lab = Lab::new();
     lab.ingest(&[path]).expect_code(0);
     lab.value("SELECT sum(packets) FROM captures").parse().unwrap()

@@ -5,7 +5,7 @@
 //! `cli` bad input and exit codes; `determinism` threads and containers; `hostile` cut, flipped and lying bytes;
 //! `analyze` statistics against plain SQL; `follow` what was said; `export` for other tools; `interop` names and types as these expect them; `report` what is handed on;
 //! `findings` from a finding to what to do; `faults` kill -9, full disk, read-only folder; `corpus` packet counts against capinfos.
-//! `live` devices in network namespaces.
+//! `live` devices in network namespaces, `live_long` captures that are cut, and drops.
 //! `docs` every command that the documents show; `extract` the packets behind a finding; `owner` a database that is being written.
 //! A test that needs a tool or a privilege that is missing says so on stderr and returns.
 #![cfg(feature = "store")]
@@ -38,6 +38,7 @@ mod hostile;
 mod interop;
 mod interop_eve;
 mod live;
+mod live_long;
 mod owner;
 mod queries;
 mod report;

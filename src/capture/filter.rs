@@ -6,6 +6,7 @@
 
 use super::error::OpenError;
 use super::{Polled, Source};
+use crate::model::ids::CaptureId;
 use crate::model::ledger::SourceLedger;
 use crate::model::packet::{Batch, LinkType};
 use std::collections::BTreeMap;
@@ -92,5 +93,9 @@ impl Source for Filtered {
 
     fn ledger(&self) -> SourceLedger {
         SourceLedger { filtered: self.filtered, ..self.inner.ledger() }
+    }
+
+    fn cut(&mut self, next: CaptureId) -> SourceLedger {
+        SourceLedger { filtered: self.filtered, ..self.inner.cut(next) }
     }
 }

@@ -35,6 +35,13 @@ pub fn random() -> io::Result<CaptureId> {
     Ok(id(blake3::hash(&bits)))
 }
 
+/// The identity of the capture after a cut of a stream: it follows from the one before, and nobody has to ask for chance again.
+pub fn following(before: CaptureId) -> CaptureId {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"cut").update(&before.0.to_be_bytes());
+    id(hasher.finalize())
+}
+
 /// Hash of size and ends; `None` for what is no regular file.
 fn of_ends(path: &Path) -> io::Result<Option<blake3::Hash>> {
     let meta = std::fs::metadata(path)?;
@@ -84,6 +91,14 @@ mod tests {
         scratch.write("a", &[&long[..], &[8]].concat());
         assert_ne!(of_files(&[&a]).unwrap(), before);
         assert!(before.0 > 0);
+    }
+
+    #[test]
+    fn captures_of_one_stream_differ() {
+        let first = CaptureId(7);
+        let second = following(first);
+        assert!(second != first && second.0 > 0 && following(second) != second);
+        assert_eq!(following(first), second);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod tests;
 
 pub use error::OpenError;
 
+use crate::model::ids::CaptureId;
 use crate::model::ledger::SourceLedger;
 use crate::model::packet::Batch;
 use crate::model::time::Timestamp;
@@ -140,6 +141,12 @@ pub trait Source: Send {
 
     /// The account so far; complete after [`Polled::End`].
     fn ledger(&self) -> SourceLedger;
+
+    /// A stream is cut: what was given out so far is a capture of its own, what follows belongs to `next`. The account so far, from which
+    /// whoever keeps packets has closed its files. Counts of other sources go on.
+    fn cut(&mut self, _next: CaptureId) -> SourceLedger {
+        self.ledger()
+    }
 }
 
 /// How far reading has come, for a progress bar. Counts bytes as they lie on disk (compressed ones, too).

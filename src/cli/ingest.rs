@@ -179,6 +179,8 @@ impl Run<'_> {
             sensor: self.sensor.to_owned(),
             streaming: job.is_stream(),
             replace: self.force,
+            continues: None,
+            rotation: None,
         };
         let bar = Bar::begin(&start.path, &progress, &stats, &self.cx.env);
         let result = run_engine(source, &start, writer, self.config, self.threads, &stats);

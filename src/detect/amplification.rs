@@ -362,6 +362,17 @@ impl Detector for Amplification {
         }
     }
 
+    fn catch_up(&mut self, out: &mut Findings) {
+        for key in self.victims.keys() {
+            let Some(victim) = self.victims.get_mut(&key).filter(|v| v.told) else { continue };
+            let mut taken = std::mem::take(victim);
+            self.judge(key, &mut taken, out);
+            if let Some(victim) = self.victims.get_mut(&key) {
+                *victim = taken;
+            }
+        }
+    }
+
     fn finish(&mut self, out: &mut Findings) {
         for (key, mut v) in self.victims.drain_sorted() {
             if v.unasked >= self.answers || v.answered >= self.pairs {

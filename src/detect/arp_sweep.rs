@@ -164,6 +164,14 @@ impl Detector for Sweep {
         }
     }
 
+    fn catch_up(&mut self, out: &mut Findings) {
+        for key in self.askers.keys() {
+            if let Some(asker) = self.askers.get_mut(&key).filter(|asker| asker.told) {
+                asker.write(key, self.hosts, &self.present, out);
+            }
+        }
+    }
+
     fn finish(&mut self, out: &mut Findings) {
         for (key, asker) in self.askers.drain_sorted() {
             if asker.told {

@@ -185,6 +185,10 @@ impl Detector for Starvation {
         self.judge(r.ts, out);
     }
 
+    fn catch_up(&mut self, out: &mut Findings) {
+        self.finish(out);
+    }
+
     fn finish(&mut self, out: &mut Findings) {
         let last = self.recent.iter().next_back().map(|(ts, _)| *ts);
         if let Some(last) = last

@@ -3,6 +3,10 @@
 //! A detector opens a finding for a subject once and then feeds it: events, evidence (the first and the last flows, not all), reasons.
 //! What is handed on is the finding as it stands. Kept per shard and detector, and capped: an attack on the detector is told by the count
 //! of what was given up, not by memory.
+//!
+//! Where a stream is cut, findings stay open, for detectors go on with what they know. What grows after the cut is a finding of the new capture: title and
+//! reasons tell all that is known, count, times and flows only what came after, and `details.continues` names the finding before it. What does not
+//! grow is not told again. Once half the room is taken, findings that did not grow between two cuts are forgotten.
 
 use crate::model::addr::Ip;
 use crate::model::anomaly::{Anomaly, AnomalyId, Reason, Severity, Subject, confidence, score};
@@ -54,6 +58,20 @@ pub struct Finding {
     reasons: Vec<Reason>,
     details: Map<String, Value>,
     changed: bool,
+    /// It was handed on in the capture at hand under this id.
+    told: Option<AnomalyId>,
+    /// What it was when the capture was cut last.
+    before: Option<Before>,
+}
+
+/// A finding as it was when the capture was cut.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    /// Under which id it was handed on last.
+    id: Option<AnomalyId>,
+    count: u64,
+    /// Its last event.
+    until: Option<Timestamp>,
 }
 
 impl Finding {
@@ -77,7 +95,27 @@ impl Finding {
             reasons: Vec::new(),
             details: Map::new(),
             changed: true,
+            told: None,
+            before: None,
         }
+    }
+
+    /// Did something happen since the cut?
+    fn has_grown(&self) -> bool {
+        self.before.is_none_or(|b| self.count > b.count || self.span.map(|s| s.1) > b.until)
+    }
+
+    /// The capture is cut: from here on it counts anew.
+    fn go_on(&mut self) {
+        let grew = self.has_grown();
+        let before = self.before.unwrap_or(Before { id: None, count: 0, until: None });
+        let until = if grew { self.span.map(|s| s.1) } else { before.until };
+        self.before = Some(Before { id: self.told.take().or(before.id), count: self.count, until });
+        self.first.clear();
+        self.last.clear();
+        self.packets.clear();
+        self.span = None;
+        self.changed = false;
     }
 
     /// One more event at `ts`, carried by `flow`.
@@ -193,7 +231,16 @@ impl Finding {
     /// As it is stored; `loss` (0..1) of the capture's packets makes it less sure.
     fn sealed(&self, capture: CaptureId, detector: &'static str, loss: f64) -> Anomaly {
         let sure = self.confidence() * (1.0 - loss.clamp(0.0, MOST_DOUBT));
-        let (first_ts, last_ts) = self.span.unwrap_or_default();
+        let (mut first_ts, last_ts) = self.span.unwrap_or_default();
+        let (mut count, mut details) = (self.count, self.details.clone());
+        if let Some(before) = &self.before {
+            // A detector that says again when it all began means the capture before.
+            first_ts = before.until.map_or(first_ts, |until| first_ts.max(until)).min(last_ts);
+            count = count.saturating_sub(before.count).max(1);
+            if let Some(id) = before.id {
+                details.insert("continues".to_owned(), id.0.into());
+            }
+        }
         Anomaly {
             id: AnomalyId::new(capture, detector, self.kind, &self.subject),
             capture,
@@ -209,13 +256,13 @@ impl Finding {
             protocol: self.subject.protocol.or(self.protocol),
             direction: self.direction.map(Into::into),
             technique: self.technique.or(self.kind.technique).map(Into::into),
-            count: self.count,
+            count,
             first_ts,
             last_ts,
             reasons: self.reasons.clone(),
             flows: self.first.iter().chain(&self.last).copied().collect(),
             packets: self.packets.clone(),
-            details: self.details.clone(),
+            details,
         }
     }
 }
@@ -282,9 +329,32 @@ impl Findings {
         let detector = self.detector;
         self.open
             .iter_mut()
-            .filter_map(|f| std::mem::take(&mut f.changed).then(|| f.sealed(capture, detector, loss)))
-            .filter(|a| a.confidence >= least && !a.title.is_empty())
+            .filter_map(|f| {
+                if !std::mem::take(&mut f.changed) || !f.has_grown() {
+                    return None;
+                }
+                let sealed = f.sealed(capture, detector, loss);
+                let is_told = sealed.confidence >= least && !sealed.title.is_empty();
+                f.told = f.told.or(is_told.then_some(sealed.id));
+                is_told.then_some(sealed)
+            })
             .collect()
+    }
+
+    /// The capture is cut, and everything was handed on.
+    pub fn go_on(&mut self) {
+        if self.open.len() > MAX_OPEN / 2 {
+            // A detector that meets the subject again opens it again. Those that were withdrawn are not in the index.
+            let index = std::mem::take(&mut self.index);
+            let mut at = 0..;
+            self.open.retain(|f| {
+                let here = index.get(&(f.kind.name, f.subject.clone())).copied();
+                at.next() == here && f.has_grown()
+            });
+            let places = self.open.iter().enumerate();
+            self.index = places.map(|(at, f)| ((f.kind.name, f.subject.clone()), at)).collect();
+        }
+        self.open.iter_mut().for_each(Finding::go_on);
     }
 
     /// All that are open, for tests and for detectors that look back.

@@ -72,6 +72,9 @@ pub trait Detector: Send {
     /// An ICMP or ICMPv6 message. [`Scope::Segment`] only, and only for [`Meta::icmp`].
     fn icmp(&mut self, _message: &IcmpMessage, _out: &mut Findings) {}
 
+    /// The stream is cut, and the detector goes on: write findings as they stand, where growth was held back until there is more of it.
+    fn catch_up(&mut self, _out: &mut Findings) {}
+
     /// The capture is over: judge what was still open.
     fn finish(&mut self, _out: &mut Findings) {}
 

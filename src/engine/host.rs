@@ -79,6 +79,11 @@ impl RowBuffers {
         }
     }
 
+    /// The capture was cut; all rows of the old one were given away.
+    pub(super) fn go_on(&mut self, capture: CaptureId) {
+        self.capture = capture;
+    }
+
     /// Give all of them away.
     pub(super) fn gather(&mut self, into: &mut Gather) {
         self.tables.iter_mut().chain(&mut self.whole).for_each(|rows| into.add(rows));
@@ -152,6 +157,13 @@ impl HostShard {
             match event.body {
                 Body::Flow(flow) => self.flow(event.known, *flow, ours),
                 Body::Open(flow) => drop(self.write_flow(*flow, ours)),
+                Body::Cut(flow) => self.part(*flow, ours),
+                Body::Continued { part, whole } => {
+                    if let Some(part) = part {
+                        self.part(*part, ours);
+                    }
+                    self.judge_flow(event.known, *whole, ours);
+                }
                 Body::Weird(weird) => self.weirds.push(weird),
                 Body::Record { flow_id, tuple, record } => {
                     if let Some(dns) = record.as_type::<DnsRecord>() {
@@ -253,17 +265,21 @@ impl HostShard {
         }
     }
 
+    /// How the responder of a flow was called, and how that is known.
+    fn name_of(&self, flow: &mut FlowRecord) -> (Option<Arc<str>>, Option<&'static str>) {
+        if let Some(said) = flow.hostname.take() {
+            return (Some(said.into()), Some("content"));
+        }
+        match self.names.of(flow.tuple.src, flow.tuple.dst, flow.began) {
+            Some(asked) => (Some(Arc::clone(asked)), Some("dns")),
+            None => (None, None),
+        }
+    }
+
     /// The row of a flow, and what was found for it: the flow, its name, where that comes from, whose addresses, the direction.
     fn write_flow(&mut self, mut flow: FlowRecord, ours: &Subnets) -> Written {
         let tuple = flow.tuple;
-        let said: Option<Arc<str>> = flow.hostname.take().map(Arc::from);
-        let (hostname, source) = match said {
-            Some(said) => (Some(said), Some("content")),
-            None => match self.names.of(tuple.src, tuple.dst, flow.first_ts) {
-                Some(asked) => (Some(Arc::clone(asked)), Some("dns")),
-                None => (None, None),
-            },
-        };
+        let (hostname, source) = self.name_of(&mut flow);
         let community = CommunityId::of(&tuple);
         let context = FlowContext {
             hostname: hostname.as_deref(),
@@ -283,16 +299,41 @@ impl HostShard {
     }
 
     fn flow(&mut self, known: Timestamp, flow: FlowRecord, ours: &Subnets) {
-        self.flows += 1;
-        let Written { flow, hostname, source, src_internal, dst_internal, direction } =
-            self.write_flow(flow, ours);
+        let written = self.write_flow(flow, ours);
         if self.judge.wants_flows() {
-            let mut fact = FlowFact::new(known, &flow);
-            (fact.src_internal, fact.dst_internal) = (src_internal, dst_internal);
-            (fact.direction, fact.hostname_source) = (direction, source);
-            fact.hostname.clone_from(&hostname);
+            let mut fact = FlowFact::new(known, &written.flow);
+            (fact.src_internal, fact.dst_internal) = (written.src_internal, written.dst_internal);
+            (fact.direction, fact.hostname_source) = (written.direction, written.source);
+            fact.hostname.clone_from(&written.hostname);
             self.judge.note(Fact::Flow(Box::new(fact)));
         }
+        self.account(written);
+    }
+
+    /// The part of a flow that lies in this capture: a row and its sums. It is judged once, when it ends.
+    fn part(&mut self, flow: FlowRecord, ours: &Subnets) {
+        let written = self.write_flow(flow, ours);
+        self.account(written);
+    }
+
+    /// A flow of several captures ended: all of it is judged.
+    fn judge_flow(&mut self, known: Timestamp, mut flow: FlowRecord, ours: &Subnets) {
+        if !self.judge.wants_flows() {
+            return;
+        }
+        let (hostname, source) = self.name_of(&mut flow);
+        let (src, dst) = (flow.tuple.src, flow.tuple.dst);
+        let mut fact = FlowFact::new(known, &flow);
+        (fact.src_internal, fact.dst_internal) = (ours.contains(src), ours.contains(dst));
+        (fact.direction, fact.hostname_source) = (ours.direction(src, dst), source);
+        fact.hostname = hostname;
+        self.judge.note(Fact::Flow(Box::new(fact)));
+    }
+
+    /// A row was written: count it, and what it says of its hosts.
+    fn account(&mut self, written: Written) {
+        let Written { flow, hostname, src_internal, dst_internal, .. } = written;
+        self.flows += 1;
         self.shape(&flow, src_internal);
         let (here, there) = Sighting::of(&flow, hostname, src_internal, dst_internal);
         self.sight(here);
@@ -325,6 +366,18 @@ impl HostShard {
     /// A name that the capture itself gives to one of our hosts.
     pub(super) fn name(&mut self, ip: Ip, name: &str) {
         self.inventory.name(ip, name);
+    }
+
+    /// The capture was cut: names and detectors go on, what was told in the old capture is told anew in this one.
+    pub(super) fn go_on(&mut self, capture: CaptureId) {
+        self.capture = capture;
+        self.rows.go_on(capture);
+        self.inventory.go_on(capture);
+        self.flows = 0;
+        self.clues.clear();
+        self.shapes.clear();
+        self.resolvers.clear();
+        self.judge.go_on();
     }
 
     /// Write what is known of the hosts, and forget it.

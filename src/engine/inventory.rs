@@ -171,6 +171,12 @@ impl Inventory {
         }
     }
 
+    /// The capture was cut; everything was written. Peers are counted anew.
+    pub(super) fn go_on(&mut self, capture: CaptureId) {
+        self.capture = capture;
+        self.pairs.clear();
+    }
+
     /// Take a sighting.
     pub(super) fn note(&mut self, s: Sighting) {
         let host = self.hosts.entry(s.ip).or_insert_with(|| {

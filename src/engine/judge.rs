@@ -95,6 +95,8 @@ struct Running {
     reported: u64,
     /// Given up by instances before this one.
     evicted: u64,
+    /// Given up in captures before this one.
+    evicted_before: u64,
     /// Switched off while it ran: it sees nothing more, and keeps what it has in case it is switched on again.
     off: bool,
 }
@@ -121,6 +123,7 @@ impl Running {
             spent: Duration::ZERO,
             reported: 0,
             evicted: 0,
+            evicted_before: 0,
             off: false,
         }
     }
@@ -159,6 +162,12 @@ impl Running {
         self.spent += began.elapsed();
     }
 
+    fn catch_up(&mut self) {
+        let began = Instant::now();
+        self.detector.catch_up(&mut self.findings);
+        self.spent += began.elapsed();
+    }
+
     fn finish(&mut self) {
         let began = Instant::now();
         self.detector.finish(&mut self.findings);
@@ -169,6 +178,18 @@ impl Running {
         let found = self.findings.take(capture, least, loss);
         self.reported += found.len() as u64;
         found
+    }
+
+    /// All that was given up since the stream began.
+    fn given_up(&self) -> u64 {
+        self.evicted + self.detector.evicted() + self.findings.refused()
+    }
+
+    /// The capture was cut: the detector goes on, its account and what it finds begin anew.
+    fn go_on(&mut self) {
+        self.findings.go_on();
+        (self.spent, self.reported) = (Duration::ZERO, 0);
+        self.evicted_before = self.given_up();
     }
 
     /// Add what this instance did to its detector's run.
@@ -188,7 +209,7 @@ impl Running {
         if let Some(run) = runs.get_mut(at) {
             run.duration_s += self.spent.as_secs_f64();
             run.findings += self.reported;
-            run.evicted += self.evicted + self.detector.evicted() + self.findings.refused();
+            run.evicted += self.given_up().saturating_sub(self.evicted_before);
         }
     }
 }
@@ -335,6 +356,16 @@ impl ShardJudge {
         ));
     }
 
+    /// The capture is cut, and all of its facts were shown.
+    pub(super) fn catch_up(&mut self) {
+        self.source.iter_mut().chain(&mut self.target).for_each(Running::catch_up);
+    }
+
+    /// The next capture begins, and all findings of the old one were taken.
+    pub(super) fn go_on(&mut self) {
+        self.source.iter_mut().chain(&mut self.target).for_each(Running::go_on);
+    }
+
     /// The capture is over, and all facts were shown.
     pub(super) fn finish(&mut self) {
         self.source.iter_mut().chain(&mut self.target).for_each(Running::finish);
@@ -420,6 +451,16 @@ impl SegmentJudge {
             }
         }
         self.waiting.drain(..due);
+    }
+
+    /// The capture is cut, and all of its facts were shown.
+    pub(super) fn catch_up(&mut self) {
+        self.running.iter_mut().for_each(Running::catch_up);
+    }
+
+    /// The next capture begins, and all findings of the old one were taken.
+    pub(super) fn go_on(&mut self) {
+        self.running.iter_mut().for_each(Running::go_on);
     }
 
     /// The capture is over, and all facts were shown.

@@ -6,6 +6,7 @@
 
 pub mod carve;
 mod clock;
+mod ending;
 pub mod follow;
 mod front;
 mod gather;

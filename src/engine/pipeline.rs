@@ -17,28 +17,23 @@ use super::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use super::stats::Stats;
 use super::tables::CAPTURE_INTERVALS;
 use super::weirds::WeirdLog;
-use super::{Config, SHARDS, shard_of};
+use super::{Config, SHARDS};
 use crate::capture::{Polled, Source};
-use crate::decode::{Decoder, Defragmenter, pair_hash};
+use crate::decode::{Decoder, Defragmenter};
 use crate::flow::FlowTable;
-use crate::model::addr::Ip;
-use crate::model::ids::{CaptureId, CaptureNo};
-use crate::model::ledger::{SourceLedger, Stop};
+use crate::model::ids::CaptureNo;
+use crate::model::ledger::Stop;
+use crate::model::packet::Batch;
 use crate::model::rows::Rows;
 use crate::model::time::Timestamp;
 use crate::model::weird::Weird;
 use crate::protocol::dispatch::Dispatcher;
 use crate::topology::{Inference, Subnets};
-use rayon::prelude::*;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Batches that may wait between reader and engine: one being filled ahead of the one in hand.
 const QUEUED_BATCHES: usize = 2;
-/// Flows taken from each shard in one round at the end of a capture, so that the last rows come in bounded portions.
-const FLOWS_PER_ROUND: usize = 2_048;
-/// How often a stream writes what it knows of hosts, nanoseconds: often enough to be asked, seldom enough that the parts of a day stay few.
-const HOSTS_EVERY: i64 = 60_000_000_000;
 
 /// Packets may be handled this much later than the tick of their time, nanoseconds: a flow shown once too often does no harm.
 const OPEN_SLACK: i64 = 2_000_000_000;
@@ -79,11 +74,12 @@ pub fn run<S: Sink>(
         .build()
         .map_err(|e| EngineError::Threads(e.to_string()))?;
     let number = sink.begin(start)?;
+    let (first, rotation) = (start.capture_id, start.rotation.filter(|_| start.streaming));
     let outcome = std::thread::scope(|scope| {
         let (to_engine, from_reader) = sync_channel(QUEUED_BATCHES);
         let reader = std::thread::Builder::new()
             .name("reader".into())
-            .spawn_scoped(scope, move || read(source, &to_engine))
+            .spawn_scoped(scope, move || read(source, first, rotation, &to_engine))
             .map_err(|e| EngineError::Threads(e.to_string()))?;
         let mut engine = Engine::new(start, number, config, stats);
         // The receiver goes with it: when the engine fails, the reader learns by its next send.
@@ -107,35 +103,43 @@ pub fn run<S: Sink>(
 }
 
 /// State of one capture.
-struct Engine {
+pub(super) struct Engine {
     decoder: Arc<Decoder>,
-    front: Front,
-    shards: Vec<Shard>,
-    hosts: Vec<HostShard>,
+    pub(super) front: Front,
+    pub(super) shards: Vec<Shard>,
+    pub(super) hosts: Vec<HostShard>,
     lanes: Lanes,
-    segment: SegmentJudge,
-    /// The capture, and from which confidence on a finding is told.
-    capture: CaptureId,
+    pub(super) segment: SegmentJudge,
+    /// The capture at hand.
+    pub(super) capture: CaptureStart,
+    /// Number of the last packet that came, and of the last one before the capture at hand, as the source counts.
+    pub(super) last_number: u64,
+    pub(super) before: u64,
+    /// From which confidence on a finding is told.
     least: f64,
-    ours: Option<Subnets>,
+    pub(super) ours: Option<Subnets>,
     /// Is it a stream, which shows its rows as it goes?
-    streaming: bool,
+    pub(super) streaming: bool,
     /// When a stream last wrote its hosts, packet time.
-    hosts_written: Option<Timestamp>,
+    pub(super) hosts_written: Option<Timestamp>,
     /// Nanoseconds after which a stream shows flows that go on (0: never), and up to which packet time it has.
     open_after: i64,
     opened: Option<Timestamp>,
     /// Which part of its packets a stream lost so far.
-    lost: f64,
-    weirds: Vec<Weird>,
-    weird_rows: RowBuffers,
-    weird_log: WeirdLog,
-    intervals: Intervals,
-    interval_rows: Rows,
+    pub(super) lost: f64,
+    pub(super) weirds: Vec<Weird>,
+    pub(super) weird_rows: RowBuffers,
+    pub(super) weird_log: WeirdLog,
+    pub(super) intervals: Intervals,
+    pub(super) interval_rows: Rows,
     gather: Gather,
     spare: Vec<Slice>,
     stats: Arc<Stats>,
-    flows: u64,
+    pub(super) flows: u64,
+    /// Packets and bytes on the wire of the captures before, where the stream was cut.
+    pub(super) passed: (u64, u64),
+    /// What had hit a cap by then.
+    pub(super) caps_before: Vec<(&'static str, u64)>,
     misfits: u64,
 }
 
@@ -157,7 +161,9 @@ impl Engine {
             hosts: (0..SHARDS).map(|_| HostShard::new(start.capture_id, &sensor, &config.detect)).collect(),
             lanes: Lanes::new(),
             segment: SegmentJudge::new(&config.detect),
-            capture: start.capture_id,
+            capture: start.clone(),
+            last_number: 0,
+            before: 0,
             least: config.detect.confidence_threshold,
             ours: None,
             streaming: start.streaming,
@@ -174,6 +180,8 @@ impl Engine {
             spare: Vec::new(),
             stats: Arc::clone(stats),
             flows: 0,
+            passed: (0, 0),
+            caps_before: Vec::new(),
             misfits: 0,
         }
     }
@@ -188,17 +196,22 @@ impl Engine {
         loop {
             // With work in hand never wait for more: a live packet must not wait for the one after it.
             let heard = if ready.is_some() { from_reader.try_recv().ok() } else { from_reader.recv().ok() };
-            let (polled, ledger) = heard.map(|h| (h.polled, h.ledger)).unzip();
+            let (polled, account) = heard.map(|h| (h.polled, (h.ledger, h.next))).unzip();
+            let (ledger, cut) = account.unwrap_or_default();
             let next = match polled {
-                Some(Polled::Packets(batch)) => Some(batch),
+                Some(Polled::Packets(batch)) => Some(self.numbered(batch)),
                 Some(Polled::Tick(now)) => {
                     if let Some(prepared) = ready.take() {
                         self.through(prepared, sink)?;
                     }
                     self.tick(now, sink)?;
-                    if let Some(ledger) = ledger.flatten().filter(|_| self.streaming) {
+                    let Some(ledger) = ledger.filter(|_| self.streaming) else { continue };
+                    if let Some(next) = cut {
+                        self.cut(ledger, next, sink)?;
+                    } else {
                         self.lost = self.loss(&ledger);
-                        self.intervals.read(now, &ledger.devices, self.capture, &mut self.interval_rows);
+                        let capture = self.capture.capture_id;
+                        self.intervals.read(now, &ledger.devices, capture, &mut self.interval_rows);
                         if let Some(detect) = sink.progress(&self.summary(ledger))? {
                             self.judge_by(&detect);
                         }
@@ -239,6 +252,13 @@ impl Engine {
                 }
             };
         }
+    }
+
+    /// Packets are numbered in their capture, those of a stream that was cut from the cut on.
+    fn numbered(&mut self, mut batch: Batch) -> Batch {
+        self.last_number = batch.first_number.saturating_add(batch.packets.len() as u64).saturating_sub(1);
+        batch.first_number = batch.first_number.saturating_sub(self.before);
+        batch
     }
 
     /// One batch with nothing behind it.
@@ -290,35 +310,8 @@ impl Engine {
         Some((now.plus(-self.open_after), last.plus(-OPEN_SLACK)))
     }
 
-    /// The capture is over: flows still open are written in portions, then what the buffers hold.
-    fn finish<S: Sink>(&mut self, ledger: &SourceLedger, sink: &mut S) -> Result<(), EngineError<S::Error>> {
-        self.intervals.finish(self.front.clock.now(), &ledger.devices, self.capture, &mut self.interval_rows);
-        let leftover = self.front.leftover(&mut self.weirds);
-        self.settle(true);
-        leftover.said().for_each(|(arps, icmps)| self.segment.layers(arps, icmps));
-        self.fan_out(Timestamp::MAX, &|s| s.run(&leftover, None));
-        self.hand_on(false, sink)?;
-        loop {
-            let more = std::sync::atomic::AtomicBool::new(false);
-            self.fan_out(Timestamp::MAX, &|s| {
-                if s.finish(FLOWS_PER_ROUND) {
-                    more.store(true, std::sync::atomic::Ordering::Relaxed);
-                }
-            });
-            self.hand_on(false, sink)?;
-            if !more.into_inner() {
-                break;
-            }
-        }
-        self.hosts.par_iter_mut().with_max_len(1).for_each(|h| h.judge.finish());
-        self.segment.finish();
-        self.write_hosts(ledger, sink)?;
-        self.hand_on_findings(self.loss(ledger), sink)?;
-        self.hand_on(true, sink)
-    }
-
     /// Run the shards, then the detectors of the whole capture.
-    fn fan_out(&mut self, until: Timestamp, work: &(dyn Fn(&mut Shard) + Sync)) {
+    pub(super) fn fan_out(&mut self, until: Timestamp, work: &(dyn Fn(&mut Shard) + Sync)) {
         fan_out(&mut self.shards, &mut self.hosts, &mut self.lanes, self.ours.as_ref(), until, work);
         self.judge_and_gather(until);
     }
@@ -340,16 +333,13 @@ impl Engine {
         );
     }
 
-    /// Which part of the packets the capture lost, by what the capturing program says (0 to 1).
-    fn loss(&self, ledger: &SourceLedger) -> f64 {
-        let dropped: u64 = ledger.files.iter().flat_map(|f| &f.interfaces).filter_map(|i| i.dropped).sum();
-        let seen = self.front.totals.packets;
-        if dropped == 0 { 0.0 } else { dropped as f64 / (dropped + seen) as f64 }
-    }
-
     /// Findings that changed, shard by shard in order.
-    fn hand_on_findings<S: Sink>(&mut self, loss: f64, sink: &mut S) -> Result<(), EngineError<S::Error>> {
-        let (capture, least) = (self.capture, self.least);
+    pub(super) fn hand_on_findings<S: Sink>(
+        &mut self,
+        loss: f64,
+        sink: &mut S,
+    ) -> Result<(), EngineError<S::Error>> {
+        let (capture, least) = (self.capture.capture_id, self.least);
         let mut found = self.segment.take(capture, least, loss);
         for host in &mut self.hosts {
             found.extend(host.judge.take(capture, least, loss));
@@ -360,48 +350,8 @@ impl Engine {
         Ok(())
     }
 
-    /// What was seen of hosts, shard by shard, so that the rows of one are gone before the next come.
-    fn write_hosts<S: Sink>(
-        &mut self,
-        ledger: &SourceLedger,
-        sink: &mut S,
-    ) -> Result<(), EngineError<S::Error>> {
-        for (ip, name) in ledger.files.iter().flat_map(|f| &f.names) {
-            let ip = Ip::from(*ip);
-            if let Some(host) = self.hosts.get_mut(shard_of(pair_hash(ip, ip))) {
-                host.name(ip, name);
-            }
-        }
-        for n in 0..self.hosts.len() {
-            if let Some(host) = self.hosts.get_mut(n) {
-                host.write_hosts();
-            }
-            self.hand_on(false, sink)?;
-        }
-        Ok(())
-    }
-
-    /// Streams show their hosts as they go: nobody knows when they end, and a killed process must leave more than flows.
-    fn write_hosts_of_stream<S: Sink>(&mut self, sink: &mut S) -> Result<(), EngineError<S::Error>> {
-        if !self.streaming {
-            return Ok(());
-        }
-        let now = self.front.clock.now();
-        match (self.hosts_written, now) {
-            (Some(last), Some(now)) if now.since(last) >= HOSTS_EVERY => {
-                self.hosts_written = Some(now);
-                self.write_hosts(&SourceLedger::default(), sink)
-            }
-            (None, now) => {
-                self.hosts_written = now;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Freeze the local networks once enough was seen, or at the end.
-    fn settle(&mut self, end: bool) {
+    pub(super) fn settle(&mut self, end: bool) {
         if self.ours.is_some() {
             return;
         }
@@ -412,7 +362,7 @@ impl Engine {
     }
 
     /// Gather what the shards have, in their order, and give full batches (or all) to the sink.
-    fn hand_on<S: Sink>(&mut self, all: bool, sink: &mut S) -> Result<(), EngineError<S::Error>> {
+    pub(super) fn hand_on<S: Sink>(&mut self, all: bool, sink: &mut S) -> Result<(), EngineError<S::Error>> {
         if self.streaming {
             self.hand_on_findings(self.lost, sink)?;
         }
@@ -429,52 +379,9 @@ impl Engine {
         let flows: u64 = self.hosts.iter().map(|h| h.flows).sum();
         self.stats.add_rows(rows_sent, flows - self.flows);
         self.flows = flows;
-        let totals = &self.front.totals;
-        self.stats.set_packets(totals.packets, totals.wire_bytes);
+        let (totals, (packets, bytes)) = (&self.front.totals, self.passed);
+        self.stats.set_packets(packets + totals.packets, bytes + totals.wire_bytes);
         if self.misfits > 0 { Err(EngineError::Misfit(self.misfits)) } else { Ok(()) }
-    }
-
-    fn summary(&mut self, ledger: SourceLedger) -> CaptureSummary {
-        let caps_hit = self.caps_hit();
-        let t = &self.front.totals;
-        let ours = self.ours.clone().unwrap_or_default();
-        let mut runs = Vec::new();
-        self.hosts.iter().for_each(|host| host.judge.account(&mut runs));
-        self.segment.account(&mut runs);
-        CaptureSummary {
-            ledger,
-            first_ts: t.first_ts,
-            last_ts: t.last_ts,
-            wire_bytes: t.wire_bytes,
-            decoded_packets: t.decoded,
-            truncated_packets: t.truncated,
-            unknown_link_packets: t.unknown_link,
-            out_of_order_packets: t.out_of_order,
-            weird_count: self.weird_log.total(),
-            local_nets: ours.networks().to_vec(),
-            local_nets_source: ours.source(),
-            caps_hit,
-            flows: self.flows,
-            runs,
-        }
-    }
-
-    /// What hit a cap, by name.
-    fn caps_hit(&mut self) -> Vec<(&'static str, u64)> {
-        let forgotten = self.hosts.iter().map(|h| h.names.forgotten()).sum();
-        let mut caps =
-            vec![("weirds_not_stored", self.weird_log.not_stored()), ("dns_names_forgotten", forgotten)];
-        caps.push(("host_pairs_forgotten", self.hosts.iter().map(HostShard::pairs_forgotten).sum()));
-        for shard in &mut self.shards {
-            for (name, n) in shard.caps_hit() {
-                match caps.iter_mut().find(|(known, _)| *known == name) {
-                    Some((_, sum)) => *sum += n,
-                    None => caps.push((name, n)),
-                }
-            }
-        }
-        caps.retain(|(_, n)| *n > 0);
-        caps
     }
 }
 

@@ -7,6 +7,7 @@ use super::{SHARDS, shard_of};
 use crate::decode::pair_hash;
 use crate::flow::FlowTable;
 use crate::model::event::Event;
+use crate::model::ids::CaptureNo;
 use crate::model::time::Timestamp;
 use crate::protocol::dispatch::Dispatcher;
 
@@ -52,6 +53,18 @@ impl Shard {
         let more = self.table.finish(limit, &mut self.events);
         self.regroup();
         more
+    }
+
+    /// The capture is cut: at most `limit` flows; true while more are left.
+    pub(super) fn cut(&mut self, limit: usize) -> bool {
+        let more = self.table.cut(limit, &mut self.events);
+        self.regroup();
+        more
+    }
+
+    /// The next capture has this number.
+    pub(super) fn go_on(&mut self, capture: CaptureNo) {
+        self.table.go_on(capture, self.number);
     }
 
     /// What hit a cap, by name.

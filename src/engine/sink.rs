@@ -24,6 +24,17 @@ pub struct CaptureStart {
     pub streaming: bool,
     /// Replace what is stored of the same content?
     pub replace: bool,
+    /// The capture before it, when a stream was cut there.
+    pub continues: Option<CaptureId>,
+    /// When a stream is cut; `None` = it is one capture to its end.
+    pub rotation: Option<Rotation>,
+}
+
+/// When a stream is cut into captures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rotation {
+    /// At every multiple of this since 1970, nanoseconds of packet time: those of a day are midnights of UTC.
+    pub every: i64,
 }
 
 /// What is known at its end.
@@ -90,6 +101,13 @@ pub trait Sink: Send {
 
     /// The capture is complete: keep it.
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, Self::Error>;
+
+    /// A stream is cut: what was handed on so far is a complete capture, what follows belongs to `next`, whose number comes back. Whoever can
+    /// stores the end of the old one while the new one goes on.
+    fn cut(&mut self, summary: &CaptureSummary, next: &CaptureStart) -> Result<CaptureNo, Self::Error> {
+        self.commit(summary)?;
+        self.begin(next)
+    }
 
     /// The capture failed: leave no trace of it.
     fn abandon(&mut self) -> Result<(), Self::Error>;

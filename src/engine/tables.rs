@@ -93,7 +93,7 @@ pub static FLOWS: Table = Table::plain(
             "history",
             T::Text,
             "",
-            "What happened in order, in Zeek's letters: upper case by the originator, lower case by the responder.",
+            "What happened in order, in Zeek's letters: upper case by the originator, lower case by the responder. Like conn_state, flags and TTL it tells of the whole connection, also where packets and bytes are those after a cut of the capture.",
         ),
         col(
             "tcp_flags_src",
@@ -174,7 +174,12 @@ pub static FLOWS: Table = Table::plain(
             "",
             "Type/code of the last ICMP error that quoted this flow; NULL when none did.",
         ),
-        col("end_reason", T::Text, "", "Why the row ended: closed, idle, evicted, capture_end or open."),
+        col(
+            "end_reason",
+            T::Text,
+            "",
+            "Why the row ended: closed, idle, evicted, capture_end (of a monitor also where its capture was cut, and the flow went on in the next) or open.",
+        ),
         col("first_packet", T::U64, "", "Number of its first packet in the capture, from 1."),
         col("last_packet", T::U64, "", "Number of its last packet in the capture."),
         col(

@@ -12,6 +12,8 @@ use crate::model::time::Timestamp;
 use etherparse::PacketBuilder;
 use std::sync::Arc;
 
+mod cut;
+
 /// Packets from memory in batches of any size.
 struct Packets {
     packets: Vec<(i64, Vec<u8>)>,
@@ -57,6 +59,8 @@ fn start() -> CaptureStart {
         sensor: String::new(),
         streaming: false,
         replace: false,
+        continues: None,
+        rotation: None,
     }
 }
 

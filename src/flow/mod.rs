@@ -104,6 +104,11 @@ pub trait Application {
         AppSummary::default()
     }
 
+    /// How much it has said so far of all flows; only differences mean something.
+    fn told(&self) -> u64 {
+        0
+    }
+
     /// The flow ended; pending requests are written without answers. `state` is `None` when no payload came.
     fn end(&mut self, flow: &FlowView, state: Option<Self::State>, at: At) -> AppSummary;
 }

@@ -26,6 +26,7 @@ pub(super) fn record<S>(
         tuple: view.tuple,
         ip_version: if slot.has(VERSION_6) { 6 } else { 4 },
         first_ts: slot.first_ts,
+        began: slot.first_ts,
         last_ts: slot.last_ts,
         src_mac,
         dst_mac,

@@ -15,6 +15,8 @@ use crate::model::time::Timestamp;
 
 /// No slot.
 pub(super) const NIL: u32 = u32::MAX;
+/// The offset of a first packet that has not come yet.
+const NOWHERE: u64 = u64::MAX;
 
 /// Packets and bytes of one side.
 #[derive(Clone, Copy, Default, Debug)]
@@ -223,6 +225,27 @@ impl<S> Slot<S> {
             level: 0,
             icmp_error: [0; 2],
             state: State::Young(Young::default()),
+        }
+    }
+
+    /// The capture was cut: no packet of this flow has come since.
+    pub(super) fn go_silent(&mut self) {
+        self.first_offset = NOWHERE;
+    }
+
+    /// Was the capture cut since its last packet?
+    pub(super) fn is_silent(&self) -> bool {
+        self.first_offset == NOWHERE
+    }
+
+    /// The first packet since the cut: places count from here on.
+    pub(super) fn resume(&mut self, d: &Decoded) {
+        (self.first_ts, self.first_packet) = (d.ts, d.packet);
+        (self.first_file, self.first_offset) = (d.file_no, d.file_offset);
+        match &mut self.state {
+            State::Young(y) => (y.last_packet, y.last_offset) = (0, 0),
+            State::Datagrams(f) => f.last_packet = 0,
+            State::Tcp(c) => c.last_packet = 0,
         }
     }
 

@@ -32,6 +32,15 @@ pub enum Body {
     Flow(Box<FlowRecord>),
     /// A flow that goes on, as it is now (streams).
     Open(Box<FlowRecord>),
+    /// A flow that goes on in the next capture, as it was in the one that is cut here.
+    Cut(Box<FlowRecord>),
+    /// A flow ended that had begun before a cut.
+    Continued {
+        /// Its part in the capture at hand; `None` when it had nothing more to show.
+        part: Option<Box<FlowRecord>>,
+        /// All of it, for those who judge. Its id is that of its last row.
+        whole: Box<FlowRecord>,
+    },
     /// An application record.
     Record {
         /// The flow that carried it.

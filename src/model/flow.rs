@@ -128,7 +128,7 @@ pub enum EndReason {
     Idle,
     /// The table was full and this flow was given up for another.
     Evicted,
-    /// The capture ended.
+    /// The capture ended, or was cut while the flow went on.
     CaptureEnd,
     /// Still going on (live).
     Open,
@@ -190,6 +190,8 @@ pub struct FlowRecord {
     pub ip_version: u8,
     /// Time of the first packet.
     pub first_ts: Timestamp,
+    /// Time of the first packet of the whole conversation; earlier than `first_ts` when it began in a capture before, which was cut.
+    pub began: Timestamp,
     /// Time of the last packet.
     pub last_ts: Timestamp,
     /// Link address of the originator's first packet.

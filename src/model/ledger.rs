@@ -74,7 +74,7 @@ pub struct FileLedger {
     pub removed: bool,
 }
 
-/// What was counted at a device since it was first opened; only grows.
+/// What was counted at a device since it was first opened, also before a cut; only grows.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DeviceLedger {
     /// Its name.
@@ -119,6 +119,21 @@ impl SourceLedger {
             Stop::NotKept { reason } => Some((f, reason.as_str())),
             _ => None,
         })
+    }
+
+    /// What came after `before`, an earlier account of the same source: files and interfaces keep their places, counts begin anew there.
+    #[must_use]
+    pub fn since(mut self, before: &Self) -> Self {
+        let less = |n: Option<u64>, b: Option<u64>| n.map(|n| n.saturating_sub(b.unwrap_or_default()));
+        for (f, b) in self.files.iter_mut().zip(&before.files) {
+            f.packets = f.packets.saturating_sub(b.packets);
+            f.bytes = f.bytes.saturating_sub(b.bytes);
+            for (i, b) in f.interfaces.iter_mut().zip(&b.interfaces) {
+                (i.received, i.dropped) = (less(i.received, b.received), less(i.dropped, b.dropped));
+            }
+        }
+        self.filtered = self.filtered.saturating_sub(before.filtered);
+        self
     }
 
     /// Packets read from all files.

@@ -134,7 +134,7 @@ impl Bench {
                     run.records.push(record);
                 }
                 Body::Weird(weird) => run.weirds.push(weird.kind),
-                Body::Flow(_) | Body::Open(_) => unreachable!("flows are not the dispatcher's"),
+                _ => unreachable!("flows are not the dispatcher's"),
             }
         }
         run

@@ -167,12 +167,13 @@ pub(super) fn insert_live(
     began: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "INSERT INTO captures(capture_id, capture_no, path, sensor, status, started_at) VALUES ({}, {}, {}, {}, 'live', {})",
+        "INSERT INTO captures(capture_id, capture_no, path, sensor, status, started_at, continues) VALUES ({}, {}, {}, {}, 'live', {}, {})",
         start.capture_id.0,
         no.0,
         text(&start.path),
         text(&start.sensor),
         time(Some(began)),
+        opt(start.continues.map(|c| c.0)),
     );
     db.execute_batch(&sql).map_err(write_error)
 }
@@ -284,6 +285,7 @@ fn capture_row(
         ("stop_offset", opt(damage.map(|(_, _, offset)| offset))),
         ("started_at", time(Some(began))),
         ("finished_at", time(Some(now()))),
+        ("continues", opt(start.continues.map(|c| c.0))),
     ]
 }
 

@@ -43,6 +43,12 @@ impl Keeper {
         Self { keep, looked: None }
     }
 
+    /// Delete what has to go, whenever the last look was. Only between transactions.
+    pub(super) fn look_now(&mut self, db: &Connection) -> Result<(), StoreError> {
+        self.looked = None;
+        self.look(db)
+    }
+
     /// Delete what has to go, not more often than needed. Only between transactions.
     pub(super) fn look(&mut self, db: &Connection) -> Result<(), StoreError> {
         if self.keep.is_off() || self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {

@@ -118,6 +118,12 @@ pub(super) static CAPTURES: Table = Table {
         ),
         col("started_at", "TIMESTAMP_NS", "UTC", "When reading began, by the clock of this machine."),
         col("finished_at", "TIMESTAMP_NS", "UTC", "When its last row was written; NULL while live."),
+        col(
+            "continues",
+            "BIGINT",
+            "",
+            "The capture before it, where a monitor was cut (monitor.capture_rotate): its flows with end_reason capture_end went on in this one; else NULL.",
+        ),
     ],
 };
 
@@ -228,7 +234,7 @@ pub(super) static ANOMALIES: Table = Table {
         col("protocol", "VARCHAR", "", "Transport protocol; NULL when not one."),
         col("direction", "VARCHAR", "", "As in flows; NULL when mixed."),
         col("technique", "VARCHAR", "", "MITRE ATT&CK technique id; NULL when none fits."),
-        col("count", "UBIGINT", "", "How many events are behind it."),
+        col("count", "UBIGINT", "", "How many events of this capture are behind it."),
         col(
             "reasons",
             "STRUCT(\"name\" VARCHAR, \"value\" DOUBLE, \"threshold\" DOUBLE, \"weight\" DOUBLE)[]",
@@ -242,7 +248,12 @@ pub(super) static ANOMALIES: Table = Table {
             "",
             "Packets behind it that belong to no flow, such as ARP, a capped list of numbers in the capture.",
         ),
-        col("details", "VARCHAR", "", "More facts as a JSON object; NULL when there are none."),
+        col(
+            "details",
+            "VARCHAR",
+            "",
+            "More facts as a JSON object, of a finding that goes on after a cut of its capture continues: the anomaly_id before it; NULL when there are none.",
+        ),
         col("status", "VARCHAR", "", "open, acknowledged or false_positive."),
     ],
 };

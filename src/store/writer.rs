@@ -6,12 +6,13 @@
 //! that is dropped swallows its errors. Refuses to guess after an error: the capture can then only be abandoned.
 
 mod asking;
+mod ending;
 mod stream;
 
 use super::appending::Appending;
 use super::capture_files::Noted;
-use super::connect::{Share, allot, write_error};
-use super::detections::{self, Detection, Outcome};
+use super::connect::{Share, write_error};
+use super::detections::{Detection, Outcome};
 use super::going_on::GoingOn;
 use super::queue::{Closing, ENDED, Shared};
 use super::retention::{Keeper, Retention};
@@ -48,6 +49,7 @@ enum Command {
     Anomalies(Vec<Anomaly>),
     Progress(Box<CaptureSummary>),
     Commit(Box<CaptureSummary>, SyncSender<Result<Stored, StoreError>>),
+    Cut(Box<(CaptureSummary, CaptureStart)>, SyncSender<Result<CaptureNo, StoreError>>),
     Abandon(SyncSender<Result<(), StoreError>>),
     Detect(Vec<Detection>),
     Retain(Retention),
@@ -149,6 +151,10 @@ impl Sink for Writer {
         self.ask(|answer| Command::Commit(Box::new(summary.clone()), answer))
     }
 
+    fn cut(&mut self, summary: &CaptureSummary, next: &CaptureStart) -> Result<CaptureNo, StoreError> {
+        self.ask(|answer| Command::Cut(Box::new((summary.clone(), next.clone())), answer))
+    }
+
     fn abandon(&mut self) -> Result<(), StoreError> {
         self.ask(Command::Abandon)
     }
@@ -200,6 +206,16 @@ fn run(db: &Connection, config: StoreConfig, commands: &Receiver<Command>, share
                 };
                 let _ = answer.send(result);
             }
+            Ok(Command::Cut(both, answer)) => {
+                let (summary, next) = *both;
+                let told = shared.with(|s| s.error.take());
+                let number = told.map_or_else(|| session.next_number(), Err);
+                let no = number.as_ref().ok().copied();
+                let _ = answer.send(number);
+                if let Some(Err(e)) = no.map(|no| session.cut(&summary, next, no)) {
+                    shared.with(|s| s.error = s.error.take().or(Some(e)));
+                }
+            }
             Ok(Command::Abandon(answer)) => {
                 shared.with(|s| s.error = None);
                 let _ = answer.send(session.abandon());
@@ -240,6 +256,23 @@ struct Open {
     going_on: GoingOn,
     /// Streams: up to which packet time the detections in SQL were asked.
     detected: Option<Timestamp>,
+}
+
+impl Open {
+    fn new(start: CaptureStart, no: CaptureNo, began: Timestamp) -> Self {
+        Self {
+            start,
+            no,
+            began,
+            rows: 0,
+            failed: false,
+            uncommitted: 0,
+            committed: Instant::now(),
+            files: Noted::default(),
+            going_on: GoingOn::default(),
+            detected: None,
+        }
+    }
 }
 
 struct Session<'db> {
@@ -289,18 +322,7 @@ impl<'db> Session<'db> {
         let made = self.prepare(&start, began);
         match made {
             Ok(no) => {
-                self.open = Some(Open {
-                    start,
-                    no,
-                    began,
-                    rows: 0,
-                    failed: false,
-                    uncommitted: 0,
-                    committed: Instant::now(),
-                    files: Noted::default(),
-                    going_on: GoingOn::default(),
-                    detected: None,
-                });
+                self.open = Some(Open::new(start, no, began));
                 Ok(no)
             }
             Err(e) => {
@@ -387,109 +409,5 @@ impl<'db> Session<'db> {
 
     fn flush_all(&mut self) -> Result<(), StoreError> {
         self.tables.values_mut().try_for_each(Appending::flush)
-    }
-
-    fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
-        match &self.open {
-            None => return Err(StoreError::Misuse("a commit came before a capture began")),
-            Some(o) if o.failed => {
-                return Err(StoreError::Write("an earlier error of this capture".to_owned()));
-            }
-            Some(_) => {}
-        }
-        let large = self.open.as_ref().is_some_and(|o| o.rows >= CHECKPOINT_ROWS);
-        // A second thread does not help with few rows.
-        let done = self.finish(summary, if large { Share::Whole } else { Share::Usual });
-        if matches!(done, Ok(Stored::Committed))
-            && let Some((id, anew)) = self.open.as_ref().map(|o| (o.start.capture_id, o.start.replace))
-        {
-            if large {
-                let _ = self.allot(Share::Asking); // else with what it has
-            }
-            self.detect(id);
-            if anew {
-                anomalies::recall(self.db)?;
-            }
-        }
-        let checkpointed = match &done {
-            Ok(Stored::Committed) if large => self.allot(Share::Whole).and_then(|()| self.checkpoint()),
-            _ => Ok(()),
-        };
-        // After an error this one only follows from it; the first is the one to tell.
-        let fewer = self.allot(Share::Usual);
-        match &done {
-            Ok(Stored::Committed) => {
-                self.open = None;
-                checkpointed.and(fewer)?;
-            }
-            Ok(Stored::Duplicate(_)) => {
-                self.tables.clear();
-                self.open = None;
-                self.sql("ROLLBACK")?;
-                fewer?;
-            }
-            Err(_) => {
-                if let Some(o) = &mut self.open {
-                    o.failed = true;
-                }
-            }
-        }
-        done
-    }
-
-    fn finish(&mut self, summary: &CaptureSummary, share: Share) -> Result<Stored, StoreError> {
-        self.flush_all()?;
-        self.tables.clear();
-        // Only now: the system has by then what the engine held, which ended a moment ago.
-        self.allot(share)?;
-        let Some(o) = &self.open else { return Err(ENDED) };
-        let hash = capture::content_hash(&summary.ledger);
-        if !o.start.streaming
-            && let capture::Sameness::Duplicate(path) =
-                capture::settle(self.db, &o.start, hash.as_deref(), summary)?
-        {
-            return Ok(Stored::Duplicate(path));
-        }
-        capture::insert_finished(self.db, &o.start, o.no, o.began, hash.as_deref(), summary)?;
-        anomalies::runs(self.db, o.start.capture_id, &summary.runs)?;
-        detections::due(self.db, o.start.capture_id, &self.detections)?;
-        if o.start.replace {
-            anomalies::recall(self.db)?;
-        }
-        self.sql("COMMIT")?;
-        Ok(Stored::Committed)
-    }
-
-    fn allot(&self, share: Share) -> Result<(), StoreError> {
-        allot(self.db, &self.config, share)
-    }
-
-    /// Move the log into the file. Not possible beside another transaction, and not needed: the log is as safe.
-    fn checkpoint(&self) -> Result<(), StoreError> {
-        match self.sql("CHECKPOINT") {
-            Err(StoreError::Write(e)) if e.contains("Cannot CHECKPOINT") => Ok(()),
-            other => other,
-        }
-    }
-
-    fn abandon(&mut self) -> Result<(), StoreError> {
-        let Some(o) = self.open.take() else { return Ok(()) };
-        self.tables.clear();
-        self.sql("ROLLBACK")?;
-        self.allot(Share::Usual)?;
-        if o.start.streaming {
-            self.sql("BEGIN")?;
-            capture::delete(self.db, o.start.capture_id)?;
-            self.sql("COMMIT")?;
-        }
-        Ok(())
-    }
-
-    /// The sink was dropped in the middle of a capture.
-    fn leave(&mut self) {
-        self.tables.clear();
-        if self.open.take().is_some() {
-            let _ = self.sql("ROLLBACK"); // nobody is left to hear of it; closing rolls back as well
-        }
     }
 }

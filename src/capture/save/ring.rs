@@ -4,9 +4,11 @@
 //! the ring, so that flows and the ledger name the files that are kept, and `extract` needs no other index. A file appears with
 //! its header complete, is written to its end batch by batch, and is closed at [`Ring::file_bytes`] or [`Ring::file_age`]; the oldest go when
 //! all together are more than [`Ring::total_bytes`] or older than [`Ring::total_age`], also those of earlier runs. Only files
-//! named as ours are deleted. When the disk is full the stream goes on, and the ledger says from where on nothing was kept.
+//! named as ours are deleted. When the disk is full the stream goes on without ([`super::gap`]), and the ledger says after which file how many packets
+//! are missing. Where the stream is cut a file ends, so that each belongs to one capture.
 
 use super::PcapngWriter;
+use super::gap::Gap;
 use super::name::{name, parse_name, stamp};
 use crate::capture::{OpenError, Polled, Source};
 use crate::model::ids::CaptureId;
@@ -61,8 +63,10 @@ pub fn save(source: Box<dyn Source>, capture: CaptureId, ring: &Ring) -> Result<
         open: None,
         files: Vec::new(),
         removed: Vec::new(),
+        before: SourceLedger::default(),
+        now: Timestamp::default(),
         placed: 0,
-        failed: None,
+        gap: None,
     }))
 }
 
@@ -78,10 +82,14 @@ struct Saving {
     files: Vec<FileLedger>,
     /// Files of earlier captures that had to go.
     removed: Vec<PathBuf>,
+    /// What the source had counted when the capture at hand began.
+    before: SourceLedger,
+    /// Packet time, as far as the source is.
+    now: Timestamp,
     /// Packets of the batch in hand that have their place.
     placed: usize,
-    /// Nothing is kept any more: why.
-    failed: Option<String>,
+    /// Nothing is kept at the moment.
+    gap: Option<Gap>,
 }
 
 /// The file being written.
@@ -157,16 +165,26 @@ impl Saving {
         Ok(())
     }
 
-    /// Nothing is kept any more, save for the first `placed` packets, as far as they are in a file: the others lie where nothing is, behind the end of the
-    /// last file, and not where others lie.
-    fn let_go(&self, batch: &mut Batch, placed: usize) {
-        let Some(last) = self.files.last() else { return };
-        let file_no = u16::try_from(self.files.len() - 1).unwrap_or(u16::MAX);
+    /// Nothing is kept at the moment, save for the first `placed` packets, as far as they are in a file: the others lie where nothing is, behind the end
+    /// of the last file, and not where others lie. They are packets of the capture all the same.
+    fn let_go(&mut self, batch: &mut Batch, placed: usize) {
+        let file_no = u16::try_from(self.files.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        let end = self.files.last().map(|last| last.bytes);
+        let mut passed = 0;
         for (n, packet) in batch.packets.iter_mut().enumerate() {
-            if n < placed && (packet.file_no, packet.file_offset) < (file_no, last.bytes) {
+            if n < placed && end.is_some_and(|end| (packet.file_no, packet.file_offset) < (file_no, end)) {
                 continue;
             }
-            *packet = PacketRef { file_no, file_offset: last.bytes, interface: 0, ..*packet };
+            passed += 1;
+            if let Some(file_offset) = end {
+                *packet = PacketRef { file_no, file_offset, interface: 0, ..*packet };
+            }
+        }
+        if let Some(last) = self.files.last_mut() {
+            last.packets = last.packets.saturating_add(passed);
+        }
+        if let Some(gap) = &mut self.gap {
+            gap.pass(passed);
         }
     }
 
@@ -240,6 +258,12 @@ impl Saving {
         Ok(())
     }
 
+    fn close_or_give_up(&mut self) {
+        if let Err(e) = self.close() {
+            self.give_up(&e, self.now);
+        }
+    }
+
     /// A file that took no more: it ends with its last whole batch.
     fn cut(&mut self, open: Open) {
         let (packets, bytes) = open.safe;
@@ -276,11 +300,23 @@ impl Saving {
     }
 
     /// The disk is full, or the folder gone: the stream goes on without.
-    fn give_up(&mut self, e: &io::Error) {
-        self.failed = Some(format!("the packets from here on could not be kept: {e}"));
+    fn give_up(&mut self, e: &io::Error, now: Timestamp) {
+        self.gap = Some(Gap::new(e, now));
         if let Some(open) = self.open.take() {
             self.cut(open);
         }
+    }
+
+    /// Is there room again? The last file says what is missing after it.
+    fn try_again(&mut self, now: Timestamp) {
+        let Some(gap) = &mut self.gap else { return };
+        if !gap.is_over(now, &self.ring.folder, self.ring.file_bytes) {
+            return;
+        }
+        if let Some(last) = self.files.last_mut() {
+            last.stop = Stop::NotKept { reason: gap.ended(now) };
+        }
+        self.gap = None;
     }
 }
 
@@ -298,31 +334,28 @@ impl Open {
 impl Source for Saving {
     fn poll(&mut self) -> Polled {
         let mut polled = self.source.poll();
-        let done = match &mut polled {
-            Polled::Packets(batch) if self.failed.is_none() => {
-                let kept = self.keep(batch);
-                if let Err(e) = &kept {
-                    self.give_up(e);
-                    self.let_go(batch, self.placed);
-                }
-                Ok(())
-            }
+        match &mut polled {
             Polled::Packets(batch) => {
-                self.let_go(batch, 0);
-                Ok(())
+                let now = batch.packets.first().map_or(self.now, |p| p.ts);
+                self.now = now;
+                self.try_again(now);
+                let kept = if self.gap.is_none() { self.keep(batch) } else { Ok(()) };
+                if let Err(e) = kept {
+                    self.give_up(&e, now);
+                    self.let_go(batch, self.placed);
+                } else if self.gap.is_some() {
+                    self.let_go(batch, 0);
+                }
             }
-            Polled::End => self.close(),
-            _ => Ok(()),
-        };
-        if let Err(e) = done {
-            self.give_up(&e);
+            Polled::Tick(now) => self.now = *now,
+            Polled::End => self.close_or_give_up(),
         }
         polled
     }
 
     /// Files of the ring in place of the source's; what the source says of the whole stream stands in the first and the last of them.
     fn ledger(&self) -> SourceLedger {
-        let source = self.source.ledger();
+        let source = self.source.ledger().since(&self.before);
         let mut files = self.files.clone();
         files.extend(self.open.iter().map(|open| self.account(open, Stop::Reading)));
         let (packets, kept) = (source.packets(), files.iter().map(|f| f.packets).sum::<u64>());
@@ -339,19 +372,30 @@ impl Source for Saving {
             (interface.received, interface.dropped) = (sum(|i| i.received), sum(|i| i.dropped));
         }
         if let Some(last) = files.last_mut() {
-            // Packets that passed without being kept are packets of the capture all the same.
+            // Those that passed before there was a file.
             last.packets += packets.saturating_sub(kept).saturating_sub(source.filtered);
             let damage = source.damage().map(|(f, reason, offset)| Stop::Damaged {
                 reason: format!("{}: {reason}", f.path.display()),
                 offset,
             });
             let stopped = source.files.iter().map(|f| &f.stop).find(|s| **s == Stop::Interrupted).cloned();
-            let failed = self.failed.as_ref().map(|reason| Stop::NotKept { reason: reason.clone() });
-            if let Some(stop) = damage.or(failed).or(stopped) {
+            let gap = self.gap.as_ref().map(|gap| Stop::NotKept { reason: gap.so_far() });
+            if let Some(stop) = damage.or(gap).or(stopped) {
                 last.stop = stop;
             }
         }
         SourceLedger { files, removed: self.removed.clone(), ..source }
+    }
+
+    /// The file at hand belongs to the capture that ends; the next one is the first of `next`.
+    fn cut(&mut self, next: CaptureId) -> SourceLedger {
+        self.close_or_give_up();
+        let ended = self.ledger();
+        self.before = self.source.ledger();
+        self.capture = next;
+        self.files.clear();
+        self.removed.clear();
+        ended
     }
 }
 
@@ -367,111 +411,4 @@ pub fn files_of(folder: &Path, capture: CaptureId) -> BTreeMap<u16, PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::capture::replay::Replay;
-    use crate::capture::testing::{Scratch, drain};
-    use crate::capture::{Options, Progress, open, open_at};
-    use crate::model::time::NANOS_PER_SEC;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    fn ring(folder: &Path) -> Ring {
-        Ring {
-            folder: folder.to_owned(),
-            file_bytes: 400,
-            file_age: 3_600,
-            total_bytes: 1 << 20,
-            total_age: 0,
-        }
-    }
-
-    fn stream(count: i64, step: i64) -> Box<dyn Source> {
-        let mut source = Replay::new(3);
-        for i in 0..count {
-            let link = if i % 2 == 0 { LinkType::ETHERNET } else { LinkType(101) };
-            let at = Timestamp((1_700_000_000 + i * step) * NANOS_PER_SEC + 7);
-            source = source.cut_packet(at, link, &[i as u8; 20], 99);
-        }
-        Box::new(source)
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let mut all: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-            .collect();
-        all.sort();
-        all
-    }
-
-    #[test]
-    fn every_packet_lies_where_it_says() {
-        let scratch = Scratch::new("ring");
-        let folder = scratch.path().join("deep/er");
-        let mut saving = save(stream(20, 1), CaptureId(5), &ring(&folder)).unwrap();
-        let (packets, ledger) = drain(&mut *saving);
-        assert!(ledger.files.len() > 2, "it rotates");
-        assert_eq!(ledger.packets(), 20);
-        for (packet, data) in &packets {
-            let file = &ledger.files[usize::from(packet.file_no)];
-            let mut source =
-                open_at(&file.path, (packet.file_offset, 1), packet.file_no, &Options::default()).unwrap();
-            let Polled::Packets(batch) = source.poll() else { panic!("nothing there") };
-            let found = batch.get(0).unwrap();
-            assert_eq!((found.data, found.meta.ts, found.meta.original), (&data[..], packet.ts, 99));
-            assert_eq!((found.meta.link, found.meta.file_offset), (packet.link, packet.file_offset));
-        }
-        for (no, file) in ledger.files.iter().enumerate() {
-            let (read, own) = drain(&mut *open(&file.path, &Options::default(), &Progress::new()).unwrap());
-            assert_eq!((read.len() as u64, own.files[0].content_hash), (file.packets, file.content_hash));
-            assert_eq!(std::fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, 0o600);
-            assert_eq!(
-                files_of(&folder, CaptureId(5)).get(&(no as u16)),
-                Some(&file.path.canonicalize().unwrap())
-            );
-        }
-        assert_eq!(names(&folder).len(), ledger.files.len(), "nothing else is left");
-    }
-
-    #[test]
-    fn the_oldest_go_and_strangers_stay() {
-        let scratch = Scratch::new("ring");
-        let stranger = scratch.write("20000101T000000Z-mine.pcapng", &[0; 5_000]);
-        let small = Ring { total_bytes: 1_200, ..ring(scratch.path()) };
-        let (_, ledger) = drain(&mut *save(stream(40, 1), CaptureId(1), &small).unwrap());
-        let before = names(scratch.path());
-        assert!(ledger.removed.is_empty() && ledger.files.iter().any(|f| f.removed), "{ledger:?}");
-        assert!(ledger.files.iter().all(|f| f.removed != f.path.exists()), "{ledger:?}");
-        assert_eq!(ledger.packets(), 40, "what was removed was read all the same");
-        let bytes: u64 =
-            before.iter().skip(1).map(|n| std::fs::metadata(scratch.path().join(n)).unwrap().len()).sum();
-        assert!((400..=1_600).contains(&bytes), "{bytes}: {before:?}");
-        // Another run counts them, too, and a year later they are too old.
-        let aged = Ring { total_age: 60, file_age: 10, total_bytes: 1 << 30, ..small };
-        let (_, ledger) = drain(&mut *save(stream(40, 10), CaptureId(2), &aged).unwrap());
-        let earlier = before.iter().filter(|n| parse_name(n).is_some()).count();
-        assert_eq!(ledger.removed.len(), earlier, "those of the run before");
-        let after = names(scratch.path());
-        assert!(after.len() <= 10, "{after:?}");
-        assert!(after.iter().filter_map(|n| parse_name(n)).all(|(id, _)| id == CaptureId(2)), "{after:?}");
-        assert!(stranger.exists());
-    }
-
-    #[test]
-    fn without_its_folder_the_stream_goes_on_and_says_so() {
-        let scratch = Scratch::new("ring");
-        let folder = scratch.path().join("gone");
-        let mut saving = save(stream(20, 1), CaptureId(1), &ring(&folder)).unwrap();
-        let mut count = 0;
-        while let Polled::Packets(batch) = saving.poll() {
-            count += batch.packets.len();
-            let _ = std::fs::remove_dir_all(&folder);
-        }
-        assert_eq!(count, 20);
-        let ledger = saving.ledger();
-        assert_eq!(ledger.packets(), 20);
-        let (file, reason) = ledger.not_kept().unwrap();
-        assert!(reason.contains("could not be kept") && ledger.damage().is_none(), "{ledger:?}");
-        assert_eq!(file.path, ledger.files.last().unwrap().path);
-    }
-}
+mod tests;

@@ -65,6 +65,10 @@ const FIXED: &[Key] = &[
     ),
     key("monitor.promiscuous", "Capture packets for other machines, too?"),
     key("monitor.user", "User to become when started as root; empty = who called sudo."),
+    key(
+        "monitor.capture_rotate",
+        "Time at whose multiples (UTC) a new capture begins, such as 1d or 6h, at least 10s, so that retention can take what is old; never = one capture to the end.",
+    ),
     key("monitor.log_mib", "MiB after which a daemon's log begins anew; five old ones are kept."),
     key("query.time_limit_s", "Seconds after which a query is stopped; 0 = never."),
     key("query.max_rows", "Rows after which a result is cut, with a warning; 0 = all."),

@@ -56,6 +56,8 @@ pub(in crate::cli) struct Monitor {
     pub(in crate::cli) promiscuous: bool,
     /// Whom to become; empty = who called sudo.
     pub(in crate::cli) user: String,
+    /// When a new capture begins; `never` = at no time.
+    pub(in crate::cli) capture_rotate: String,
     /// MiB of a log.
     pub(in crate::cli) log_mib: u64,
 }
@@ -69,6 +71,7 @@ impl Default for Monitor {
             buffer_mib: 64,
             promiscuous: true,
             user: String::new(),
+            capture_rotate: "1d".to_owned(),
             log_mib: 10,
         }
     }

@@ -23,7 +23,7 @@ use super::summary::{self, Account};
 use super::{Context, Exit, Global, private_files, serve};
 use crate::capture::live::{self, LiveError, Opened, Settings};
 use crate::capture::{Source, identity};
-use crate::engine::sink::{CaptureStart, CaptureSummary, Stored};
+use crate::engine::sink::{CaptureStart, CaptureSummary, Rotation, Stored};
 use crate::engine::{self, EngineError};
 use crate::store::Store;
 use anyhow::{Context as _, Result, anyhow};
@@ -74,6 +74,9 @@ pub(super) struct Args {
     /// End after so many packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     packets: Option<u64>,
+    /// Begin a new capture at every multiple of this time (UTC), such as 1d or 6h, at least 10s; never = one capture to the end [default: 1d]
+    #[arg(long, value_name = "TIME")]
+    rotate: Option<String>,
     /// A network that is ours; repeatable, or with commas [default: the devices' networks]
     #[arg(long = "local-net", value_name = "CIDR", value_delimiter = ',')]
     local_nets: Vec<IpNetwork>,
@@ -120,6 +123,26 @@ fn duration(text: &str) -> Result<Duration, String> {
         0 => Err("give a number of seconds, or one with s, m, h or d behind it".to_owned()),
         total => Ok(Duration::from_secs(total)),
     }
+}
+
+/// Nothing shorter: facts wait five seconds for the detectors, and every capture is looked at by all detections in SQL.
+const SHORTEST: Duration = Duration::from_secs(10);
+
+/// When the stream is cut: `never`, `0`, or a time as [`duration`] reads it.
+fn rotation(text: &str) -> Result<Option<Rotation>> {
+    if ["0", "never"].contains(&text.trim()) {
+        return Ok(None);
+    }
+    let every = duration(text)
+        .map_err(|e| usage(format!("monitor.capture_rotate (--rotate) is \"{text}\": {e}, or never")))?;
+    if every < SHORTEST {
+        return Err(usage(format!(
+            "monitor.capture_rotate (--rotate) is {} s; it must be {} s at least, or never",
+            every.as_secs(),
+            SHORTEST.as_secs()
+        )));
+    }
+    Ok(Some(Rotation { every: i64::try_from(every.as_nanos()).unwrap_or(i64::MAX) }))
 }
 
 /// How a user comes to be allowed to capture.
@@ -240,6 +263,8 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
         sensor: args.sensor.clone().unwrap_or_else(|| cx.settings.ingest.sensor.clone()),
         streaming: true,
         replace: false,
+        continues: None,
+        rotation: rotation(args.rotate.as_deref().unwrap_or(&cx.settings.monitor.capture_rotate))?,
     };
     let report = Report {
         pid: std::process::id(),
@@ -274,10 +299,11 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
         source = Box::new(tui::Tap::new(source, shared));
     }
     let source = args.save.keep(source, start.capture_id)?;
-    let result = {
+    let (result, account) = {
         let services = shared.as_ref().map(tui::Services::new);
         let mut sink = Telling::new(&mut writer, &screen, &reload, &config.detect, services);
-        engine::run(source, &start, &mut sink, &config, threads, &stats)
+        let result = engine::run(source, &start, &mut sink, &config, threads, &stats);
+        (result, sink.into_account())
     };
     drop(writer);
     // Held until everything is stored: `stop` waits for it.
@@ -290,7 +316,7 @@ fn watch(args: &Args, cx: &Context, settings: &Settings, files: &Files, opened: 
     let (summary, stored) = outcome?;
     closed?;
     match stored {
-        Stored::Committed => finish(args, cx, &label, &start, &summary, began.elapsed()),
+        Stored::Committed => finish(args, cx, &label, &account, &summary, began.elapsed()),
         Stored::Duplicate(_) => Ok(Exit::Done),
     }
 }
@@ -300,7 +326,7 @@ fn finish(
     args: &Args,
     cx: &Context,
     label: &str,
-    start: &CaptureStart,
+    account: &Account,
     summary: &CaptureSummary,
     took: Duration,
 ) -> Result<Exit> {
@@ -313,8 +339,6 @@ fn finish(
         return Ok(Exit::Done);
     }
     output::print(&lines)?;
-    let mut account = Account::new(0, 0);
-    account.count(start.capture_id, summary);
     account.finish(cx, took, None)
 }
 
@@ -344,6 +368,20 @@ mod tests {
             [90, 90, 600, 28_800, 86_400]
         );
         assert!(["", "0", "x", "5y", "-1"].iter().all(|t| duration(t).is_err()));
+    }
+
+    #[test]
+    fn a_rotation_is_a_time_of_ten_seconds_at_least_or_never() {
+        let every = |t: &str| rotation(t).map(|r| r.map(|r| r.every / 1_000_000_000));
+        assert_eq!(
+            [every("1d"), every("10s"), every("6h")].map(Result::unwrap),
+            [Some(86_400), Some(10), Some(21_600)]
+        );
+        assert_eq!([every("never"), every("0")].map(Result::unwrap), [None, None]);
+        for (wrong, told) in [("9", "10 s at least"), ("daily", "daily"), ("", "or never")] {
+            let e = every(wrong).unwrap_err().to_string();
+            assert!(e.contains(told) && e.contains("capture_rotate"), "{e}");
+        }
     }
 
     #[test]

@@ -185,8 +185,13 @@ impl Speaker {
 
     /// Tell a finding, if it is news.
     fn finding(&mut self, a: &Anomaly) {
-        let before = self.told.get(&a.id.0).copied();
+        // What goes on after a cut of the capture was told.
+        let continues = a.details.get("continues").and_then(serde_json::Value::as_i64);
+        let before = self.told.get(&a.id.0).or_else(|| self.told.get(&continues?)).copied();
         let news = before.is_none_or(|b| b < a.severity);
+        if let Some(before) = before.filter(|_| !news) {
+            self.told.entry(a.id.0).or_insert(before);
+        }
         if let Some(tui) = &mut self.tui {
             tui.found(a, news);
         }

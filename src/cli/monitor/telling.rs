@@ -4,13 +4,15 @@
 //! grows. On SIGHUP thresholds and detections in SQL are read anew, both or, where one is mistaken, neither. A capture that fails is left as it is: what was stored before stays, and the next start marks it.
 
 use super::super::anomalies::ScanOptions;
+use super::super::summary::{self, Account};
 use super::super::{Context, detections, output};
 use super::screen::Screen;
 use super::tui::Services;
 use crate::detect;
 use crate::engine::sink::{CaptureStart, CaptureSummary, Sink, Stored};
 use crate::model::anomaly::Anomaly;
-use crate::model::ids::CaptureNo;
+use crate::model::ids::{CaptureId, CaptureNo};
+use crate::model::ledger::{SourceLedger, Stop};
 use crate::model::rows::Rows;
 use crate::store::{self, StoreError, Writer};
 use anyhow::{Context as _, Result};
@@ -98,6 +100,43 @@ fn changes(now: &detect::Config, fresh: &detect::Config) -> String {
     }
 }
 
+/// What a person heard of the packets that are kept.
+#[derive(Default)]
+struct Kept {
+    /// Files after which something is missing.
+    gaps: usize,
+    /// It was said that nothing is kept at the moment.
+    lost: bool,
+}
+
+impl Kept {
+    /// Say what changed.
+    fn look(&mut self, ledger: &SourceLedger) {
+        let mut gaps = ledger.files.iter().enumerate().filter_map(|(n, f)| match &f.stop {
+            Stop::NotKept { reason } => Some((n + 1 == ledger.files.len(), f, reason)),
+            _ => None,
+        });
+        let (count, last) = (gaps.clone().count(), gaps.next_back());
+        match last {
+            Some((true, file, reason)) if !self.lost => {
+                self.lost = true;
+                output::complain(&format!("{}: {reason}; the capture goes on without", file.path.display()));
+            }
+            Some((false, file, reason)) if self.lost || count > self.gaps => {
+                self.lost = false;
+                output::say(&format!("packets are kept again; {}: {reason}", file.path.display()));
+            }
+            // The stream was cut meanwhile: what is missing stands in the capture before.
+            None if self.lost && ledger.files.iter().any(|f| f.format == "pcapng") => {
+                self.lost = false;
+                output::say("packets are kept again");
+            }
+            _ => {}
+        }
+        self.gaps = count;
+    }
+}
+
 /// The writer, and who hears of findings.
 pub(super) struct Telling<'a> {
     writer: &'a mut Writer,
@@ -107,8 +146,11 @@ pub(super) struct Telling<'a> {
     detect: detect::Config,
     /// Counted for a screen that shows them.
     services: Option<Services>,
-    /// It was said that packets are not kept any more.
-    told_loss: bool,
+    /// What was said of packets that are not kept.
+    kept: Kept,
+    /// The capture at hand, and the sums of those before it.
+    capture: CaptureId,
+    account: Account,
 }
 
 impl<'a> Telling<'a> {
@@ -119,7 +161,23 @@ impl<'a> Telling<'a> {
         detect: &detect::Config,
         services: Option<Services>,
     ) -> Self {
-        Self { writer, screen, reload, detect: detect.clone(), services, told_loss: false }
+        Self {
+            writer,
+            screen,
+            reload,
+            detect: detect.clone(),
+            services,
+            kept: Kept::default(),
+            capture: CaptureId::default(),
+            account: Account::new(0, 0),
+        }
+    }
+}
+
+impl Telling<'_> {
+    /// The sums over all captures of this monitor.
+    pub(super) fn into_account(self) -> Account {
+        self.account
     }
 }
 
@@ -127,6 +185,7 @@ impl Sink for Telling<'_> {
     type Error = StoreError;
 
     fn begin(&mut self, start: &CaptureStart) -> Result<CaptureNo, StoreError> {
+        self.capture = start.capture_id;
         self.writer.begin(start)
     }
 
@@ -146,10 +205,7 @@ impl Sink for Telling<'_> {
         if let Some(services) = &mut self.services {
             services.publish();
         }
-        if let Some((file, reason)) = summary.ledger.not_kept().filter(|_| !self.told_loss) {
-            self.told_loss = true;
-            output::complain(&format!("{}: {reason}; the capture goes on without", file.path.display()));
-        }
+        self.kept.look(&summary.ledger);
         self.writer.progress(summary)?;
         let Some((fresh, sql)) = self.reload.due(&self.detect) else { return Ok(None) };
         self.writer.detect_with(sql)?;
@@ -157,7 +213,19 @@ impl Sink for Telling<'_> {
         Ok(Some(self.detect.clone()))
     }
 
+    fn cut(&mut self, summary: &CaptureSummary, next: &CaptureStart) -> Result<CaptureNo, StoreError> {
+        self.kept.look(&summary.ledger);
+        self.account.count(self.capture, summary);
+        output::say(&format!(
+            "cut; the monitor goes on in a new capture. {}",
+            summary::capture(&next.path, summary).trim_end()
+        ));
+        (self.capture, self.kept.gaps) = (next.capture_id, 0);
+        self.writer.cut(summary, next)
+    }
+
     fn commit(&mut self, summary: &CaptureSummary) -> Result<Stored, StoreError> {
+        self.account.count(self.capture, summary);
         self.writer.commit(summary)
     }
 

@@ -379,6 +379,10 @@ impl Detector for Unasked {
         }
     }
 
+    fn catch_up(&mut self, out: &mut Findings) {
+        self.packets.catch_up(&self.limits, out);
+    }
+
     fn finish(&mut self, out: &mut Findings) {
         self.packets.finish(&self.limits, out);
     }
@@ -395,6 +399,11 @@ impl Detector for Flood {
         } else {
             self.packets.flow(f, &self.limits, out);
         }
+    }
+
+    fn catch_up(&mut self, out: &mut Findings) {
+        self.syns.catch_up(&self.limits, out);
+        self.packets.catch_up(&self.limits, out);
     }
 
     fn finish(&mut self, out: &mut Findings) {

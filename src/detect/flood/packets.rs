@@ -165,6 +165,14 @@ impl Packets {
         target.judge(key, limits, out);
     }
 
+    pub(super) fn catch_up(&mut self, limits: &Limits, out: &mut Findings) {
+        for key in self.targets.keys() {
+            if let Some(target) = self.targets.get_mut(&key).filter(|t| t.tally.told) {
+                target.write(key, limits, out);
+            }
+        }
+    }
+
     pub(super) fn finish(&mut self, limits: &Limits, out: &mut Findings) {
         for (key, mut target) in self.targets.drain_sorted() {
             target.tally.ended = true;

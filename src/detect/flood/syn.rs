@@ -71,6 +71,14 @@ impl Syns {
         }
     }
 
+    pub(super) fn catch_up(&mut self, limits: &Limits, out: &mut Findings) {
+        for key in self.services.keys() {
+            if let Some(service) = self.services.get_mut(&key).filter(|s| s.half.told) {
+                service.write(key, limits, out);
+            }
+        }
+    }
+
     pub(super) fn finish(&mut self, limits: &Limits, out: &mut Findings) {
         for (key, mut service) in self.services.drain_sorted() {
             service.half.ended = true;

@@ -262,6 +262,13 @@ impl Detector for PortScan {
         }
     }
 
+    fn catch_up(&mut self, out: &mut Findings) {
+        for src in self.sources.keys() {
+            let Some(source) = self.sources.get_mut(&src) else { continue };
+            source.cases.iter_mut().for_each(|case| case.write(src, out));
+        }
+    }
+
     fn finish(&mut self, out: &mut Findings) {
         for (src, mut source) in self.sources.drain_sorted() {
             if let Some(verdict) = source.walked(true, &self.limits) {

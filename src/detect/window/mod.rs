@@ -65,6 +65,13 @@ impl<K: Hash + Eq + Ord + Clone, V: Default> Keyed<K, V> {
         all
     }
 
+    /// The keys, in their order.
+    pub fn keys(&self) -> Vec<K> {
+        let mut all: Vec<K> = self.map.keys().cloned().collect();
+        all.sort();
+        all
+    }
+
     /// Keys held.
     pub fn len(&self) -> usize {
         self.map.len()

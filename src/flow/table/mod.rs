@@ -28,6 +28,9 @@ use crate::model::weird::{Detail, Weird, WeirdKind};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 mod feed;
+mod going_on;
+
+use going_on::Carried;
 
 /// Packets may arrive this much (2 s) out of order in time without it mattering when the table was swept: a flow is
 /// swept only when it has been over for so long.
@@ -80,8 +83,10 @@ pub struct FlowTable<A: Application> {
     now: Timestamp,
     /// Before this time no sweep finds anything.
     next_sweep: Timestamp,
-    /// What is left to finish, last one first; `None` before the end.
+    /// What is left to finish (or to cut), last one first; `None` before the end.
     ending: Option<Vec<u32>>,
+    /// Flows that go on since before the capture was cut, by place.
+    carried: Carried,
     stats: FlowStats,
     app: A,
 }
@@ -115,6 +120,7 @@ impl<A: Application> FlowTable<A> {
             now: BEFORE_ALL,
             next_sweep: Timestamp::MAX,
             ending: None,
+            carried: Carried::default(),
             stats: FlowStats::default(),
             app,
         }
@@ -137,6 +143,9 @@ impl<A: Application> FlowTable<A> {
             Some((i, side)) if !self.ends_before(i, side, d, out) => (i, side),
             _ => self.begin(&key, hash, d, out),
         };
+        if let Some(slot) = self.slots.get_mut(i as usize).filter(|s| s.is_silent()) {
+            slot.resume(d);
+        }
         if self.slots.get(i as usize).is_some_and(Slot::is_tcp) {
             self.segment(i, side, d, bytes, out);
         } else {
@@ -155,33 +164,6 @@ impl<A: Application> FlowTable<A> {
         self.now = self.now.max(now);
         if now >= self.next_sweep {
             self.sweep(now, out);
-        }
-    }
-
-    /// Tell of the flows that began until `began` and were active after `active`, in the order of their first packets. They go on.
-    pub fn still_open(&self, began: Timestamp, active: Timestamp, out: &mut Vec<Event>) {
-        for i in self.living().into_iter().rev() {
-            let Some(slot) = self.slots.get(i as usize) else { continue };
-            let over = slot.class == Class::Closed || self.timed_out(i, self.now).is_some();
-            if over || slot.first_ts > began || slot.last_ts <= active {
-                continue;
-            }
-            let view = self.view(slot);
-            let state = match &slot.state {
-                State::Young(_) => None,
-                State::Datagrams(f) => f.app.as_deref(),
-                State::Tcp(c) => c.app.as_deref(),
-            };
-            let link = self.links.get(slot.link).cloned().unwrap_or_default();
-            let syn = self.shapes.get(slot.shape()).copied();
-            let row = record(slot, &view, link, self.app.so_far(&view, state), EndReason::Open);
-            out.push(Event {
-                ts: self.now,
-                known: self.now,
-                packet: slot.last().0,
-                host: view.tuple.src,
-                body: Body::Open(Box::new(FlowRecord { syn, ..row })),
-            });
         }
     }
 
@@ -443,7 +425,12 @@ impl<A: Application> FlowTable<A> {
 
     /// A flow is over: its row, and its place for another.
     fn end(&mut self, i: u32, end: End, out: &mut Vec<Event>) {
-        let Some(slot) = self.slots.get(i as usize).filter(|s| !s.has(FREE)) else { return };
+        let Some(slot) = self.slots.get_mut(i as usize).filter(|s| !s.has(FREE)) else { return };
+        let silent = slot.is_silent();
+        if silent {
+            slot.first_packet = self.carried.number();
+        }
+        let Some(slot) = self.slots.get(i as usize) else { return };
         let (hash, view) = (self.hash_of(slot), self.view(slot));
         if let Ok(entry) = self.index.find_entry(hash, |&other| other == i) {
             entry.remove();
@@ -461,7 +448,9 @@ impl<A: Application> FlowTable<A> {
                 c.app.take()
             }
         };
+        let told = self.app.told();
         let summary = self.app.end(&view, state.map(|s| *s), end.at);
+        let told = self.app.told() > told;
         let link = self.links.get(slot.link).cloned().unwrap_or_default();
         self.links.release(slot.link);
         if !slot.has(INLINE_ADDRESSES) {
@@ -469,13 +458,13 @@ impl<A: Application> FlowTable<A> {
         }
         let shape = self.shapes.get(slot.shape()).copied();
         self.shapes.release(slot.shape());
-        let row = FlowRecord { syn: shape, ..record(&slot, &view, link, summary, end.reason) };
+        let all = FlowRecord { syn: shape, ..record(&slot, &view, link, summary, end.reason) };
         out.push(Event {
             ts: end.at.ts,
             known: end.at.ts,
             packet: end.at.packet,
             host: view.tuple.src,
-            body: Body::Flow(Box::new(row)),
+            body: self.carried.end(i, all, silent.then_some(told)),
         });
     }
 }

@@ -453,6 +453,10 @@ impl Application for Dispatcher {
         state.map_or_else(|| by_number(flow), |state| summary(&state.marks))
     }
 
+    fn told(&self) -> u64 {
+        self.events.len() as u64
+    }
+
     fn end(&mut self, flow: &FlowView, state: Option<State>, at: At) -> AppSummary {
         let Some(mut state) = state else { return by_number(flow) };
         self.advance(flow, &mut state, at, |this, marks, phase| {

@@ -145,13 +145,14 @@ impl Scope {
         (period.since.map_or(since, |t| t.0.max(since)), until)
     }
 
-    /// The captures joined with it: of the same named sensor, within the bounds; itself in any case.
+    /// The captures joined with it: those before it of the same stream and those of the same named sensor, within the bounds; itself in any case.
     fn joined(&self, db: &Connection, since: i64, until: i64) -> duckdb::Result<Vec<i64>> {
-        if self.sensor.is_empty() {
-            return Ok(vec![self.capture.0]);
-        }
         let sql = format!(
-            "SELECT capture_id FROM captures WHERE capture_id = {id} OR (sensor = {sensor} AND status <> 'live' \
+            "WITH RECURSIVE stream AS (SELECT capture_id, continues FROM captures WHERE capture_id = {id} \
+             UNION ALL SELECT c.capture_id, c.continues FROM captures c JOIN stream s ON c.capture_id = s.continues \
+             WHERE coalesce(epoch_ns(c.last_ts), {since}) >= {since}) \
+             SELECT capture_id FROM captures WHERE capture_id = {id} OR ((capture_id IN (SELECT capture_id FROM stream) \
+             OR (sensor = {sensor} AND sensor <> '')) AND status <> 'live' \
              AND epoch_ns(last_ts) >= {since} AND epoch_ns(first_ts) <= {until}) ORDER BY capture_no",
             id = self.capture.0,
             sensor = text(&self.sensor),

@@ -217,5 +217,8 @@ fn only_captures_of_the_same_named_sensor_are_joined() {
     };
     assert_eq!(joined(1), [1, 2]);
     assert_eq!(joined(3), [3]);
+    // A stream that was cut is one network, named or not.
+    store.db.execute_batch("UPDATE captures SET sensor = '', continues = nullif(capture_id - 1, 0)").unwrap();
+    assert_eq!((joined(1), joined(2), joined(3)), (vec![1], vec![1, 2], vec![1, 2, 3]));
     assert!(Scope::of(&store.db, CaptureId(99)).unwrap().is_none());
 }

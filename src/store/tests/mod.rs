@@ -74,6 +74,8 @@ pub(super) fn start(id: i64) -> CaptureStart {
         sensor: "lab".to_owned(),
         streaming: false,
         replace: false,
+        continues: None,
+        rotation: None,
     }
 }
 
@@ -129,6 +131,7 @@ fn flow(no: CaptureNo, i: u64) -> FlowRecord {
         },
         ip_version: 4,
         first_ts: began,
+        began,
         last_ts: began.plus((mix % 5_000_000_000) as i64),
         src_mac: Mac([2, 0, 0, 0, (mix % 4) as u8, (mix >> 4) as u8]),
         dst_mac: Mac([2, 0xff, 0, 0, 0, 1]),

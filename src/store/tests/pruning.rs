@@ -83,3 +83,43 @@ fn a_stream_prunes_while_it_writes() {
     assert_eq!(captures(&store), "2");
     assert_eq!(one(&store.db, "SELECT count(*) FROM flows"), "5");
 }
+
+#[test]
+fn a_stream_that_is_cut_lets_go_of_its_own_old_captures() {
+    let f = Folder::new();
+    let store = f.store();
+    let mut writer = store.writer().unwrap();
+    writer.retain(Retention { days: 10, max_mib: 0 }).unwrap();
+    let stream = CaptureStart { streaming: true, ..start(1) };
+    let no = writer.begin(&stream).unwrap();
+    writer.rows(flow_rows(CaptureId(1), no, 0..5)).unwrap();
+    let next = |id, before| CaptureStart {
+        capture_id: CaptureId(id),
+        continues: Some(CaptureId(before)),
+        ..stream.clone()
+    };
+    let no = writer.cut(&summary("1"), &next(2, 1)).unwrap();
+    writer.rows(flow_rows(CaptureId(2), no, 0..7)).unwrap();
+    let wait = |what: &str, sql: &str, is: &str| {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while one(&store.db, sql) != is {
+            assert!(std::time::Instant::now() < until, "{what}: {} instead of {is}", one(&store.db, sql));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    // The number of a capture is there before the one before it is stored.
+    let rows = "SELECT string_agg(status || ' ' || coalesce(continues, 0) || ' ' || (finished_at IS NULL), ', ' ORDER BY capture_no) FROM captures";
+    wait("cut", rows, "complete 0 false, live 1 true");
+    let at = capture::now().0 - 40 * 86_400 * NANOS_PER_SEC;
+    let old = format!("UPDATE captures SET finished_at = make_timestamp_ns({at}) WHERE capture_id = 1");
+    store.db.execute_batch(&old).unwrap();
+    let no = writer.cut(&summary("2"), &next(3, 2)).unwrap();
+    writer.rows(flow_rows(CaptureId(3), no, 0..11)).unwrap();
+    wait("the first one is forty days old", rows, "complete 1 false, live 2 true");
+    writer.commit(&summary("3")).unwrap();
+    drop(writer);
+    assert_eq!(captures(&store), "2 3");
+    let flows = "SELECT string_agg(n, ' ' ORDER BY capture_id) FROM (SELECT capture_id, count(*) AS n FROM flows GROUP BY capture_id)";
+    assert_eq!(one(&store.db, flows), "7 11");
+    assert_eq!(one(&store.db, "SELECT count(DISTINCT flow_id >> 40) FROM flows"), "2");
+}

@@ -13,7 +13,8 @@ impl Session<'_> {
         if self.detections.is_empty() {
             return;
         }
-        let two = self.config.threads > 1;
+        // Beside a stream one core is left to it.
+        let two = self.config.threads > 1 && self.open.as_ref().is_none_or(|o| !o.start.streaming);
         let outcomes = detections::run_all(self.db, &self.detections, id, &Period::default(), true, two)
             .unwrap_or_else(|e| vec![Outcome::failed(e.to_string())]);
         match &self.listener {

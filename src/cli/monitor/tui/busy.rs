@@ -10,6 +10,7 @@ use crate::decode::{self, Decoder, Layers, Role};
 use crate::engine::tables::FLOWS;
 use crate::model::addr::Ip;
 use crate::model::flow::EndReason;
+use crate::model::ids::CaptureId;
 use crate::model::ledger::SourceLedger;
 use crate::model::packet::Batch;
 use crate::model::rows::{Rows, Values};
@@ -186,6 +187,10 @@ impl Source for Tap {
 
     fn ledger(&self) -> SourceLedger {
         self.source.ledger()
+    }
+
+    fn cut(&mut self, next: CaptureId) -> SourceLedger {
+        self.source.cut(next)
     }
 }
 
