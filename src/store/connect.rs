@@ -21,6 +21,10 @@ pub(super) fn open(path: &Path, config: &StoreConfig, mode: AccessMode) -> Resul
 /// Trying FSST on every text column costs a tenth of writing and saves a hundredth of the file. As a setting at opening it has no effect.
 const NO_FSST: &str = "SET GLOBAL disabled_compression_methods = 'fsst'";
 
+/// The oldest DuckDB that has to read the files made from now on. Without it they are written for 0.10, which turns the sketch of distinct values of
+/// each column into its old form and back: an empty database took 3.7 MB instead of 0.8, and opening one 248 million instructions instead of 139.
+const STORAGE_VERSION: &str = "v1.2.0";
+
 /// An instance without a database of its own, to which `path` is attached for reading as `src`: for copies. The caller
 /// holds the lock.
 pub(super) fn attach(path: &Path, config: &StoreConfig) -> Result<Connection, StoreError> {
@@ -37,7 +41,7 @@ fn settings(path: &Path, config: &StoreConfig, mode: AccessMode) -> duckdb::Resu
         .enable_autoload_extension(false)?
         .with("autoinstall_known_extensions", "false")?
         .with("allow_community_extensions", "false")?
-        .with("storage_compatibility_version", "v1.2.0")?
+        .with("storage_compatibility_version", STORAGE_VERSION)?
         .with("temp_directory", files::beside(path, ".tmp").to_string_lossy())?
         .max_memory(&format!("{}MiB", config.memory_limit_mib.max(MIN_MEMORY_MIB)))?
         .threads(config.threads.clamp(1, MAX_THREADS) as i64)?
