@@ -10,6 +10,7 @@ use super::page::{Page, Section};
 use super::{Context, Exit, private_files};
 use crate::detect;
 use crate::model::anomaly::Severity;
+use crate::model::kind::KINDS;
 use crate::report::header::Bound;
 use crate::report::params::{Kind, check};
 use crate::report::render::Format;
@@ -165,7 +166,9 @@ fn list(args: &Args, cx: &Context) -> Result<Exit> {
         && let Some(kind) = &args.kind
     {
         let sql = "SELECT DISTINCT kind FROM anomalies ORDER BY kind";
-        output::not_there("kind", kind, &output::texts(&mut reader.query(sql, &Vec::new(), &limits)?)?);
+        let mut known = output::texts(&mut reader.query(sql, &Vec::new(), &limits)?)?;
+        known.extend(KINDS.iter().map(|k| k.name.to_owned()));
+        output::not_there("kind", kind, &known);
     }
     match args.fail_on {
         Some(least) => found(&reader, cx, &condition, &params, least.severity()),
