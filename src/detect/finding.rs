@@ -6,7 +6,7 @@
 //!
 //! Where a stream is cut, findings stay open, for detectors go on with what they know. What grows after the cut is a finding of the new capture: title and
 //! reasons tell all that is known, count, times and flows only what came after, and `details.continues` names the finding before it. What does not
-//! grow is not told again. Once half the room is taken, findings that did not grow between two cuts are forgotten.
+//! grow is not told again. Once half the room is taken, findings to which nothing happened between two cuts are forgotten.
 
 use crate::model::addr::Ip;
 use crate::model::anomaly::{Anomaly, AnomalyId, Reason, Severity, Subject, confidence, score};
@@ -60,15 +60,17 @@ pub struct Finding {
     changed: bool,
     /// It was handed on in the capture at hand under this id.
     told: Option<AnomalyId>,
-    /// What it was when the capture was cut last.
+    /// What it was when the capture was cut in which it was handed on last.
     before: Option<Before>,
+    /// Count and span at the last cut.
+    mark: Option<(u64, Option<(Timestamp, Timestamp)>)>,
 }
 
 /// A finding as it was when the capture was cut.
 #[derive(Clone, Copy, Debug)]
 struct Before {
-    /// Under which id it was handed on last.
-    id: Option<AnomalyId>,
+    /// Under which id it was handed on.
+    id: AnomalyId,
     count: u64,
     /// Its last event.
     until: Option<Timestamp>,
@@ -97,6 +99,7 @@ impl Finding {
             changed: true,
             told: None,
             before: None,
+            mark: None,
         }
     }
 
@@ -105,17 +108,22 @@ impl Finding {
         self.before.is_none_or(|b| self.count > b.count || self.span.map(|s| s.1) > b.until)
     }
 
-    /// The capture is cut: from here on it counts anew.
+    /// The capture is cut: from here on it counts anew, as far as it was told.
     fn go_on(&mut self) {
-        let grew = self.has_grown();
-        let before = self.before.unwrap_or(Before { id: None, count: 0, until: None });
-        let until = if grew { self.span.map(|s| s.1) } else { before.until };
-        self.before = Some(Before { id: self.told.take().or(before.id), count: self.count, until });
-        self.first.clear();
-        self.last.clear();
-        self.packets.clear();
-        self.span = None;
-        self.changed = false;
+        if let Some(id) = self.told.take() {
+            self.before = Some(Before { id, count: self.count, until: self.span.map(|s| s.1) });
+            self.first.clear();
+            self.last.clear();
+            self.packets.clear();
+            self.span = None;
+            self.changed = false;
+        }
+        self.mark = Some((self.count, self.span));
+    }
+
+    /// Did nothing happen since the last cut?
+    fn rests(&self) -> bool {
+        self.mark == Some((self.count, self.span))
     }
 
     /// One more event at `ts`, carried by `flow`.
@@ -237,9 +245,7 @@ impl Finding {
             // A detector that says again when it all began means the capture before.
             first_ts = before.until.map_or(first_ts, |until| first_ts.max(until)).min(last_ts);
             count = count.saturating_sub(before.count).max(1);
-            if let Some(id) = before.id {
-                details.insert("continues".to_owned(), id.0.into());
-            }
+            details.insert("continues".to_owned(), before.id.0.into());
         }
         Anomaly {
             id: AnomalyId::new(capture, detector, self.kind, &self.subject),
@@ -349,7 +355,7 @@ impl Findings {
             let mut at = 0..;
             self.open.retain(|f| {
                 let here = index.get(&(f.kind.name, f.subject.clone())).copied();
-                at.next() == here && f.has_grown()
+                at.next() == here && !f.rests()
             });
             let places = self.open.iter().enumerate();
             self.index = places.map(|(at, f)| ((f.kind.name, f.subject.clone()), at)).collect();
@@ -405,6 +411,62 @@ mod tests {
         f.title = "x".into();
         f.reason("a", 1.0, 0.0, 0.6);
         assert!(found.take(CaptureId(1), 0.5, 0.9).is_empty(), "0.6 * 0.7 is below 0.5");
+    }
+
+    #[test]
+    fn over_a_cut_what_was_told_counts_anew_and_what_was_not_is_kept() {
+        let mut found = Findings::new("test");
+        let who = |n: u8| Subject::by(Ip::v4([10, 0, 0, n]));
+        let grow = |found: &mut Findings, n: u8, ts: i64, sure: f64| {
+            let f = found.open(&kind::HOST_SWEEP, who(n));
+            f.title = "x".into();
+            f.seen(Timestamp(ts), flow(ts as u64));
+            f.reason("hosts", 1.0, 0.0, sure);
+        };
+        let told = |found: &mut Findings, capture| -> Vec<(u64, usize, Option<i64>)> {
+            let all = found.take(CaptureId(capture), 0.5, 0.0);
+            let of = |a: &Anomaly| a.details.get("continues").and_then(Value::as_i64);
+            all.iter().map(|a| (a.count, a.flows.len(), of(a))).collect()
+        };
+        (1..=3).for_each(|ts| grow(&mut found, 1, ts, 0.8));
+        grow(&mut found, 2, 3, 0.2);
+        let first = AnomalyId::new(CaptureId(1), "test", &kind::HOST_SWEEP, &who(1)).0;
+        assert_eq!(told(&mut found, 1), [(3, 3, None)]);
+        found.go_on();
+        assert!(told(&mut found, 2).is_empty(), "nothing happened");
+        // Said again as it was: nothing happened either.
+        let f = found.open(&kind::HOST_SWEEP, who(1));
+        f.set_count(3);
+        f.cover(Timestamp(1), Timestamp(3));
+        assert!(told(&mut found, 2).is_empty());
+        found.go_on();
+        grow(&mut found, 1, 9, 0.8);
+        grow(&mut found, 2, 9, 0.8);
+        assert_eq!(told(&mut found, 3), [(1, 1, Some(first)), (2, 2, None)], "the second was never told");
+    }
+
+    #[test]
+    fn half_full_of_what_rests_there_is_room_after_a_cut() {
+        let mut found = Findings::new("test");
+        let open = |found: &mut Findings, n: u32, ts: i64| {
+            let f = found.open(&kind::HOST_SWEEP, Subject::by(Ip::v4(n.to_be_bytes())));
+            f.title = "x".into();
+            f.reason("a", 1.0, 0.0, 0.9);
+            f.event(Timestamp(ts));
+        };
+        (0..MAX_OPEN as u32).for_each(|n| open(&mut found, n, 1));
+        found.take(CaptureId(1), 0.5, 0.0);
+        found.go_on();
+        assert_eq!(found.open.len(), MAX_OPEN, "each happened since the last cut");
+        open(&mut found, 7, 2);
+        found.withdraw(&kind::HOST_SWEEP, &Subject::by(Ip::v4(7u32.to_be_bytes())));
+        open(&mut found, 8, 2);
+        found.take(CaptureId(2), 0.5, 0.0);
+        found.go_on();
+        assert_eq!((found.open.len(), found.index.len()), (1, 1));
+        open(&mut found, 8, 3);
+        open(&mut found, 9, 3);
+        assert_eq!((found.take(CaptureId(3), 0.5, 0.0).len(), found.refused()), (2, 0));
     }
 
     #[test]

@@ -234,7 +234,12 @@ pub(super) static ANOMALIES: Table = Table {
         col("protocol", "VARCHAR", "", "Transport protocol; NULL when not one."),
         col("direction", "VARCHAR", "", "As in flows; NULL when mixed."),
         col("technique", "VARCHAR", "", "MITRE ATT&CK technique id; NULL when none fits."),
-        col("count", "UBIGINT", "", "How many events of this capture are behind it."),
+        col(
+            "count",
+            "UBIGINT",
+            "",
+            "How many events are behind it; where it continues a finding from before a cut, those since then.",
+        ),
         col(
             "reasons",
             "STRUCT(\"name\" VARCHAR, \"value\" DOUBLE, \"threshold\" DOUBLE, \"weight\" DOUBLE)[]",
@@ -252,7 +257,7 @@ pub(super) static ANOMALIES: Table = Table {
             "details",
             "VARCHAR",
             "",
-            "More facts as a JSON object, of a finding that goes on after a cut of its capture continues: the anomaly_id before it; NULL when there are none.",
+            "More facts as a JSON object; where it continues a finding from before a cut, continues is the anomaly_id of that. NULL when there are none.",
         ),
         col("status", "VARCHAR", "", "open, acknowledged or false_positive."),
     ],
