@@ -366,7 +366,6 @@ pub(super) fn run_all(
     keep: bool,
     two: bool,
 ) -> Result<Vec<Outcome>, StoreError> {
-    let t0 = Instant::now();
     let scope = Scope::of(db, capture)?;
     let worth = scope.as_ref().map(|scope| worth_asking(db, all, scope)).transpose()?.unwrap_or_default();
     let mut answered = match &scope {
@@ -377,7 +376,6 @@ pub(super) fn run_all(
     for (i, d) in all.iter().enumerate() {
         outcomes.push(answered.remove(&i).unwrap_or_else(|| Outcome::unasked(d)));
     }
-    eprintln!("T asked {:?}", t0.elapsed());
     if keep {
         db.execute_batch("BEGIN").map_err(write_error)?;
         let done = write(db, capture, period, &mut outcomes);

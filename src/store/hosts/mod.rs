@@ -52,15 +52,10 @@ struct Conclusion {
 
 /// Join the parts of the hosts of a capture, and write what is concluded about them.
 pub(super) fn conclude(db: &Connection, id: CaptureId, sensor: &str) -> Result<(), StoreError> {
-    let t0 = std::time::Instant::now();
     join_parts(db, id.0)?;
-    eprintln!("T  join {:?}", t0.elapsed());
     db.execute_batch(&evidence(id.0)).map_err(write_error)?;
-    eprintln!("T  evidence {:?}", t0.elapsed());
     makers(db)?;
-    eprintln!("T  makers {:?}", t0.elapsed());
     conclusions(db, id.0)?;
-    eprintln!("T  conclusions {:?}", t0.elapsed());
     db.execute_batch(&profiles(id.0, &text(sensor))).map_err(write_error)
 }
 

@@ -4,7 +4,6 @@
 //! stream is cut, the new capture has its number at once, so that the engine does not wait while the old one is finished; what goes wrong with that
 //! is told with the next rows. Refuses to guess after an error.
 
-use std::time::Instant;
 use super::{CHECKPOINT_ROWS, ENDED, Open, Session};
 use crate::engine::sink::{CaptureStart, CaptureSummary, Stored};
 use crate::model::ids::CaptureNo;
@@ -77,15 +76,13 @@ impl Session<'_> {
             if large {
                 let _ = self.allot(Share::Asking); // else with what it has
             }
-            let t1 = Instant::now();
             self.detect(id);
-            eprintln!("T detect {:?}", t1.elapsed());
             if anew {
                 anomalies::recall(self.db)?;
             }
         }
         let checkpointed = match &done {
-            Ok(Stored::Committed) if large => { let t1 = Instant::now(); let r = self.allot(Share::Whole).and_then(|()| self.checkpoint()); eprintln!("T checkpoint {:?}", t1.elapsed()); r }
+            Ok(Stored::Committed) if large => self.allot(Share::Whole).and_then(|()| self.checkpoint()),
             _ => Ok(()),
         };
         // After an error this one only follows from it; the first is the one to tell.
@@ -111,10 +108,8 @@ impl Session<'_> {
     }
 
     fn finish(&mut self, summary: &CaptureSummary, share: Share) -> Result<Stored, StoreError> {
-        let t0 = Instant::now();
         self.flush_all()?;
         self.tables.clear();
-        eprintln!("T flush {:?}", t0.elapsed());
         // Only now: the system has by then what the engine held, which ended a moment ago.
         self.allot(share)?;
         let Some(o) = &self.open else { return Err(ENDED) };
@@ -126,15 +121,12 @@ impl Session<'_> {
             return Ok(Stored::Duplicate(path));
         }
         capture::insert_finished(self.db, &o.start, o.no, o.began, hash.as_deref(), summary)?;
-        eprintln!("T finished {:?}", t0.elapsed());
         anomalies::runs(self.db, o.start.capture_id, &summary.runs)?;
         detections::due(self.db, o.start.capture_id, &self.detections)?;
         if o.start.replace {
             anomalies::recall(self.db)?;
         }
-        eprintln!("T before commit {:?}", t0.elapsed());
         self.sql("COMMIT")?;
-        eprintln!("T commit {:?}", t0.elapsed());
         Ok(Stored::Committed)
     }
 
