@@ -3,7 +3,7 @@
 use crate::golden::blessing;
 use crate::support::packets::{Pcap, pcap};
 use crate::support::rows::difference;
-use crate::support::talk::{der, in_order, tcp, udp};
+use crate::support::talk::{der, in_order, mail, tcp, udp};
 use crate::support::{Lab, root};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -167,26 +167,9 @@ fn analyze_hosts_and_exports_are_golden() {
 
 #[test]
 fn mail_tickets_and_shares_are_exported_with_their_values() {
-    let mail = tcp(
-        25,
-        &[
-            (false, "220 mail.example.org ESMTP\r\n"),
-            (true, "EHLO client.example.net\r\n"),
-            (false, "250 mail.example.org\r\n"),
-            (true, "MAIL FROM:<alice@example.net>\r\n"),
-            (false, "250 ok\r\n"),
-            (true, "RCPT TO:<bob@example.org>\r\n"),
-            (false, "250 ok\r\n"),
-            (true, "DATA\r\n"),
-            (false, "354 go on\r\n"),
-            (
-                true,
-                "From: Alice <alice@example.net>\r\nTo: bob@example.org\r\nSubject: Figures\r\nMessage-ID: <1@example.net>\r\n\r\nHello.\r\n.\r\n",
-            ),
-            (false, "250 queued\r\n"),
-            (true, "QUIT\r\n"),
-            (false, "221 bye\r\n"),
-        ],
+    let mail = mail(
+        &["bob@example.org"],
+        "From: Alice <alice@example.net>\r\nTo: bob@example.org\r\nSubject: Figures\r\nMessage-ID: <1@example.net>\r\n\r\nHello.\r\n",
     );
     // RFC 4120, section 5.4.1 (AS-REQ) and 5.9.1 (KRB-ERROR).
     let int = |n: u8| der(0x02, &[&[n]]);

@@ -148,15 +148,21 @@ fn a_file_that_shrinks_while_it_is_read_is_damage_not_a_crash() {
     }
 }
 
-#[test]
-fn a_ring_on_a_full_disk_ends_whole_and_the_stream_goes_on() {
+/// A capture, its packets, and an empty folder to mount a small disk on; `None` where that is not allowed.
+fn place_for_a_ring() -> Option<(Lab, PathBuf, usize, String)> {
     if !may_mount() {
-        return;
+        return None;
     }
     let lab = Lab::new();
     let (load, packets) = load(&lab, 60);
     let ring = lab.path("ring").display().to_string();
     std::fs::create_dir_all(&ring).unwrap();
+    Some((lab, load, packets, ring))
+}
+
+#[test]
+fn a_ring_on_a_full_disk_ends_whole_and_the_stream_goes_on() {
+    let Some((lab, load, packets, ring)) = place_for_a_ring() else { return };
     let script = format!(
         "mount -t tmpfs -o size=2m none {ring} && {{ \"$0\" ingest --save-pcap {ring} --save-file-mib 1 - < {load}; echo \"code $?\"; }} >&2 ; \
          \"$0\" query --format csv -e \"SELECT (SELECT packets || ' ' || status FROM captures) AS c, \
@@ -177,13 +183,7 @@ fn a_ring_on_a_full_disk_ends_whole_and_the_stream_goes_on() {
 
 #[test]
 fn a_ring_goes_on_when_the_disk_has_room_again() {
-    if !may_mount() {
-        return;
-    }
-    let lab = Lab::new();
-    let (load, packets) = load(&lab, 60);
-    let ring = lab.path("ring").display().to_string();
-    std::fs::create_dir_all(&ring).unwrap();
+    let Some((lab, load, packets, ring)) = place_for_a_ring() else { return };
     // What fills the disk goes after the first half of the packets.
     let half = std::fs::metadata(&load).unwrap().len() / 2;
     let script = format!(

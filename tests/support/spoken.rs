@@ -3,7 +3,7 @@
 //! Samples, and for the protocols that none of them speaks a capture made by hand. Wire forms are written out; nothing is shared with the program.
 
 use super::packets::{Packet, Pcap, pcap};
-use super::talk::{der, in_order, tcp, udp};
+use super::talk::{der, in_order, mail, tcp, udp};
 use super::{Lab, all_samples};
 
 /// Samples that speak protocols with a log of their own; the others are made ([`made`]).
@@ -29,30 +29,11 @@ const SPEAK: &[&str] = &[
 
 /// A mail with two recipients, a call, a proxy, a chat, a log message, a login at a directory, at a database, at a switch and at a desktop.
 fn made() -> Vec<Packet> {
-    let mut out = tcp(
-        25,
-        &[
-            (false, "220 mail.example.org ESMTP\r\n"),
-            (true, "EHLO client.example.net\r\n"),
-            (false, "250 mail.example.org\r\n"),
-            (true, "MAIL FROM:<alice@example.net>\r\n"),
-            (false, "250 ok\r\n"),
-            (true, "RCPT TO:<bob@example.org>\r\n"),
-            (false, "250 ok\r\n"),
-            (true, "RCPT TO:<carol@example.org>\r\n"),
-            (false, "250 ok\r\n"),
-            (true, "DATA\r\n"),
-            (false, "354 go on\r\n"),
-            (
-                true,
-                "Received: from pc by client.example.net\r\nX-Originating-IP: [203.0.113.9]\r\nFrom: Alice <alice@example.net>\r\n\
+    let mut out = mail(
+        &["bob@example.org", "carol@example.org"],
+        "Received: from pc by client.example.net\r\nX-Originating-IP: [203.0.113.9]\r\nFrom: Alice <alice@example.net>\r\n\
                  To: \"Builder, Bob\" <bob@example.org>, carol@example.org\r\nCc: dave@example.org\r\nSubject: Figures\r\n\
-                 Date: Fri, 27 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@example.net>\r\n\r\nHello.\r\n.\r\n",
-            ),
-            (false, "250 queued\r\n"),
-            (true, "QUIT\r\n"),
-            (false, "221 bye\r\n"),
-        ],
+                 Date: Fri, 27 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@example.net>\r\n\r\nHello.\r\n",
     );
     let head = "Via: SIP/2.0/UDP 10.20.0.10:40000;branch=z9hG4bK1\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:bob@example.org>\r\n\
                 Call-ID: 7@example.net\r\nCSeq: 2 INVITE\r\nContent-Length: 0\r\n\r\n";

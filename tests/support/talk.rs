@@ -76,3 +76,26 @@ pub(crate) fn in_order(mut packets: Vec<Packet>) -> Vec<Packet> {
     }
     packets
 }
+
+/// A mail that alice hands to a server (RFC 5321); `text` has its headers and its body.
+pub(crate) fn mail(to: &[&str], text: &str) -> Vec<Packet> {
+    let mut said = vec![
+        (false, "220 mail.example.org ESMTP".to_owned()),
+        (true, "EHLO client.example.net".to_owned()),
+        (false, "250 mail.example.org".to_owned()),
+        (true, "MAIL FROM:<alice@example.net>".to_owned()),
+        (false, "250 ok".to_owned()),
+    ];
+    for one in to {
+        said.push((true, format!("RCPT TO:<{one}>")));
+        said.push((false, "250 ok".to_owned()));
+    }
+    said.push((true, "DATA".to_owned()));
+    said.push((false, "354 go on".to_owned()));
+    said.push((true, format!("{text}.")));
+    said.push((false, "250 queued".to_owned()));
+    said.push((true, "QUIT".to_owned()));
+    said.push((false, "221 bye".to_owned()));
+    let lines: Vec<(bool, String)> = said.into_iter().map(|(who, line)| (who, line + "\r\n")).collect();
+    tcp(25, &lines)
+}

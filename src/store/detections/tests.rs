@@ -79,6 +79,27 @@ fn rows_become_findings_when_a_capture_is_committed() {
 }
 
 #[test]
+fn what_lacked_memory_beside_another_is_asked_again_alone() {
+    let f = Folder::new();
+    let store = f.store();
+    store.db.execute_batch("CREATE SEQUENCE tries").unwrap();
+    let mut w = store.writer().unwrap();
+    let greedy = FULL.replace("FROM flows WHERE", "FROM flows, tried WHERE n > 0 AND");
+    let greedy = format!(
+        "WITH tried AS MATERIALIZED (SELECT CASE WHEN nextval('tries') = 1 THEN error('Out of Memory Error: said once')::INT ELSE 1 END AS n) {greedy}"
+    );
+    let greedy = Detection { trusted: true, ..detection("greedy", &greedy) };
+    w.detect_with(vec![greedy, detection("calls", FULL)]).unwrap();
+    ingest(&store, &mut w, 7, 50);
+    let outcomes = w.outcomes().unwrap();
+    let told: Vec<_> = outcomes.iter().map(|o| (&*o.run.detector, o.error.as_deref())).collect();
+    assert_eq!(told, [("greedy", None), ("calls", None)]);
+    assert_eq!(outcomes[0].run.findings, outcomes[1].run.findings);
+    let tries: i64 = store.db.query_row("SELECT nextval('tries')", [], |r| r.get(0)).unwrap();
+    assert_eq!(tries, 3, "asked twice");
+}
+
+#[test]
 fn a_mistake_costs_neither_the_capture_nor_the_others() {
     let f = Folder::new();
     let store = f.store();

@@ -8,13 +8,13 @@ use crate::store::StoreError;
 use crate::store::detections::{self, Outcome, Period};
 
 impl Session<'_> {
-    /// Ask the detections over a capture that is committed. It is in, whatever they say: an error of theirs is told and stays theirs.
-    pub(super) fn detect(&mut self, id: CaptureId) {
+    /// Ask the detections over a capture that is committed; `beside`: a stream goes on meanwhile. It is in, whatever they say: an error of theirs is told and stays theirs.
+    pub(super) fn detect(&mut self, id: CaptureId, beside: bool) {
         if self.detections.is_empty() {
             return;
         }
-        // Beside a stream one core is left to it.
-        let two = self.config.threads > 1 && self.open.as_ref().is_none_or(|o| !o.start.streaming);
+        // Beside a stream that goes on, one core is left to it.
+        let two = !beside && self.config.threads > 1;
         let outcomes = detections::run_all(self.db, &self.detections, id, &Period::default(), true, two)
             .unwrap_or_else(|e| vec![Outcome::failed(e.to_string())]);
         match &self.listener {
@@ -28,7 +28,7 @@ impl Session<'_> {
     pub(super) fn catch_up(&mut self) -> Result<(), StoreError> {
         if !std::mem::replace(&mut self.caught_up, true) && !self.detections.is_empty() {
             for id in detections::left_due(self.db)? {
-                self.detect(id);
+                self.detect(id, false);
             }
         }
         Ok(())

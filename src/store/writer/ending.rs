@@ -50,7 +50,7 @@ impl Session<'_> {
         if let Some(o) = &self.open {
             capture::insert_live(self.db, &o.start, no, began)?;
         }
-        self.detect(ended.start.capture_id);
+        self.detect(ended.start.capture_id, true);
         if ended.rows >= CHECKPOINT_ROWS {
             self.checkpoint()?;
         }
@@ -76,7 +76,7 @@ impl Session<'_> {
             if large {
                 let _ = self.allot(Share::Asking); // else with what it has
             }
-            self.detect(id);
+            self.detect(id, false);
             if anew {
                 anomalies::recall(self.db)?;
             }

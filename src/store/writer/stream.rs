@@ -33,7 +33,7 @@ impl Session<'_> {
         // They are asked outside of any transaction: an error of theirs must not cost rows.
         let done = self.flush_all().and_then(|()| self.sql("COMMIT"));
         if done.is_ok() {
-            self.detect(id);
+            self.detect(id, true);
         }
         let done = done.and_then(|()| self.sql("BEGIN"));
         if let Some(o) = &mut self.open {
