@@ -3,7 +3,7 @@
 use crate::golden::blessing;
 use crate::support::packets::{Pcap, pcap};
 use crate::support::rows::difference;
-use crate::support::talk::{der, in_order, mail, tcp, udp};
+use crate::support::talk::{der, in_order, mail, udp};
 use crate::support::{Lab, root};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
