@@ -134,7 +134,13 @@ pub struct Inference {
     interface: Vec<IpNetwork>,
     seen: BTreeMap<Mac, Seen>,
     first_ts: Option<Timestamp>,
+    /// Link address and address of packets that were taken into account, each at the place its bits give it: taking them again changes nothing, and
+    /// nearly every packet is like one before.
+    known: Vec<(Mac, Ip, Mac, Ip)>,
 }
+
+/// Places of [`Inference::known`], a power of two.
+const KNOWN: usize = 1_024;
 
 /// What one link address carried.
 #[derive(Debug, Default)]
@@ -180,6 +186,14 @@ impl Inference {
             return;
         }
         let (src, dst) = (d.src, d.dst);
+        let ends = (d.src_mac, src, d.dst_mac, dst);
+        self.known.resize(KNOWN, (Mac::default(), Ip::default(), Mac::default(), Ip::default()));
+        let at = (low_bits(src) ^ low_bits(dst).rotate_left(5)) as usize % KNOWN;
+        match self.known.get_mut(at) {
+            Some(known) if *known == ends => return,
+            Some(known) => *known = ends,
+            None => {}
+        }
         if let Some(seen) = self.of(d.src_mac) {
             seen.note(src);
             if seen.sources.len() < ADDRESSES_PER_MAC && is_host(src) {
@@ -240,6 +254,12 @@ impl Inference {
         }
         Subnets::new(networks, "inferred")
     }
+}
+
+/// The bits in which neighbours differ.
+fn low_bits(ip: Ip) -> u32 {
+    let [.., a, b, c, d] = ip.0;
+    u32::from_be_bytes([a, b, c, d])
 }
 
 impl Seen {

@@ -20,18 +20,24 @@ pub fn is_unsafe(c: char) -> bool {
 pub fn printable(bytes: &[u8], cap: usize) -> String {
     let shown = bytes.get(..cap).unwrap_or(bytes);
     let mut out = String::with_capacity(shown.len() + 4);
-    for chunk in shown.utf8_chunks() {
+    // Nearly everything is plain ASCII, which is taken as it is.
+    let plain = shown.iter().take_while(|b| matches!(b, b' '..=b'~')).count();
+    let (plain, rest) = shown.split_at_checked(plain).unwrap_or((shown, &[]));
+    out.push_str(str::from_utf8(plain).unwrap_or_default());
+    for chunk in rest.utf8_chunks() {
         for c in chunk.valid().chars() {
             if !is_unsafe(c) {
                 out.push(c);
-            } else if (c as u32) < 0x100 {
-                let _ = write!(out, "\\x{:02x}", c as u32);
+            } else if let Ok(b) = u8::try_from(c) {
+                out.push_str("\\x");
+                push_hex(&mut out, b);
             } else {
                 let _ = write!(out, "\\u{{{:x}}}", c as u32);
             }
         }
         for b in chunk.invalid() {
-            let _ = write!(out, "\\x{b:02x}");
+            out.push_str("\\x");
+            push_hex(&mut out, *b);
         }
     }
     if shown.len() < bytes.len() {
@@ -57,10 +63,28 @@ pub fn printable_utf16(bytes: &[u8], cap: usize) -> String {
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
+    let mut out = String::with_capacity(bytes.len() * 2);
+    bytes.iter().for_each(|b| push_hex(&mut out, *b));
+    out
+}
+
+/// Two lower-case hexadecimal digits. By hand, like [`push_decimal`]: digests and fingerprints through `fmt` showed in the profile.
+pub fn push_hex(out: &mut String, byte: u8) {
+    let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 });
+    out.push(digit(byte >> 4));
+    out.push(digit(byte & 15));
+}
+
+/// A number in decimal.
+pub fn push_decimal(out: &mut String, number: u16) {
+    let mut place = 10_000;
+    while place > 1 && number < place {
+        place /= 10;
+    }
+    while place > 0 {
+        out.push(char::from(b'0' + (number / place % 10) as u8));
+        place /= 10;
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +96,27 @@ mod tests {
         assert_eq!(printable(b"a\x1b[31m\r\n", 99), "a\\x1b[31m\\x0d\\x0a");
         assert_eq!(printable("é\u{202e}".as_bytes(), 99), "é\\u{202e}");
         assert_eq!(printable(&[0xff, b'x'], 99), "\\xffx");
+    }
+
+    #[test]
+    fn plain_beginnings_are_taken_as_they_are() {
+        assert_eq!(printable(b"GET /", 99), "GET /");
+        assert_eq!(printable(b"GET /", 3), "GET…");
+        assert_eq!(printable(b"", 3), "");
+        assert_eq!(printable(b"a~\x7f\xc3\xa9b", 99), "a~\\x7féb");
+        assert_eq!(printable("aé".as_bytes(), 2), "a\\xc3…");
+    }
+
+    #[test]
+    fn numbers_are_those_of_fmt() {
+        for n in 0..=u16::MAX {
+            let mut out = String::new();
+            push_decimal(&mut out, n);
+            assert_eq!(out, n.to_string());
+        }
+        for b in 0..=u8::MAX {
+            assert_eq!(hex(&[b]), format!("{b:02x}"));
+        }
     }
 
     #[test]

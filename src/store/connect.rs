@@ -62,6 +62,8 @@ pub(super) enum Share {
     Whole,
     /// All memory, and a thread less than there are: the one that asks beside works itself.
     Asking,
+    /// All memory and one thread: a commit writes one piece after the other, on whichever thread takes it, and one that waits for it waits busily.
+    Committing,
 }
 
 /// Tell DuckDB its share.
@@ -69,14 +71,14 @@ pub(super) fn allot(db: &Connection, config: &StoreConfig, share: Share) -> Resu
     let threads = match share {
         Share::Whole => config.threads.clamp(1, MAX_THREADS),
         Share::Asking => config.threads.clamp(2, MAX_THREADS) - 1,
-        Share::Usual | Share::Least => 1,
+        Share::Usual | Share::Least | Share::Committing => 1,
     };
     db.execute_batch(&format!("SET threads = {threads}")).map_err(write_error)?;
     let all = config.memory_limit_mib.max(WRITING_MIB);
     let mib = match share {
         Share::Least => APPENDING_MIB.max(all / 3),
         Share::Usual => all / 3 * 2,
-        Share::Whole | Share::Asking => all,
+        Share::Whole | Share::Asking | Share::Committing => all,
     };
     match db.execute_batch(&format!("SET memory_limit = '{mib}MiB'")).map_err(write_error) {
         // Queries beside it hold more at the moment: then it stays as it was.

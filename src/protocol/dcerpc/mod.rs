@@ -25,6 +25,7 @@ use super::ntlm::NTLM;
 use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
 use crate::model::bytes::Cursor;
 use crate::model::flow::{Side, ip_protocol};
+use crate::model::text::push_hex;
 use pdu::Header;
 
 /// The registry's entry.
@@ -83,13 +84,14 @@ impl Uuid {
 
 impl std::fmt::Display for Uuid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = String::with_capacity(36);
         for (i, b) in self.0.iter().enumerate() {
             if matches!(i, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
+                text.push('-');
             }
-            write!(f, "{b:02x}")?;
+            push_hex(&mut text, *b);
         }
-        Ok(())
+        f.write_str(&text)
     }
 }
 

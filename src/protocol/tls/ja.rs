@@ -5,7 +5,7 @@
 //! fingerprints mean the same library with the same settings, not the same program.
 
 use super::hello::{ClientHello, ServerHello, extension, is_grease};
-use crate::model::text::hex;
+use crate::model::text::{hex, push_decimal, push_hex};
 use md5::{Digest, Md5};
 use sha2::Sha256;
 use std::fmt::Write;
@@ -14,7 +14,10 @@ use std::fmt::Write;
 fn dashed(numbers: impl Iterator<Item = u16>) -> String {
     let mut out = String::new();
     for n in numbers.filter(|n| !is_grease(*n)) {
-        let _ = write!(out, "{}{n}", if out.is_empty() { "" } else { "-" });
+        if !out.is_empty() {
+            out.push('-');
+        }
+        push_decimal(&mut out, n);
     }
     out
 }
@@ -23,7 +26,10 @@ fn dashed(numbers: impl Iterator<Item = u16>) -> String {
 fn commas(numbers: impl Iterator<Item = u16>) -> String {
     let mut out = String::new();
     for n in numbers {
-        let _ = write!(out, "{}{n:04x}", if out.is_empty() { "" } else { "," });
+        if !out.is_empty() {
+            out.push(',');
+        }
+        n.to_be_bytes().iter().for_each(|b| push_hex(&mut out, *b));
     }
     out
 }

@@ -126,6 +126,9 @@ impl Session<'_> {
         if o.start.replace {
             anomalies::recall(self.db)?;
         }
+        if matches!(share, Share::Whole) {
+            self.allot(Share::Committing)?;
+        }
         self.sql("COMMIT")?;
         Ok(Stored::Committed)
     }
