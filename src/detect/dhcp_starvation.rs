@@ -17,9 +17,8 @@ use hashbrown::HashSet;
 /// Messages remembered: 4,096 of 80 bytes make 320 KB, once for the capture.
 const KEPT: usize = 4_096;
 
-/// Messages from one look at the window to the next: while nothing is told, and once it is.
-const STRIDE: usize = 16;
-const TOLD_STRIDE: usize = 64;
+/// Messages from one look at the window to the next, once something is told; before that, the part of the window that is new at a look.
+const STRIDE: usize = 64;
 
 /// Numbers of the message types that a client sends (RFC 2132 section 9.6).
 const CLIENT: [u8; 3] = [1, 3, 8];
@@ -181,11 +180,9 @@ impl Detector for Starvation {
         self.recent.push(r.ts, message, self.window, KEPT);
         self.n += 1;
         self.since += 1;
-        if self.recent.len() < self.messages && !self.told {
-            self.since = STRIDE; // the first message that makes enough is looked at
-        }
-        // Not at every message: the window is walked.
-        if self.recent.len() < self.messages || self.since < if self.told { TOLD_STRIDE } else { STRIDE } {
+        // The more messages, the less one more changes: looking at all of them costs each the same.
+        let stride = if self.told { STRIDE } else { self.recent.len() / STRIDE };
+        if self.recent.len() < self.messages || self.since < stride {
             return;
         }
         self.since = 0;
@@ -199,7 +196,7 @@ impl Detector for Starvation {
     fn finish(&mut self, out: &mut Findings) {
         let last = self.recent.iter().next_back().map(|(ts, _)| *ts);
         if let Some(last) = last
-            && (self.told || self.recent.len() >= self.messages)
+            && self.told
         {
             self.judge(last, out);
         }

@@ -11,18 +11,24 @@ use crate::model::ids::CaptureNo;
 use crate::model::time::Timestamp;
 use crate::protocol::dispatch::Dispatcher;
 
+/// Room that an emptied list keeps: what a batch fills as a rule. A burst does not hold memory for good.
+const LIST_ROOM: usize = 256;
+
 /// One shard.
 pub(super) struct Shard {
     number: usize,
     pub(super) table: FlowTable<Dispatcher>,
+    /// What flows and what parsers said in the step at hand.
     events: Vec<Event>,
+    records: Vec<Event>,
     /// Events by host shard, in packet order.
     pub(super) by_host: Vec<Vec<Event>>,
 }
 
 impl Shard {
     pub(super) fn new(number: usize, table: FlowTable<Dispatcher>) -> Self {
-        Self { number, table, events: Vec::new(), by_host: (0..SHARDS).map(|_| Vec::new()).collect() }
+        let by_host = (0..SHARDS).map(|_| Vec::new()).collect();
+        Self { number, table, events: Vec::new(), records: Vec::new(), by_host }
     }
 
     /// Take the shard's packets of a batch, then let time pass up to `now`.
@@ -80,16 +86,28 @@ impl Shard {
         .chain(parsing)
     }
 
+    /// Merge both lists in packet order, by host shard. Each event is moved once: they are large, and there are about as many as flows.
     fn regroup(&mut self) {
-        // A record is known before the end of the flow that carried it: the stable sort by packet keeps that order.
-        let mut all = Vec::new();
-        self.table.app_mut().take_events(&mut all);
-        all.append(&mut self.events);
-        all.sort_by_key(|e| e.packet);
-        for event in all {
+        self.table.app_mut().take_events(&mut self.records);
+        for list in [&mut self.records, &mut self.events] {
+            if !list.is_sorted_by_key(|e| e.packet) {
+                list.sort_by_key(|e| e.packet);
+            }
+        }
+        let (mut records, mut flows) = (self.records.drain(..), self.events.drain(..));
+        loop {
+            // A record is known before the end of the flow that carried it.
+            let record_first = match (records.as_slice().first(), flows.as_slice().first()) {
+                (Some(record), Some(flow)) => record.packet <= flow.packet,
+                (record, _) => record.is_some(),
+            };
+            let Some(event) = (if record_first { records.next() } else { flows.next() }) else { break };
             if let Some(bucket) = self.by_host.get_mut(shard_of(pair_hash(event.host, event.host))) {
                 bucket.push(event);
             }
         }
+        drop((records, flows));
+        self.records.shrink_to(LIST_ROOM);
+        self.events.shrink_to(LIST_ROOM);
     }
 }

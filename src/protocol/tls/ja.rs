@@ -10,9 +10,14 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 use std::fmt::Write;
 
+/// An empty text with room for these numbers.
+fn room(numbers: &impl Iterator<Item = u16>) -> String {
+    String::with_capacity(numbers.size_hint().1.unwrap_or_default().saturating_mul("65535-".len()))
+}
+
 /// Numbers in decimal with a dash between them.
 fn dashed(numbers: impl Iterator<Item = u16>) -> String {
-    let mut out = String::new();
+    let mut out = room(&numbers);
     for n in numbers.filter(|n| !is_grease(*n)) {
         if !out.is_empty() {
             out.push('-');
@@ -24,7 +29,7 @@ fn dashed(numbers: impl Iterator<Item = u16>) -> String {
 
 /// Numbers in four hexadecimal digits with a comma between them.
 fn commas(numbers: impl Iterator<Item = u16>) -> String {
-    let mut out = String::new();
+    let mut out = room(&numbers);
     for n in numbers {
         if !out.is_empty() {
             out.push(',');
