@@ -71,6 +71,39 @@ fn what_a_person_said_stays() {
 }
 
 #[test]
+fn what_is_meant_to_be_is_kept_and_marked() {
+    let scan = "scan_vertical_syn/scan_vertical_syn.pcap";
+    let lab = Lab::new();
+    let rule = "detect.expected=[\"port_scan_* from 198.51.100.0/24\"]";
+    let outcome = lab.run(&["--set", rule, "ingest", "--fail-on", "medium", scan]).expect_code(0);
+    assert!(outcome.stdout.contains("(1 more as expected"), "{}", outcome.stdout);
+    let listed = |more: &[&str]| {
+        let args: Vec<&str> = ["anomalies", "--format", "csv"].iter().chain(more).copied().collect();
+        lab.run(&args).expect_code(0).stdout.contains("port_scan_vertical")
+    };
+    assert!(!listed(&[]));
+    assert!(listed(&["--all"]));
+    let status = "SELECT status FROM anomalies WHERE kind = 'port_scan_vertical'";
+    assert_eq!(lab.value(status), "expected");
+    let report = lab.run(&["report", "summary"]).expect_code(0).stdout;
+    assert!(
+        report.split_whitespace().collect::<Vec<_>>().join(" ").contains("(detect.expected): 1 finding"),
+        "{report}"
+    );
+    // Without the rule it is open again, and a person's word is stronger than the rule.
+    lab.run(&["ingest", "--force", scan]).expect_code(0);
+    assert_eq!(lab.value(status), "open");
+    let id = id_of(&lab, "port_scan_vertical");
+    lab.run(&["anomalies", "set", &id, "acknowledged"]).expect_code(0);
+    lab.run(&["--set", rule, "ingest", "--force", scan]).expect_code(0);
+    assert_eq!(lab.value(status), "acknowledged");
+    for (wrong, why) in [("*", "covers everything"), ("port_scn_*", "a kind that does not exist")] {
+        let rule = format!("detect.expected=[\"{wrong}\"]");
+        lab.run(&["--set", &rule, "anomalies"]).expect_code(2).expect_said(why);
+    }
+}
+
+#[test]
 fn detectors_explain_themselves() {
     let lab = Lab::new();
     let list = lab.run(&["detectors"]).expect_code(0).stdout;

@@ -9,7 +9,7 @@ use super::output::{self, FormatOption};
 use super::page::{Page, Section};
 use super::{Context, Exit, private_files};
 use crate::detect;
-use crate::model::anomaly::Severity;
+use crate::model::anomaly::{LISTED, Severity};
 use crate::model::kind::KINDS;
 use crate::report::header::Bound;
 use crate::report::params::{Kind, check};
@@ -65,7 +65,7 @@ pub(super) struct Args {
     /// Of this capture (captures.capture_id)
     #[arg(long, value_name = "ID")]
     capture: Option<i64>,
-    /// Also those marked as false positives
+    /// Also those marked as false positives, and those that are meant to be (detect.expected)
     #[arg(long)]
     all: bool,
     /// Show every column
@@ -185,7 +185,7 @@ pub(super) fn found(
     least: Severity,
 ) -> Result<Exit> {
     let sql = format!(
-        "SELECT 1 AS n FROM anomalies WHERE {condition} AND status <> 'false_positive' AND severity_rank >= {} LIMIT 1",
+        "SELECT 1 AS n FROM anomalies WHERE {condition} AND {LISTED} AND severity_rank >= {} LIMIT 1",
         least.rank()
     );
     for batch in reader.query(&sql, params, &cx.settings.query.limits())? {
@@ -201,7 +201,7 @@ fn conditions(args: &Args) -> Result<(String, Bound)> {
     let mut sql: Vec<String> = Vec::new();
     let mut params: Bound = Vec::new();
     if !args.all {
-        sql.push("status <> 'false_positive'".into());
+        sql.push(LISTED.into());
     }
     if let Some(least) = args.severity {
         sql.push(format!("severity_rank >= {}", least.severity().rank()));
@@ -389,7 +389,10 @@ mod tests {
     #[test]
     fn values_are_bound_and_dismissed_ones_hidden() {
         let (sql, params) = asked(&["--kind", "x' OR 1", "--severity", "medium"]).unwrap();
-        assert_eq!(sql, "status <> 'false_positive' AND severity_rank >= 3 AND kind = $kind");
+        assert_eq!(
+            sql,
+            "status NOT IN ('false_positive', 'expected') AND severity_rank >= 3 AND kind = $kind"
+        );
         assert_eq!(params, [("kind".to_owned(), Some("x' or 1".to_owned()))]);
         assert_eq!(asked(&["--all"]).unwrap().0, "true");
         assert!(asked(&["--host", "10.0.0.0/8"]).unwrap().0.contains("ip_in(src_ip, $host)"));

@@ -119,6 +119,10 @@ pub(super) fn run(args: &Args, cx: &Context) -> Result<Exit> {
     render_all(format, output::stdout(), style, &batch.schema(), std::slice::from_ref(&batch))?;
     let mut said =
         format!("{} in {}", plural(found.len() as u64, "finding"), plural(captures.len() as u64, "capture"));
+    let meant = found.iter().filter(|a| a.expected).count();
+    if meant > 0 {
+        said.push_str(&format!(", {} of them as expected", grouped(meant as u64)));
+    }
     if left_out > 0 {
         said.push_str(&format!("; {} more were left out by a cap", grouped(left_out)));
     }

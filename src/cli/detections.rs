@@ -54,7 +54,7 @@ pub(super) fn bound(
             let set = config.thresholds.get(&d.header.name).into_iter().flatten();
             let mut values: BTreeMap<String, String> = set.map(|(n, v)| (n.clone(), v.to_string())).collect();
             values.extend(given.iter().map(|(n, v)| (n.clone(), v.clone())));
-            d.bind(&values, config.confidence_threshold).map_err(|e| usage(e.to_string()))
+            d.bind(&values, config.confidence_threshold, &config.expected).map_err(|e| usage(e.to_string()))
         })
         .collect()
 }

@@ -167,7 +167,7 @@ const FINDINGS: Section = Section {
     name: "findings",
     title: "Findings",
     sql: "SELECT severity, title, anomaly_id, round(confidence, 2) AS confidence, first_ts FROM anomalies
-          WHERE (src_ip = $ip OR dst_ip = $ip) AND status <> 'false_positive'
+          WHERE (src_ip = $ip OR dst_ip = $ip) AND status NOT IN ('false_positive', 'expected')
           ORDER BY severity_rank DESC, confidence DESC, first_ts, anomaly_id LIMIT $n::BIGINT",
 };
 

@@ -7,8 +7,9 @@ use super::anomalies;
 use super::output::{self, grouped, plural, size};
 use super::progress::per_second;
 use super::{Context, Exit};
+use crate::detect::Expected;
 use crate::engine::sink::CaptureSummary;
-use crate::model::anomaly::Severity;
+use crate::model::anomaly::{LISTED, Severity};
 use crate::model::ids::CaptureId;
 use crate::model::ledger::Stop;
 use crate::model::text::printable;
@@ -118,7 +119,7 @@ impl Account {
         let limits = cx.settings.query.limits();
         let sql = format!(
             "SELECT severity, title, anomaly_id::VARCHAR AS id, round(confidence, 2)::VARCHAR AS sure, count(*) OVER (PARTITION BY severity) AS n
-             FROM anomalies WHERE {} AND status <> 'false_positive'
+             FROM anomalies WHERE {} AND {LISTED}
              ORDER BY severity_rank DESC, score DESC, first_ts, anomaly_id",
             self.ours()
         );
@@ -150,13 +151,14 @@ impl Account {
                 }
             }
         }
+        let meant = self.meant(reader, cx)?;
         if counts.is_empty() {
-            let _ = writeln!(out, "{:<10}none", "findings");
+            let _ = writeln!(out, "{:<10}none{meant}", "findings");
             return Ok(None);
         }
         let told: Vec<String> =
             counts.iter().map(|(s, n)| format!("{} {s}", grouped(n.unsigned_abs()))).collect();
-        let _ = writeln!(out, "{:<10}{}", "findings", told.join(", "));
+        let _ = writeln!(out, "{:<10}{}{meant}", "findings", told.join(", "));
         for line in &lines {
             let _ = writeln!(out, "{line}");
         }
@@ -166,6 +168,22 @@ impl Account {
                 writeln!(out, "  {} more: secnetmon anomalies", all.unsigned_abs() as usize - lines.len());
         }
         Ok(first)
+    }
+
+    /// How many findings are meant to be, where there are rules for that, in words.
+    fn meant(&self, reader: &Reader, cx: &Context) -> Result<String> {
+        if cx.settings.engine.detect.expected == Expected::default() {
+            return Ok(String::new());
+        }
+        let sql = format!(
+            "SELECT count(*)::VARCHAR AS n FROM anomalies WHERE {} AND status = 'expected'",
+            self.ours()
+        );
+        let n = output::texts(&mut reader.query(&sql, &Vec::new(), &cx.settings.query.limits())?)?;
+        Ok(match n.first().map(String::as_str) {
+            None | Some("0") => String::new(),
+            Some(n) => format!(" ({n} more as expected: secnetmon anomalies --all)"),
+        })
     }
 
     /// One line of counts, most first.

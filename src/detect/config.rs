@@ -3,6 +3,7 @@
 //! Thresholds are declared by the detectors ([`super::Meta::thresholds`]); here are the values that a user set instead. Refuses names that
 //! no detector has: a mistyped threshold must not be believed to hold.
 
+use super::Expected;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,6 +15,8 @@ pub struct Config {
     pub confidence_threshold: f64,
     /// Detectors that do not run, by id.
     pub disabled: Vec<String>,
+    /// Findings that are meant to be.
+    pub expected: Expected,
     /// Further names or suffixes of mining pools.
     pub mining_pools: Vec<String>,
     /// Further ports of mining pools.
@@ -35,6 +38,7 @@ impl Default for Config {
         Self {
             confidence_threshold: 0.5,
             disabled: Vec::new(),
+            expected: Expected::default(),
             mining_pools: Vec::new(),
             mining_ports: Vec::new(),
             folder: String::new(),

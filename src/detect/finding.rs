@@ -269,6 +269,7 @@ impl Finding {
             flows: self.first.iter().chain(&self.last).copied().collect(),
             packets: self.packets.clone(),
             details,
+            expected: false,
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod config;
 pub mod credential_access;
 pub mod dhcp_starvation;
 pub mod dns_spoof;
+pub mod expected;
 pub mod exploits;
 pub mod fact;
 pub mod finding;
@@ -52,6 +53,7 @@ pub mod words;
 pub(crate) mod testing;
 
 pub use config::Config;
+pub use expected::Expected;
 pub use fact::{FlowFact, Outcome, RecordFact};
 pub use finding::{Finding, Findings};
 pub use meta::{Meta, Params, Scope, Threshold};

@@ -20,6 +20,7 @@ use super::weirds::WeirdLog;
 use super::{Config, SHARDS};
 use crate::capture::{Polled, Source};
 use crate::decode::{Decoder, Defragmenter};
+use crate::detect::Expected;
 use crate::flow::FlowTable;
 use crate::model::ids::CaptureNo;
 use crate::model::ledger::Stop;
@@ -117,6 +118,8 @@ pub(super) struct Engine {
     pub(super) before: u64,
     /// From which confidence on a finding is told.
     least: f64,
+    /// Which findings are meant to be.
+    expected: Expected,
     pub(super) ours: Option<Subnets>,
     /// Is it a stream, which shows its rows as it goes?
     pub(super) streaming: bool,
@@ -165,6 +168,7 @@ impl Engine {
             last_number: 0,
             before: 0,
             least: config.detect.confidence_threshold,
+            expected: config.detect.expected.clone(),
             ours: None,
             streaming: start.streaming,
             hosts_written: None,
@@ -294,6 +298,7 @@ impl Engine {
     /// Other thresholds hold from now on.
     fn judge_by(&mut self, detect: &crate::detect::Config) {
         self.least = detect.confidence_threshold;
+        self.expected = detect.expected.clone();
         self.hosts.iter_mut().for_each(|h| h.judge.renew(detect));
         self.segment.renew(detect);
     }
@@ -344,6 +349,7 @@ impl Engine {
         for host in &mut self.hosts {
             found.extend(host.judge.take(capture, least, loss));
         }
+        found.iter_mut().for_each(|a| a.expected = self.expected.covers(a));
         if !found.is_empty() {
             sink.anomalies(found)?;
         }

@@ -226,7 +226,12 @@ pub struct Anomaly {
     pub packets: Vec<u64>,
     /// More facts.
     pub details: Map<String, Value>,
+    /// Is it meant to be (`detect.expected`)? It is kept, and listed only when asked for.
+    pub expected: bool,
 }
+
+/// SQL: is a finding one to list and to count? Innocent ones and those that are meant to be are not.
+pub const LISTED: &str = "status NOT IN ('false_positive', 'expected')";
 
 impl Anomaly {
     /// Name of the transport, as in `flows.protocol`.

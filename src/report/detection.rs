@@ -28,6 +28,7 @@
 use super::header::{Header, HeaderError};
 use super::params::check;
 use super::suggest::hint;
+use crate::detect::Expected;
 use crate::model::anomaly::Severity;
 use crate::model::kind::{KINDS, Kind, kind};
 use crate::store;
@@ -222,6 +223,7 @@ impl Detection {
         &self,
         given: &BTreeMap<String, String>,
         confidence_threshold: f64,
+        expected: &Expected,
     ) -> Result<store::Detection, BadDetection> {
         let mut params = Vec::with_capacity(self.header.params.len());
         for p in &self.header.params {
@@ -247,6 +249,7 @@ impl Detection {
             trusted: self.shipped,
             params,
             confidence_threshold,
+            expected: expected.clone(),
         })
     }
 }
@@ -342,10 +345,16 @@ mod tests {
         let d = Detection::parse("x.sql", "x", SQL).unwrap();
         let given =
             |v: &str| BTreeMap::from([("n".to_owned(), v.to_owned()), ("other".to_owned(), "1".to_owned())]);
-        assert_eq!(d.bind(&given("7"), 0.5).unwrap().params, [("n".to_owned(), Some("7".to_owned()))]);
-        assert_eq!(d.bind(&BTreeMap::new(), 0.5).unwrap().params, [("n".to_owned(), Some("3".to_owned()))]);
+        assert_eq!(
+            d.bind(&given("7"), 0.5, &Expected::default()).unwrap().params,
+            [("n".to_owned(), Some("7".to_owned()))]
+        );
+        assert_eq!(
+            d.bind(&BTreeMap::new(), 0.5, &Expected::default()).unwrap().params,
+            [("n".to_owned(), Some("3".to_owned()))]
+        );
         assert!(
-            d.bind(&given("many"), 0.5)
+            d.bind(&given("many"), 0.5, &Expected::default())
                 .unwrap_err()
                 .to_string()
                 .contains("x.sql: parameter n: \"many\" is not a number")

@@ -19,8 +19,12 @@ use std::sync::Arc;
 /// Findings handled at once: their ids stand as a list in a statement, which is read in a millisecond or two at this length.
 const AT_ONCE: usize = 2_048;
 
-/// The status of a finding that nobody has looked at.
+/// The status of a finding that nobody has looked at, and of one that is meant to be. Both are the program's word; all others are a person's, and stay.
 const OPEN: &str = "open";
+const EXPECTED: &str = "expected";
+
+/// SQL: did a person say something of it?
+const SAID: &str = "status NOT IN ('open', 'expected')";
 
 /// Write findings: new ones open, known ones (by id) replaced with their status kept. Of several with one id the last holds.
 pub(super) fn replace(db: &Connection, found: &[Anomaly]) -> Result<(), StoreError> {
@@ -51,7 +55,7 @@ fn replace_some(db: &Connection, rows: &[&Anomaly]) -> Result<(), StoreError> {
 
 /// What was said about stored findings, where something was.
 fn statuses(db: &Connection, these: &str) -> duckdb::Result<BTreeMap<i64, String>> {
-    let sql = format!("SELECT anomaly_id, status FROM anomalies WHERE {these} AND status <> {}", text(OPEN));
+    let sql = format!("SELECT anomaly_id, status FROM anomalies WHERE {these} AND {SAID}");
     let mut stmt = db.prepare(&sql)?;
     let rows = stmt.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
     rows.collect()
@@ -61,9 +65,8 @@ fn statuses(db: &Connection, these: &str) -> duckdb::Result<BTreeMap<i64, String
 pub(super) fn remember(db: &Connection, capture: CaptureId) -> Result<(), StoreError> {
     let sql = format!(
         "CREATE OR REPLACE TEMP TABLE judged AS
-         SELECT anomaly_id, status FROM anomalies WHERE capture_id = {} AND status <> {}",
-        capture.0,
-        text(OPEN)
+         SELECT anomaly_id, status FROM anomalies WHERE capture_id = {} AND {SAID}",
+        capture.0
     );
     db.execute_batch(&sql).map_err(write_error)
 }
@@ -125,7 +128,10 @@ fn record_batch(rows: &[&Anomaly], said: &BTreeMap<i64, String>) -> Result<Recor
                 Arc::new(list.finish())
             }
             "details" => texts(&|a| details(&a.details)),
-            "status" => texts(&|a| Some(said.get(&a.id.0).cloned().unwrap_or_else(|| OPEN.to_owned()))),
+            "status" => texts(&|a| {
+                let first = if a.expected { EXPECTED } else { OPEN };
+                Some(said.get(&a.id.0).cloned().unwrap_or_else(|| first.to_owned()))
+            }),
             _ => return Err(StoreError::Misuse("a column of anomalies that nothing fills")),
         };
         columns.push((c.name, array));
@@ -205,7 +211,7 @@ pub(super) fn runs(db: &Connection, capture: CaptureId, runs: &[DetectorRun]) ->
 mod tests {
     use super::*;
     use crate::model::addr::Ip;
-    use crate::model::anomaly::{AnomalyId, Reason, Severity, Subject};
+    use crate::model::anomaly::{AnomalyId, LISTED, Reason, Severity, Subject};
     use crate::model::ids::FlowId;
     use crate::model::kind;
     use crate::model::time::Timestamp;
@@ -240,6 +246,7 @@ mod tests {
             flows: vec![FlowId(1), FlowId(2)],
             packets: vec![9, u64::MAX],
             details: serde_json::Map::new(),
+            expected: false,
         }
     }
 
@@ -299,6 +306,20 @@ mod tests {
         );
         assert_eq!(rows, "10.0.0.1 100 false_positive, 10.0.0.2 2 open");
         replace(&db, &[]).unwrap();
+    }
+
+    #[test]
+    fn what_is_meant_to_be_is_marked_as_long_as_the_rule_holds() {
+        let db = db();
+        let meant = |n, expected| Anomaly { expected, ..finding(n) };
+        let rows = "SELECT string_agg(concat_ws(' ', src_ip, status), ', ' ORDER BY src_ip) FROM anomalies";
+        replace(&db, &[meant(1, true), meant(2, true), meant(3, false)]).unwrap();
+        assert_eq!(one::<String>(&db, rows), "10.0.0.1 expected, 10.0.0.2 expected, 10.0.0.3 open");
+        db.execute_batch("UPDATE anomalies SET status = 'acknowledged' WHERE src_ip = '10.0.0.2'").unwrap();
+        replace(&db, &[meant(1, false), meant(2, false), meant(3, true)]).unwrap();
+        assert_eq!(one::<String>(&db, rows), "10.0.0.1 open, 10.0.0.2 acknowledged, 10.0.0.3 expected");
+        let listed = format!("SELECT count(*) FROM anomalies WHERE {LISTED}");
+        assert_eq!(one::<i64>(&db, &listed), 2);
     }
 
     #[test]

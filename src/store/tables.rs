@@ -5,6 +5,7 @@
 //! belong to the floors that write them (`engine::tables`).
 
 use super::risk::{self, RISK};
+use crate::model::anomaly::LISTED;
 
 /// One column: name, SQL type, unit ("" when it has none), meaning.
 #[derive(Clone, Copy, Debug)]
@@ -259,7 +260,12 @@ pub(super) static ANOMALIES: Table = Table {
             "",
             "More facts as a JSON object; where it continues a finding from before a cut, continues is the anomaly_id of that. NULL when there are none.",
         ),
-        col("status", "VARCHAR", "", "open, acknowledged or false_positive."),
+        col(
+            "status",
+            "VARCHAR",
+            "",
+            "open, acknowledged or false_positive; expected where detect.expected says that it is meant to be.",
+        ),
     ],
 };
 
@@ -356,7 +362,7 @@ told AS (
          list_sort(list_distinct(flatten(list(role_reasons)))) AS role_reasons,
          list_sort(list_distinct(flatten(list(banners)))) AS banners
   FROM host_profiles GROUP BY sensor, ip),
-counted AS (SELECT * FROM anomalies WHERE status <> 'false_positive'),
+counted AS (SELECT * FROM anomalies WHERE {LISTED}),
 parts AS ({parts}),
 rated AS (SELECT sensor, ip, {RISK} AS risk FROM parts GROUP BY sensor, ip)
 SELECT seen.sensor, seen.ip, coalesce(told.macs, []) AS macs, told.vendor,

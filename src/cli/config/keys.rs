@@ -167,6 +167,10 @@ const FIXED: &[Key] = &[
     ),
     key("detect.confidence_threshold", "Findings below this confidence, 0 to 1, are not reported."),
     key("detect.disabled", "Detectors that do not run, by name."),
+    key(
+        "detect.expected",
+        "Findings that are meant to be, such as \"port_scan_* from 10.0.0.5\" or \"beacon to 203.0.113.0/24 port 443\": a kind (a * at its end for all that begin so), then where it matters from, to and port. They are kept and marked, and not listed.",
+    ),
     key("detect.mining_pools", "Further names of mining pools; a name stands for all below it."),
     key("detect.mining_ports", "Further ports that mining pools listen on."),
     key(

@@ -209,14 +209,20 @@ fn from_text(all: &Table, key: &str, text: &str) -> Result<Value, String> {
         Value::Integer(_) => Value::Integer(text.replace('_', "").parse().map_err(|_| wrong())?),
         Value::Float(_) => Value::Float(text.parse().map_err(|_| wrong())?),
         Value::Boolean(_) => Value::Boolean(text.parse().map_err(|_| wrong())?),
-        Value::Array(items) => {
-            let numbers = matches!(items.first(), Some(Value::Integer(_)));
-            let item = |s: &str| -> Result<Value, String> {
-                Ok(if numbers { Value::Integer(s.parse().map_err(|_| wrong())?) } else { Value::from(s) })
-            };
-            let items: Result<Vec<Value>, String> =
-                text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(item).collect();
-            Value::Array(items?)
+        // As in the file, or the items alone with commas between them.
+        Value::Array(_) if text.trim_start().starts_with('[') => {
+            let mut parsed: Table = toml::from_str(&format!("list = {text}")).map_err(|_| wrong())?;
+            parsed.remove("list").ok_or_else(wrong)?
+        }
+        Value::Array(_) => {
+            let items = || text.split(',').map(str::trim).filter(|s| !s.is_empty());
+            // An empty default does not say whether its items are numbers or texts; the setting's own type does.
+            let numbers: Result<Vec<Value>, _> = items().map(|s| s.parse().map(Value::Integer)).collect();
+            let texts = Value::Array(items().map(Value::from).collect());
+            match numbers.map(Value::Array) {
+                Ok(list) if overlay(&mut all.clone(), "", key, list.clone()).is_ok() => list,
+                _ => texts,
+            }
         }
         _ => Value::String(text.to_owned()),
     })
@@ -306,10 +312,21 @@ mod tests {
     }
 
     #[test]
-    fn lists_come_with_commas() {
+    fn lists_come_with_commas_or_as_in_the_file() {
         let (s, _) =
             with_file("", &[("SECNETMON_TOPOLOGY_LOCAL_NETS", "10.0.0.0/8, fd00::/8")], &[]).unwrap();
         assert_eq!(s.engine.topology.local_nets.len(), 2);
+        let (s, _) = with_file("", &[], &["topology.local_nets=[\"10.0.0.0/8\", \"fd00::/8\"]"]).unwrap();
+        assert_eq!(s.engine.topology.local_nets.len(), 2);
+        for ports in ["3333, 4444", "[3333, 4444]"] {
+            let (s, _) = with_file("", &[], &[&format!("detect.mining_ports={ports}")]).unwrap();
+            assert_eq!(s.engine.detect.mining_ports, [3333, 4444]);
+        }
+        let (s, _) = with_file("", &[], &["detect.mining_pools=7,pool.example"]).unwrap();
+        assert_eq!(s.engine.detect.mining_pools, ["7", "pool.example"]);
+        for wrong in ["detect.mining_ports=many", "detect.mining_ports=[1", "detect.expected=*"] {
+            assert!(with_file("", &[], &[wrong]).is_err(), "{wrong}");
+        }
         let e = with_file("[topology]\nlocal_nets = [\"10.0.0.0/99\"]", &[], &[]).unwrap_err();
         assert!(e.contains("topology.local_nets has a value that does not fit"), "{e}");
     }

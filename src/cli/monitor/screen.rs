@@ -113,7 +113,7 @@ impl Screen {
     }
 
     /// These were found, or have grown.
-    pub(super) fn found(&self, found: &[Anomaly]) {
+    pub(super) fn found<'a>(&self, found: impl Iterator<Item = &'a Anomaly>) {
         for a in found {
             if self.found.try_send(a.clone()).is_err() {
                 self.unsaid.fetch_add(1, Ordering::Relaxed);
@@ -156,7 +156,7 @@ impl Speaker {
                 if let Some(error) = &outcome.error {
                     self.say(&format!("secnetmon: {error}"));
                 }
-                outcome.found.iter().for_each(|a| self.finding(a));
+                outcome.found.iter().filter(|a| !a.expected).for_each(|a| self.finding(a));
             }
             while let Ok(notice) = self.notices.try_recv() {
                 self.notice(&notice);

@@ -197,7 +197,7 @@ impl Sink for Telling<'_> {
     }
 
     fn anomalies(&mut self, found: Vec<Anomaly>) -> Result<(), StoreError> {
-        self.screen.found(&found);
+        self.screen.found(found.iter().filter(|a| !a.expected));
         self.writer.anomalies(found)
     }
 

@@ -5,7 +5,7 @@
 
 use super::super::header::Bound;
 use super::super::params::{BadValue, Kind, check};
-use crate::model::anomaly::Severity;
+use crate::model::anomaly::{LISTED, Severity};
 
 /// What is looked at.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +131,7 @@ impl Scope {
             sql.push(format!("capture_id IN (SELECT capture_id FROM {bounds})"));
         }
         if name == "findings" {
-            sql.push("status <> 'false_positive'".into());
+            sql.push(LISTED.into());
             if let Some(least) = self.least {
                 sql.push(format!("severity_rank >= {}", least.rank()));
             }
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(
             sql,
             "FROM (SELECT * FROM dns WHERE capture_id = 7 AND ts >= $since::TIMESTAMP_NS) d, (SELECT * FROM anomalies WHERE \
-             capture_id = 7 AND last_ts >= $since::TIMESTAMP_NS AND status <> 'false_positive') a, x"
+             capture_id = 7 AND last_ts >= $since::TIMESTAMP_NS AND status NOT IN ('false_positive', 'expected')) a, x"
         );
         assert_eq!(bound, [("since".to_owned(), Some("2024-01-02 00:00:00".to_owned()))]);
         let s = Scope::default().sensor(Some("a' OR 1".into()));

@@ -11,6 +11,7 @@ mod rows;
 
 use super::connect::{sentence, text, write_error};
 use super::{StoreError, anomalies, guard};
+use crate::detect::Expected;
 use crate::model::anomaly::{Anomaly, DetectorRun, Severity};
 use crate::model::ids::CaptureId;
 use crate::model::kind::Kind;
@@ -59,6 +60,8 @@ pub struct Detection {
     pub params: Vec<(String, Option<String>)>,
     /// Findings below this confidence are dropped.
     pub confidence_threshold: f64,
+    /// Which findings are meant to be.
+    pub expected: Expected,
 }
 
 /// Between which packet times to look; `None`: as far as the capture and the horizon reach.

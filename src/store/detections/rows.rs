@@ -123,7 +123,7 @@ impl Columns {
             about: printable(self.text(row, "about").unwrap_or_default().as_bytes(), MAX_ABOUT).into(),
         };
         let title = self.text(row, "title").unwrap_or_else(|| kind.meaning.trim_end_matches('.').to_owned());
-        Ok(Anomaly {
+        let mut found = Anomaly {
             id: AnomalyId::new(scope.capture, &d.name, kind, &subject),
             capture: scope.capture,
             detector: d.name.clone().into(),
@@ -145,7 +145,10 @@ impl Columns {
             flows: self.flows(row),
             packets: Vec::new(),
             details: self.details(row),
-        })
+            expected: false,
+        };
+        found.expected = d.expected.covers(&found);
+        Ok(found)
     }
 
     /// As the flows say, else by the capture's local networks.

@@ -29,7 +29,7 @@ fn database() -> Connection {
 fn bound(name: &str, given: &[(&str, &str)]) -> Detection {
     let (_, sql) = SHIPPED.iter().find(|(n, _)| *n == name).unwrap();
     let given = given.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-    Parsed::parse(name, name, sql).unwrap().bind(&given, 0.5).unwrap()
+    Parsed::parse(name, name, sql).unwrap().bind(&given, 0.5, &Expected::default()).unwrap()
 }
 
 fn found(db: &Connection, d: &Detection) -> Vec<Anomaly> {

@@ -20,6 +20,7 @@ fn detection(name: &str, sql: &str) -> Detection {
         trusted: false,
         params: vec![("n".to_owned(), Some("1".to_owned()))],
         confidence_threshold: 0.5,
+        expected: Expected::default(),
     }
 }
 

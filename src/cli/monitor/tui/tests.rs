@@ -48,6 +48,7 @@ fn finding(id: i64, severity: Severity) -> Anomaly {
         flows: Vec::new(),
         packets: Vec::new(),
         details,
+        expected: false,
     }
 }
 

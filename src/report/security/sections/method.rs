@@ -77,6 +77,11 @@ pub(crate) fn method(cx: &Context<'_>) -> Result<Vec<Block>, StoreError> {
             ),
             ("least_severity", "Least severity", cx.ask.scope.least().map_or(Cell::Nothing, Cell::Severity)),
             ("dismissed", "Findings marked false positive, left out", Cell::Count(o.dismissed)),
+            (
+                "expected",
+                "Findings that are meant to be (detect.expected), left out",
+                Cell::Count(o.expected),
+            ),
             ("below", "Findings below the least severity, left out", Cell::Count(o.below)),
         ],
     };

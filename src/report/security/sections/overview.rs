@@ -57,6 +57,8 @@ pub(crate) struct Overview {
     pub(crate) findings: [u64; 5],
     /// Findings marked as false positives.
     pub(crate) dismissed: u64,
+    /// Findings that are meant to be (`detect.expected`).
+    pub(crate) expected: u64,
     /// Findings below the least severity.
     pub(crate) below: u64,
     /// Detectors that ran over everything in scope.
@@ -93,7 +95,8 @@ impl Overview {
         )?;
         let least = ask.scope.least().map_or(0, |s| s.rank());
         let found = ask.rows(
-            "SELECT severity_rank AS rank, count(*) AS n, count(*) FILTER (status = 'false_positive') AS dismissed
+            "SELECT severity_rank AS rank, count(*) AS n, count(*) FILTER (status = 'false_positive') AS dismissed,
+                    count(*) FILTER (status = 'expected') AS expected
              FROM {all_findings} GROUP BY ALL",
         )?;
         let runs = ask.row(
@@ -132,14 +135,17 @@ impl Overview {
             list.push((row.text("path"), why_stopped(row)));
         }
         for row in &found {
-            let (rank, n, dismissed) = (row.count("rank"), row.count("n"), row.count("dismissed"));
+            let rank = row.count("rank");
+            let (dismissed, expected) = (row.count("dismissed"), row.count("expected"));
+            let left = row.count("n") - dismissed - expected;
             out.dismissed += dismissed;
+            out.expected += expected;
             if rank < u64::from(least) {
-                out.below += n - dismissed;
+                out.below += left;
             } else if let Some(slot) =
                 usize::try_from(rank).ok().and_then(|r| out.findings.get_mut(r.checked_sub(1)?))
             {
-                *slot += n - dismissed;
+                *slot += left;
             }
         }
         Ok(out)

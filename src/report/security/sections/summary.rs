@@ -112,6 +112,12 @@ fn found(o: &Overview) -> String {
     if o.dismissed > 0 {
         out.push_str(&format!(" Left out as marked false positive: {}.", plural(o.dismissed, "finding")));
     }
+    if o.expected > 0 {
+        out.push_str(&format!(
+            " Left out as meant to be (detect.expected): {}.",
+            plural(o.expected, "finding")
+        ));
+    }
     out
 }
 
