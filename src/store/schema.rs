@@ -137,7 +137,9 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
 
 /// Make a new database in the file `new`, complete and closed.
 pub(super) fn make(new: &Path) -> Result<(), StoreError> {
-    let db = connect::open(new, &StoreConfig::default(), AccessMode::ReadWrite)?;
+    // A second thread would take the statements, each too small to share, and the first would wait for it busily.
+    let one = StoreConfig { threads: 1, ..StoreConfig::default() };
+    let db = connect::open(new, &one, AccessMode::ReadWrite)?;
     let sql = format!(
         "BEGIN; {} INSERT INTO schema_version VALUES ({VERSION}, '{}'); INSERT INTO store_state VALUES (0); COMMIT; CHECKPOINT;",
         changes(&Present::new()),
