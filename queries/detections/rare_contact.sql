@@ -1,5 +1,5 @@
 -- name: rare_contact
--- question: Which outside destinations does hardly anybody use, and are odd besides?
+-- question: Which destinations does hardly anybody use, and are odd besides?
 -- why: What everybody visits is business. A place that one host alone of the network talks to is where command channels are found, but most such places are
 --   harmless. So rarity counts only together with what ordinary services do not do: no name, an unknown protocol, a port of its own.
 -- kind: rare_contact
@@ -11,6 +11,8 @@
 --   top number 10 Destinations reported per host, the oddest ones: a peer-to-peer client must not fill the list.
 --   strong number 0.75 Oddness of all signs together from which on it is medium, when they are many; peers of file sharing reach 0.69 (measured).
 --   strong_signs number 4 Signs it then has at least: three come together by chance, with a device of its own protocol.
+--   inside number 0.57 Oddness from which on a destination inside is told, where addresses without names and ports of one's own are common; command servers in laboratories reach 0.58 (measured); with many hosts inside, strong.
+--   inside_top number 3 The same as top for those.
 --   many_hosts number 20 Local hosts in the network from which on rarity counts by itself; among few, everything is rare.
 -- innocent:
 --   Games, peer-to-peer, VPNs, a self-hosted service, Internet of Things devices with a protocol of their maker.
@@ -38,17 +40,18 @@ WITH places AS (
          count(*) FILTER (service_source = 'content') AS known, max(service) FILTER (service_source = 'content') AS service,
          max(service) AS any_service, max(duration_s) AS longest,
          -- What is spoken shows at the beginning of a connection; of those that the capture joined midway nobody can tell.
-         bool_and(protocol = 'tcp' AND regexp_matches(coalesce(history, 'S'), '^\^?[^\^Sh]')) AS joined_late
+         bool_and(protocol = 'tcp' AND regexp_matches(coalesce(history, 'S'), '^\^?[^\^Sh]')) AS joined_late, bool_and(direction = 'internal') AS inside
   FROM flows
-  WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND protocol <> 'icmp' AND protocol <> 'icmp6'
+  WHERE capture_id = $capture::BIGINT AND direction IN ('outbound', 'external', 'internal') AND protocol <> 'icmp' AND protocol <> 'icmp6'
     AND first_ts BETWEEN $since::TIMESTAMP_NS AND $until::TIMESTAMP_NS AND dst_port <> 53 AND dst_port <> 123
     AND src_bytes > 0 AND dst_packets > 0
+    AND (direction <> 'internal' OR protocol = 'tcp' AND dst_port > 1024 AND dst_bytes > 0 OR dst_port IN (80, 443) AND dst_bytes > 0)
   GROUP BY dst_ip
   HAVING min(src_ip) = max(src_ip) AND count(*) >= $min_answered::BIGINT
      AND coalesce(max(service), '') NOT IN ('dns', 'ntp', 'bittorrent', 'gnutella', 'edonkey', 'skype', 'stun')),
 ends AS MATERIALIZED (
   SELECT flow_id, dst_ip FROM flows
-  WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND src_bytes > 0 AND dst_ip IN (SELECT dst_ip FROM places)),
+  WHERE capture_id = $capture::BIGINT AND direction IN ('outbound', 'external', 'internal') AND src_bytes > 0 AND dst_ip IN (SELECT dst_ip FROM places)),
 hosts AS (
   SELECT count(DISTINCT ip) AS hosts FROM host_facts WHERE capture_id = $capture::BIGINT AND is_internal),
 before AS (
@@ -111,18 +114,18 @@ odd AS MATERIALIZED (
   LEFT JOIN before b ON b.dst_ip = p.dst_ip LEFT JOIN secure s ON s.dst_ip = p.dst_ip LEFT JOIN hidden u ON u.dst_ip = p.dst_ip LEFT JOIN plain q ON q.dst_ip = p.dst_ip
   LEFT JOIN looked_up l ON l.ip = p.dst_ip CROSS JOIN dynamic d),
 weighed AS (
-  SELECT *, 1 - list_product(list_transform(reasons, lambda r: 1 - r.weight::DOUBLE)) AS oddness FROM odd WHERE len(reasons) > 0 AND oddness >= 0.5),
+  SELECT *, 1 - list_product(list_transform(reasons, lambda r: 1 - r.weight::DOUBLE)) AS oddness FROM odd WHERE len(reasons) > 0 AND oddness >= CASE WHEN NOT inside THEN 0.5 WHEN hosts >= $many_hosts::BIGINT THEN $strong::DOUBLE ELSE $inside::DOUBLE END),
 ranked AS (
-  SELECT *, row_number() OVER (PARTITION BY src_ip ORDER BY oddness DESC, n DESC, dst_ip) AS place,
-         count(*) OVER (PARTITION BY src_ip) AS odd_places
+  SELECT *, row_number() OVER (PARTITION BY src_ip, inside ORDER BY oddness DESC, n DESC, dst_ip) AS place,
+         count(*) OVER (PARTITION BY src_ip, inside) AS odd_places
   FROM weighed),
 evidence AS (
   SELECT src_ip, dst_ip, list(flow_id ORDER BY flow_id)[:25] AS flow_ids
-  FROM flows SEMI JOIN (FROM ranked WHERE place <= $top::BIGINT) USING (src_ip, dst_ip)
+  FROM flows SEMI JOIN (FROM ranked WHERE place <= CASE WHEN inside THEN $inside_top::BIGINT ELSE $top::BIGINT END) USING (src_ip, dst_ip)
   WHERE capture_id = $capture::BIGINT
   GROUP BY src_ip, dst_ip)
 SELECT r.first_ts, r.last_ts, r.src_ip, r.dst_ip, r.dst_port, r.protocol, n AS count,
-       CASE WHEN oddness >= $strong::DOUBLE AND len(reasons) >= $strong_signs::BIGINT AND odd_places <= $many_peers::BIGINT THEN 'medium' END AS severity,
+       CASE WHEN NOT inside AND oddness >= $strong::DOUBLE AND len(reasons) >= $strong_signs::BIGINT AND odd_places <= $many_peers::BIGINT THEN 'medium' END AS severity,
        concat('Only ', r.src_ip, ' talks to ', coalesce(hostname || ' (' || r.dst_ip || ')', r.dst_ip), ' port ', r.dst_port, ': ',
               array_to_string(list_transform(reasons, lambda r: replace(r.name, '_', ' ')), ', ')) AS title,
        CASE WHEN odd_places > $many_peers::BIGINT
@@ -130,5 +133,5 @@ SELECT r.first_ts, r.last_ts, r.src_ip, r.dst_ip, r.dst_port, r.protocol, n AS c
        flow_ids,
        to_json({'bytes_out': bytes_out, 'bytes_in': bytes_in, 'name': hostname, 'service': service, 'longest_s': round(longest, 1), 'local_hosts': hosts})::VARCHAR AS details
 FROM ranked r JOIN evidence e ON e.src_ip = r.src_ip AND e.dst_ip = r.dst_ip
-WHERE place <= $top::BIGINT
+WHERE place <= CASE WHEN inside THEN $inside_top::BIGINT ELSE $top::BIGINT END
 ORDER BY oddness DESC, r.src_ip, r.dst_ip;

@@ -12,6 +12,7 @@ use crate::model::anomaly::Subject;
 use crate::model::flow::ip_protocol;
 use crate::model::ids::FlowId;
 use crate::model::kind;
+use crate::model::time::secs;
 use crate::protocol::dns::record::{DnsRecord, TABLE};
 use std::collections::BTreeSet;
 
@@ -24,6 +25,9 @@ const KEPT: usize = 128;
 
 /// Hosts that a finding counts; a /20 is more than anybody reads.
 const COUNTED: usize = 4_096;
+
+/// Time in which address after address is asked by one who seeks.
+const IN_ORDER: i64 = secs(10);
 
 /// Question type of a reverse lookup.
 const PTR: u16 = 12;
@@ -170,7 +174,13 @@ impl Detector for Sweeps {
             let answered: BTreeSet<Ip> =
                 near.iter().filter(|(_, a)| a.answered).map(|(_, a)| a.target).collect();
             let silent = all.len() - answered.len();
-            if source.recent.most_distinct(ts, self.window, |a| a.target) < self.hosts || silent < self.silent
+            // Who goes from address to address within seconds seeks hosts, also where all are there: monitoring has a list, and time.
+            let in_order = || {
+                let quick = near.iter().filter(|(then, _)| ts.since(*then).abs() <= IN_ORDER);
+                longest_run(&quick.map(|(_, a)| a.target).collect()) >= self.hosts
+            };
+            if source.recent.most_distinct(ts, self.window, |a| a.target) < self.hosts
+                || silent < self.silent && !in_order()
             {
                 return;
             }
@@ -188,7 +198,13 @@ impl Detector for Sweeps {
         found.dst = source.answered.first().or(source.hosts.first()).copied();
         (found.protocol, found.direction) = (Some(f.tuple.protocol), Some(f.direction));
         found.reason("hosts", hosts as f64, self.hosts as f64, 0.6);
-        found.reason("silent_hosts", (hosts - answered) as f64, self.silent as f64, 0.4);
+        let silent = (hosts - answered) as f64;
+        found.reason(
+            "silent_hosts",
+            silent,
+            self.silent as f64,
+            if silent >= self.silent as f64 { 0.4 } else { 0.0 },
+        );
         found.detail("technique", "icmp");
         found.detail("targets", hosts);
         found.list("answered", source.answered.iter().map(ToString::to_string));
@@ -283,11 +299,23 @@ mod tests {
     }
 
     #[test]
+    fn address_after_address_is_a_sweep_also_where_all_are_there() {
+        let pings = |gap: f64, step: u8| {
+            (0..20u8)
+                .map(move |i| ping(u64::from(i) + 1, f64::from(i) * gap, inside(i * step), true))
+                .collect::<Vec<_>>()
+        };
+        let kinds = |flows: Vec<FlowFact>| Bench::new(&META).flows(flows).kinds();
+        assert_eq!(kinds(pings(0.05, 1)), ["host_sweep"]);
+        assert!(kinds(pings(0.05, 3)).is_empty(), "a list of hosts that are watched");
+    }
+
+    #[test]
     fn watching_is_no_sweep() {
         let kinds = |flows: Vec<FlowFact>| Bench::new(&META).flows(flows).kinds();
         assert!(
             kinds((0..40).map(|i| ping(i + 1, i as f64, inside(i as u8), true)).collect()).is_empty(),
-            "all answer"
+            "all answer, one a second"
         );
         assert!(
             kinds((0..11).map(|i| ping(i + 1, i as f64, inside(i as u8), false)).collect()).is_empty(),

@@ -310,7 +310,8 @@ impl Detector for Commands {
             (Effect::Control | Effect::Program, false, _) | (Effect::Write, true, _) => {
                 f.severity(Severity::Medium, "beyond_set_points")
             }
-            (Effect::Write, false, _) if pair.commands >= 10 => {
+            // Who reads little and writes on is no operator's station, which shows what it sets.
+            (Effect::Write, false, _) if pair.commands >= 10 && pair.readings >= pair.commands => {
                 f.severity(Severity::Info, "writes_as_operators_stations_do")
             }
             (Effect::Write, false, _) => f.severity(Severity::Low, "a_few_writes"),

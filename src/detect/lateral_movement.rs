@@ -260,7 +260,10 @@ fn call(pair: &mut Pair, ts: Timestamp, call: &DcerpcRecord) -> bool {
         ("svcctl", "RStartServiceW" | "RStartServiceA") => &mut pair.service_start,
         ("atsvc", "NetrJobAdd") | ("ITaskSchedulerService", "SchRpcRegisterTask") => &mut pair.task,
         ("ITaskSchedulerService", "SchRpcRun") => &mut pair.task_run,
-        ("IWbemServices", "ExecMethod" | "ExecMethodAsync") => &mut pair.wmi,
+        // An instance put in place is how a subscription is made that runs a program later (T1546.003).
+        ("IWbemServices", "ExecMethod" | "ExecMethodAsync" | "PutInstance" | "PutInstanceAsync") => {
+            &mut pair.wmi
+        }
         ("IDispatch", "Invoke") => &mut pair.dcom,
         _ => return false,
     };
@@ -309,7 +312,7 @@ impl Movement {
         add(f, "services_started", &pair.service_start, 1.0, 0.25);
         add(f, "tasks_created", &pair.task, 1.0, 0.5);
         add(f, "tasks_started", &pair.task_run, 1.0, 0.25);
-        add(f, "starts_refused", &pair.refused, 1.0, 0.4);
+        add(f, "starts_refused", &pair.refused, 1.0, 0.5);
         add(f, "wmi_methods", &pair.wmi, 1.0, 0.55);
         add(f, "dcom_invocations", &pair.dcom, 1.0, 0.5);
         add(f, "winrm_requests", &pair.winrm, f64::from(self.winrm), 0.6);

@@ -22,3 +22,15 @@ FROM some_flows(2);
 INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE ('OTH' AS conn_state) , 'DadA' AS history FROM some_flows(3);
 -- fires: [low] one of them was seen from its beginning
 INSERT INTO flows BY NAME SELECT * EXCLUDE i, CASE WHEN i = 1 THEN 'ShADad' ELSE 'DadA' END AS history FROM some_flows(3);
+-- fires: [low] the same inside, in a network of few hosts
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE (8219 AS dst_port, '10.9.0.7' AS dst_ip, 'internal' AS direction, true AS dst_internal) FROM some_flows(3);
+-- quiet: a service inside that is known, without a name and on a port of its own
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE (8219 AS dst_port, '10.9.0.7' AS dst_ip, 'internal' AS direction, true AS dst_internal, 'tls' AS service, 'content' AS service_source) FROM some_flows(3);
+-- quiet: an unknown protocol inside, in a network of many hosts
+INSERT INTO host_facts(capture_id, ip, is_internal) SELECT 1, '10.0.1.' || range, true FROM range(30);
+INSERT INTO flows BY NAME
+SELECT * EXCLUDE i REPLACE (8219 AS dst_port, '10.9.0.7' AS dst_ip, 'internal' AS direction, true AS dst_internal) FROM some_flows(3);
+-- fires: [low] neither end is known to be ours, as in captures with changed addresses
+INSERT INTO flows BY NAME SELECT * EXCLUDE i REPLACE (8219 AS dst_port, 'external' AS direction, false AS src_internal) FROM some_flows(3);

@@ -46,6 +46,8 @@ pub(super) struct Attempt {
     pub(super) by_size: bool,
     /// A form whose answer says nothing either way: a page with the same form again, or the one behind it.
     pub(super) unsure: bool,
+    /// Was it a form of a page, which a person fills in?
+    pub(super) form: bool,
 }
 
 /// Services whose logins are not a person's or tool's way in.
@@ -70,12 +72,14 @@ pub(super) fn of_record(r: &RecordFact) -> Option<Attempt> {
         worked: false,
         by_size: false,
         unsure: false,
+        form: false,
     };
     if let Some(c) = r.of::<Credential>() {
         let unsure = c.success.is_none() && matches!(c.mechanism, "form" | "query" | "json");
         let worked = if unsure { false } else { c.success? };
         return is_way_in(c.service).then(|| Attempt {
             unsure,
+            form: c.mechanism == "form",
             service: c.service,
             account: c.account.as_deref().map(|a| a.to_lowercase().into()),
             failed: u16::from(!worked),
@@ -123,6 +127,7 @@ pub(super) fn of_flow(f: &FlowFact) -> Option<Attempt> {
         worked,
         by_size: true,
         unsure: false,
+        form: false,
     })
 }
 

@@ -75,6 +75,13 @@ pub static META: Meta = Meta {
             source: "own choice: 30 forms in ten minutes are no person",
         },
         Threshold {
+            name: "form_hurry",
+            unit: "s",
+            default: 60.0,
+            why: "As many forms of a page as `failed` within this are each a failure: nobody fills in one every six seconds, and who is let in does not send the next.",
+            source: "measured on hydra: 16 forms in 2 s",
+        },
+        Threshold {
             name: "success",
             unit: "share",
             default: 0.2,
@@ -134,8 +141,10 @@ struct Pair {
     recent: Recent<Try>,
     failed: u64,
     worked: u64,
-    /// Forms without a clear answer.
+    /// Forms without a clear answer, the last ones, and how many failures they were counted as.
     unsure: u64,
+    forms: Recent<()>,
+    counted: u64,
     /// Encrypted connections without success.
     connections: u64,
     first_failed: Option<Timestamp>,
@@ -167,6 +176,7 @@ struct Guessing {
     failed: u64,
     connections: u64,
     forms: u64,
+    form_hurry: i64,
     success: f64,
     accounts: usize,
     tries: f64,
@@ -211,6 +221,7 @@ impl Guessing {
             failed: p.count("failed") as u64,
             connections: p.count("connections") as u64,
             forms: (p.count("forms") as u64).max(1),
+            form_hurry: p.nanos("form_hurry"),
             success: p.get("success"),
             accounts: p.count("accounts"),
             tries: p.get("tries"),
@@ -226,11 +237,19 @@ impl Guessing {
             self.pair(a, out);
             return;
         }
-        // Forms without a clear answer: so many of them count as one failure, an application that sends a password with each request as none.
+        // Forms without a clear answer: so many of them count as one failure, an application that sends a password with each request as none;
+        // but forms that no hand fills in so fast count each.
         let p = self.pairs.at(&(a.src, a.dst, a.service), a.ts);
         p.unsure += 1;
-        if p.unsure.is_multiple_of(self.forms) && p.worked == 0 {
-            self.pair(a, out);
+        if a.form {
+            p.forms.push(a.ts, (), self.form_hurry, MAX_TRIES);
+        }
+        let hurried = p.forms.most(a.ts, self.form_hurry) as u64 >= self.failed.max(2);
+        let due = if hurried { p.unsure } else { p.unsure / self.forms }.saturating_sub(p.counted);
+        if due > 0 && p.worked == 0 {
+            p.counted += due;
+            let failed = u16::try_from(due).unwrap_or(u16::MAX);
+            self.pair(&Attempt { failed, ..a.clone() }, out);
         }
     }
 
@@ -374,7 +393,7 @@ impl Guessing {
         let end = if p.worked == 0 { String::new() } else { format!(", {} worked", p.worked) };
         let how_many = if p.unsure > 0 {
             finding.detail("forms_unclear", p.unsure);
-            format!("{} forms sent and none known to work", p.unsure + p.failed - p.unsure / self.forms)
+            format!("{} forms sent and none known to work", p.unsure + p.failed.saturating_sub(p.counted))
         } else {
             format!("{} failed", p.failed)
         };

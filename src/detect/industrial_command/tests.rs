@@ -32,6 +32,14 @@ fn an_operators_station_is_only_noted() {
 }
 
 #[test]
+fn who_writes_and_hardly_reads_is_told() {
+    let mut bench = Bench::new(&META);
+    bench.records((0..60).map(|n| modbus(n, inside(1), if n % 4 == 0 { 3 } else { 16 }, (n % 3) as u16)));
+    let found = bench.end();
+    assert_eq!((found.len(), found[0].severity, found[0].count), (1, Severity::Low, 45));
+}
+
+#[test]
 fn a_flow_that_begins_with_the_device_is_turned() {
     let mut bench = Bench::new(&META);
     let turned = |n: u64| {

@@ -10,7 +10,7 @@ use super::source::{Seen, Source, Verdict};
 use crate::detect::{FlowFact, Outcome};
 use crate::model::addr::Ip;
 use crate::model::flow::ip_protocol;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, secs};
 use hashbrown::{HashMap, HashSet};
 
 /// High UDP ports of servers that are sought because they amplify or break: SQL Server's browser, L2TP, SSDP, STUN, WS-Discovery,
@@ -23,6 +23,10 @@ pub(super) const PEERS_PORTS: &[u16] = &[
     4_001, 4_662, 6_346, 6_881, 6_882, 6_883, 6_884, 6_885, 6_886, 6_887, 6_888, 6_889, 8_333, 8_334, 9_333,
     18_080, 22_556, 26_656, 30_303, 51_413,
 ];
+
+/// What nobody does by hand comes within a second, and hosts of a list within a minute.
+const BURST: i64 = secs(1);
+const BURST_WIDE: i64 = secs(60);
 
 /// The densest stretch: different ports, and the sensitive ones among them.
 struct Densest {
@@ -55,7 +59,7 @@ impl Source {
                 sensitive += usize::from(s.is_sensitive());
             }
         }
-        let may_be = failed >= limits.ports.min(limits.fast_ports)
+        let may_be = failed >= limits.ports.min(limits.fast_ports).min(limits.burst_ports)
             || sensitive >= limits.sensitive_ports
             || odd >= limits.stealth
             || seen.probe.technique == Technique::IpProtocol && failed >= limits.protocols;
@@ -86,7 +90,13 @@ impl Source {
             }
             let enough = sensitive >= limits.sensitive_ports && ratio >= limits.ratio;
             if reasons.is_empty() {
-                if !enough {
+                // Checks of services find them open.
+                let failed: Vec<(Timestamp, Seen)> =
+                    near.iter().filter(|(_, s)| s.probe.outcome.is_failure()).copied().collect();
+                let burst = densest(&failed, BURST).distinct;
+                if burst >= limits.burst_ports && ratio >= 1.0 {
+                    reasons.push(("failed_ports_at_once", burst as f64, limits.burst_ports as f64, 0.5));
+                } else if !enough {
                     return None;
                 }
                 mild = Some("few_ports");
@@ -126,7 +136,8 @@ impl Source {
                 odd += s.probe.technique.stealth();
             }
         }
-        if most < if odd >= limits.stealth { least.min(limits.stealth) } else { least } {
+        let few = if seen.is_sensitive() { least.min(limits.burst_hosts) } else { least };
+        if most < if odd >= limits.stealth { few.min(limits.stealth) } else { few } {
             return None;
         }
         let (mut tried, mut open, mut elsewhere) = (HashSet::new(), HashSet::new(), HashSet::new());
@@ -162,6 +173,9 @@ impl Source {
         let checks = failed.len() * 10 < n;
         if odd >= limits.stealth && n >= limits.stealth && n < least {
             reasons.push(("stealth_hosts", n as f64, limits.stealth as f64, 0.75));
+        } else if n < least && seen.is_sensitive() && open.is_empty() && self.hurried(ts, seen, limits) {
+            mild = Some("few_hosts");
+            reasons.push(("failed_hosts", n as f64, limits.burst_hosts as f64, 0.5));
         } else if n < least {
             return None;
         } else if ratio >= limits.ratio {
@@ -186,6 +200,15 @@ impl Source {
             0.3,
         ));
         Some(Verdict { reach: Reach::Horizontal(seen.port, seen.protocol), reasons, mild })
+    }
+
+    /// Did it fail at so many hosts on this port within a minute?
+    fn hurried(&self, ts: Timestamp, seen: &Seen, limits: &Limits) -> bool {
+        let near = self.recent.between(ts.plus(-BURST_WIDE), ts);
+        let failed = near.filter(|(_, s)| {
+            s.port == seen.port && s.protocol == seen.protocol && s.probe.outcome.is_failure()
+        });
+        different(failed.map(|(_, s)| s.dst)).len() >= limits.burst_hosts
     }
 
     /// Are there targets enough for a block scan, and attempts? Mostly not, which is soon seen.

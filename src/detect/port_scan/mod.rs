@@ -53,6 +53,8 @@ pub static META: Meta = Meta {
         t("fast_window_s", "s", 5.0, "Seconds that count as at once.", MEASURED),
         t("fast_ratio", "ratio", 0.9, "Least failure ratio of those few.", MEASURED),
         t("sensitive_ports", "ports", 4.0, "Failed ports of logins and shares that are a hint by themselves; it moves with `ports`.", MEASURED),
+        t("burst_ports", "ports", 5.0, "Failed ports of one target within a second, and nothing that worked, that are a hint: a client of several services asks for two or three. It moves with `ports`.", "measured on captures cut short"),
+        t("burst_hosts", "hosts", 6.0, "Failed targets of one port of logins and shares within a minute, and none that worked, that are a hint.", "measured on captures cut short"),
         t("stealth_points", "points", 5.0, "Odd first packets at different ports or hosts: 2 for one without flags, XMAS or SYN+FIN, 1 for a bare FIN.", MEASURED),
         t("ip_protocols", "protocols", 10.0, "Different IP protocols sent to one target; hosts speak three or four.", "nmap -sO"),
         t("hosts", "hosts", 25.0, "Failed targets of one port that make a horizontal scan.", MEASURED),
@@ -112,6 +114,8 @@ struct Limits {
     fast_window: i64,
     fast_ratio: f64,
     sensitive_ports: usize,
+    burst_ports: usize,
+    burst_hosts: usize,
     stealth: usize,
     protocols: usize,
     hosts: usize,
@@ -156,6 +160,8 @@ impl Limits {
             fast_window: p.nanos("fast_window_s"),
             fast_ratio: p.get("fast_ratio"),
             sensitive_ports: scaled("sensitive_ports"),
+            burst_ports: scaled("burst_ports"),
+            burst_hosts: p.count("burst_hosts").max(2),
             stealth: p.count("stealth_points"),
             protocols: p.count("ip_protocols"),
             hosts,
@@ -200,7 +206,12 @@ impl Limits {
 
     /// Attempts at one target below which nothing vertical can be.
     fn least_vertical(&self) -> usize {
-        self.ports.min(self.fast_ports).min(self.sensitive_ports).min(self.stealth.div_ceil(2)).max(1)
+        self.ports
+            .min(self.fast_ports)
+            .min(self.sensitive_ports)
+            .min(self.burst_ports)
+            .min(self.stealth.div_ceil(2))
+            .max(1)
     }
 }
 

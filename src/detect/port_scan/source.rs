@@ -126,6 +126,12 @@ pub(super) struct Source {
 }
 
 impl Walk {
+    /// Did all failures that are kept ask for the same port, one of logins and shares?
+    fn is_of_one_sensitive_port(&self) -> bool {
+        let mut all = self.flows.iter().map(|(_, s)| s);
+        all.next().is_some_and(|first| first.is_sensitive() && all.all(|s| s.port == first.port))
+    }
+
     /// Its last failure.
     pub(super) fn end(&self) -> (Timestamp, Setting) {
         (self.last, self.setting)
@@ -331,9 +337,14 @@ impl Source {
         let walk = &self.walk;
         let first = walk.first.filter(|_| self.cases.is_empty())?;
         let patient = over || walk.last.since(first) > limits.horizon();
-        let inbound = walk.setting.direction == "inbound"
-            && walk.successes == 0
-            && walk.hosts.len() >= limits.inbound_hosts;
+        let all_failed = walk.successes == 0 && walk.hosts.len() >= limits.inbound_hosts;
+        let inbound = all_failed
+            && match walk.setting.direction {
+                "inbound" | "external" => true,
+                // Inside, whole networks fall silent; who then goes on with one port of logins from host to host is not a client of theirs.
+                "internal" => walk.is_of_one_sensitive_port(),
+                _ => false,
+            };
         // Ports of one host are what `ports` is about, however slow.
         let least = if inbound {
             limits.inbound_failures

@@ -55,7 +55,7 @@ fn thresholds_decide() {
     assert!(kinds(vertical(14, 2.0)).is_empty());
     assert_eq!(kinds(vertical(15, 2.0)), ["port_scan_vertical"]);
     assert_eq!(kinds(vertical(8, 0.1)), ["port_scan_vertical"], "at once");
-    assert!(kinds(vertical(7, 0.1)).is_empty());
+    assert!(kinds(vertical(7, 0.5)).is_empty());
     let mut config = Config::default();
     config.set("port_scan", "ports", 100.0);
     config.set("port_scan", "walk_failures", 1e6);
@@ -398,4 +398,38 @@ fn a_scan_that_begins_with_the_ports_of_logins_is_no_hint_in_the_end() {
     assert_eq!((all.len(), all[0].severity), (1, Severity::Medium), "{all:?}");
     assert!(all[0].reasons.iter().any(|r| r.name == "failed_ports") && all[0].confidence > 0.9);
     assert!(all[0].reasons.iter().all(|r| r.name != "few_ports"));
+}
+
+#[test]
+fn the_beginning_of_a_fast_scan_is_a_hint() {
+    let ports = |n: u16, gap: f64| {
+        (0..n)
+            .map(move |i| unanswered(u64::from(i) + 1, f64::from(i) * gap, inside(1), inside(2), 110 + i))
+            .collect::<Vec<_>>()
+    };
+    let all = found(ports(5, 0.01));
+    assert_eq!((all[0].kind.name, all[0].severity), ("port_scan_vertical", Severity::Low));
+    assert!(kinds(ports(4, 0.01)).is_empty() && kinds(ports(5, 2.0)).is_empty(), "a client of some services");
+    let hosts = |port: u16, n: u8, gap: f64| {
+        (0..n)
+            .map(move |i| unanswered(u64::from(i) + 1, f64::from(i) * gap, inside(1), outside(i), port))
+            .collect::<Vec<_>>()
+    };
+    let all = found(hosts(23, 6, 1.0));
+    assert_eq!((all[0].kind.name, all[0].severity), ("port_scan_horizontal", Severity::Low));
+    assert!(kinds(hosts(23, 6, 30.0)).is_empty() && kinds(hosts(443, 6, 1.0)).is_empty());
+}
+
+#[test]
+fn whoever_reaches_nobody_is_told_where_no_side_is_known() {
+    let between = |port: u16, direction: &'static str| {
+        (0..9u8).map(move |i| {
+            let mut f = unanswered(u64::from(i) + 1, 600.0 * f64::from(i), outside(100), outside(i), port);
+            (f.src_internal, f.dst_internal, f.direction) = (false, false, direction);
+            f
+        })
+    };
+    assert_eq!(kinds(between(80, "external")), ["port_scan_slow"]);
+    assert_eq!(kinds(between(445, "internal")), ["port_scan_slow"]);
+    assert!(kinds(between(80, "internal")).is_empty(), "a network that fell silent");
 }

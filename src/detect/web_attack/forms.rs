@@ -4,11 +4,14 @@
 //! CVEs, not from anybody's rules. Texts come as `super::text::plain` leaves them. Refuses to call single quotes, percent signs, long
 //! queries or the words `select` and `script` by themselves anything.
 
+mod inject;
+mod known;
 #[cfg(test)]
 mod tests;
 
 use super::text::around;
 use crate::detect::needles::Needles;
+use known::EXPLOITS;
 use std::sync::LazyLock;
 
 /// Families of attacks.
@@ -20,6 +23,8 @@ pub(super) enum Class {
     Traversal,
     Script,
     Inclusion,
+    Secrets,
+    Injection,
 }
 
 impl Class {
@@ -32,6 +37,8 @@ impl Class {
             Self::Traversal => "path_traversal",
             Self::Script => "cross_site_scripting",
             Self::Inclusion => "file_inclusion",
+            Self::Secrets => "search_for_secrets",
+            Self::Injection => "code_injection",
         }
     }
 
@@ -43,6 +50,8 @@ impl Class {
             Self::Traversal => "path traversal",
             Self::Script => "cross-site scripting",
             Self::Inclusion => "file inclusion",
+            Self::Secrets => "a search for secrets",
+            Self::Injection => "code injection",
         }
     }
 }
@@ -65,55 +74,6 @@ pub(super) enum Place {
     Header,
     Body,
 }
-
-/// Exploits of products that are known by a piece of their request (lower case, decoded): all of these, which.
-const EXPLOITS: &[(&[&str], &str)] = &[
-    (&["/eval-stdin.php"], "PHPUnit, CVE-2017-9841"),
-    (&["invokefunction", "call_user_func_array"], "ThinkPHP, CVE-2018-20062"),
-    (&["%{(#"], "Struts OGNL"),
-    (&["ognl.ognlcontext"], "Struts OGNL"),
-    (&["class.module.classloader"], "Spring4Shell, CVE-2022-22965"),
-    (&["t(java.lang.runtime)"], "Spring expression"),
-    (&["getruntime().exec("], "Java expression"),
-    (&["/gponform/diag_form"], "GPON routers, CVE-2018-10561"),
-    (&["setup.cgi", "todo=syscmd"], "Netgear setup.cgi"),
-    (&["/tmui/login.jsp/..;/"], "F5 BIG-IP, CVE-2020-5902"),
-    (&["/vpn/../vpns/"], "Citrix ADC, CVE-2019-19781"),
-    (&["autodiscover.json?@"], "Exchange ProxyShell, CVE-2021-34473"),
-    (&["/ctrlt/deviceupgrade_1"], "Huawei HG532, CVE-2017-17215"),
-    (&["/shell?cd /tmp"], "MVPower recorders"),
-    (&["allow_url_include", "auto_prepend_file"], "PHP-CGI, CVE-2012-1823"),
-    (&["/wls-wsat/coordinatorporttype"], "WebLogic, CVE-2017-10271"),
-    (&["/invoker/jmxinvokerservlet"], "JBoss invoker"),
-    (&["widgetconfig[code]"], "vBulletin, CVE-2019-16759"),
-    (&["/cgi-bin/luci/;stok=", "country", "$("], "TP-Link, CVE-2023-1389"),
-    (&["/boaform/admin/formping", ";"], "Boa routers"),
-    (&["#post_render", "#markup"], "Drupalgeddon, CVE-2018-7600"),
-    (&["/_ignition/execute-solution", "viewfile"], "Laravel Ignition, CVE-2021-3129"),
-    (&["/hnap1", "gethnapsettings/", "`"], "D-Link HNAP"),
-    (&["/remote/fgt_lang?lang=/.."], "Fortinet, CVE-2018-13379"),
-    (&["/dana-na/", "/../"], "Pulse Secure, CVE-2019-11510"),
-    (&["/_search", "script_fields", "java.lang"], "Elasticsearch, CVE-2015-1427"),
-    (&["${(#"], "OGNL in a target, CVE-2022-26134"),
-    (&["@java.lang.runtime@getruntime"], "OGNL expression"),
-    (&["/mgmt/tm/util/bash"], "F5 BIG-IP, CVE-2022-1388"),
-    (&["/_async/asyncresponseservice"], "WebLogic, CVE-2019-2725"),
-    (&["/console/", "consolejndi.portal"], "WebLogic console, CVE-2021-2109"),
-    (&["/console/", "/../console.portal"], "WebLogic console, CVE-2020-14882"),
-    (&["freemarker.template.utility.execute"], "Freemarker in a target, CVE-2022-22954"),
-    (&["/ztp/cgi-bin/handler"], "Zyxel, CVE-2022-30525"),
-    (&["/cloudsetup.cgi", "exefile="], "AVTECH cameras"),
-    (&["/card_scan_decoder.php", "door="], "Linear eMerge, CVE-2019-7256"),
-    (&["/goform/setusbunload", ";"], "Tenda, CVE-2020-10987"),
-    (&["/picsdesc.xml", "newinternalclient"], "Realtek SDK, CVE-2014-8361"),
-    (&["/setupwizard.aspx/"], "ScreenConnect, CVE-2024-1709"),
-    (&["x-beresource=", "~"], "Exchange ProxyLogon, CVE-2021-26855"),
-    (&["/cgi-bin/nas_sharing.cgi", "cmd="], "D-Link NAS, CVE-2024-3273"),
-    (&["params.resource.loader.enabled"], "Solr, CVE-2019-17558"),
-    (&["/winnt/system32/cmd.exe"], "IIS of 2001 (Nimda)"),
-    (&["/windows/system32/cmd.exe"], "IIS, cmd.exe"),
-    (&["root.exe?/c"], "Code Red II"),
-];
 
 /// Pieces of SQL that an application's own clients do not send, with their weights.
 const SQL: &[(&str, f64)] = &[
@@ -139,7 +99,35 @@ const SQL: &[(&str, f64)] = &[
     ("';drop table", 0.8),
     ("' order by ", 0.6),
     ("' having ", 0.5),
+    ("union(select", 0.8),
+    ("union (select", 0.8),
+    ("union all(select", 0.8),
+    ("; exec master", 0.8),
+    (";exec master", 0.8),
+    (";drop ", 0.7),
+    ("; drop ", 0.7),
+    (";insert into ", 0.7),
+    ("; insert into ", 0.7),
+    (";delete from ", 0.7),
+    ("; delete from ", 0.7),
+    (";declare @", 0.7),
+    ("; declare @", 0.7),
+    ("ascii(substr", 0.6),
+    ("substring((select", 0.7),
+    ("substr((select", 0.7),
+    ("ord(mid(", 0.7),
+    ("utl_http.", 0.7),
+    ("dbms_pipe.", 0.7),
+    ("dbms_lock.sleep", 0.8),
+    ("sqlite_master", 0.6),
+    ("randomblob(", 0.6),
+    ("convert(int", 0.55),
+    ("@@version", 0.55),
+    ("' and if(", 0.6),
+    (" and if(", 0.4),
+    ("database()", 0.45),
     ("(select ", 0.35),
+    ("(select(", 0.45),
     ("sleep(", 0.35),
     (" rlike (", 0.5),
 ];
@@ -156,6 +144,26 @@ const SECRETS: &[&str] = &[
     "web-inf/web.xml",
     ".ssh/id_",
     ".aws/credentials",
+];
+
+/// More of them, which mean something only behind dots that climb.
+const BEHIND_CLIMBS: &[&str] = &[
+    "wp-config",
+    "web.config",
+    "config.php",
+    "/.env",
+    "var/log/",
+    "etc/hosts",
+    "etc/group",
+    "etc/issue",
+    "/.ht",
+    "password",
+    "usr/local/",
+    "windows/",
+    "windows\\",
+    "global.asa",
+    "lib/",
+    ".properties",
 ];
 
 /// Ways to write `../` that no client needs.
@@ -218,8 +226,28 @@ const WITH_ARGUMENT: &[&str] = &[
 const IN_LISTS: &[&str] = &["id", "ls", "dir", "ps", "pwd"];
 
 /// Commands of shells that say all by themselves, with their weights.
-const COMMANDS: &[(&str, f64)] =
-    &[("/dev/tcp/", 0.8), ("${ifs}", 0.8), ("cmd.exe /c", 0.6), ("cmd.exe?/c", 0.8), ("powershell -e", 0.6)];
+const COMMANDS: &[(&str, f64)] = &[
+    ("/dev/tcp/", 0.8),
+    ("${ifs}", 0.8),
+    ("cmd.exe /c", 0.6),
+    ("cmd.exe?/c", 0.8),
+    ("powershell -e", 0.6),
+    ("mkfifo /tmp", 0.8),
+    ("/bin/busybox ", 0.7),
+    ("downloadstring(", 0.7),
+    ("certutil -urlcache", 0.8),
+    ("certutil.exe -urlcache", 0.8),
+    ("bash -i", 0.7),
+    ("nc -e ", 0.7),
+    ("import socket,", 0.55),
+    ("python -c", 0.55),
+    ("python3 -c", 0.55),
+    ("perl -e", 0.55),
+    ("php -r", 0.55),
+    ("bash -c", 0.55),
+    ("chmod 777", 0.55),
+    ("chmod +x", 0.55),
+];
 
 /// Every fixed piece, to see at once that a text holds none, as nearly all do. The same for files.
 static PIECES: LazyLock<Needles> = LazyLock::new(|| {
@@ -257,10 +285,10 @@ pub(super) fn inspect(raw: &str, text: &str, place: Place, out: &mut Vec<Seen>) 
     if let Some((at, weight)) = tautology(text) {
         see(Class::Sql, "a condition that is always true or false", weight, at);
     }
-    let end = text.trim_end();
-    if (end.ends_with("--") || end.ends_with("-- -") || end.ends_with("'#")) && text.contains('\'') {
-        see(Class::Sql, "a quote and a comment that ends the statement", 0.55, text.find('\'').unwrap_or(0));
+    if let Some(at) = ended(text) {
+        see(Class::Sql, "a comment that ends the statement", 0.55, at);
     }
+    inject::judge(raw, text, place, &mut see);
     climbs(raw, text, place, &mut see);
     for (needle, weight) in WRAPPERS.iter().filter(|_| pieces) {
         if let Some(at) = text.find(needle) {
@@ -269,6 +297,12 @@ pub(super) fn inspect(raw: &str, text: &str, place: Place, out: &mut Vec<Seen>) 
     }
     if let Some((at, weight)) = command(text) {
         see(Class::Command, "a command behind a separator", weight, at);
+    } else if place == Place::Target
+        && let Some(apart) = inject::separated(raw)
+        && let Some((_, weight)) = command(&apart)
+    {
+        // A line's end and an escaped `&` are blanks and a border once decoded.
+        see(Class::Command, "a command behind a separator", weight, 0);
     }
     for (needle, weight) in COMMANDS.iter().filter(|_| pieces) {
         if let Some(at) = text.find(needle) {
@@ -276,6 +310,27 @@ pub(super) fn inspect(raw: &str, text: &str, place: Place, out: &mut Vec<Seen>) 
         }
     }
     script(text, place, &mut see);
+}
+
+/// A statement that is broken off: a quote with a comment behind it, wherever; or `order by 3` and the like with one. Its place.
+fn ended(text: &str) -> Option<usize> {
+    let end = text.trim_end();
+    if (end.ends_with("--") || end.ends_with("-- -") || end.ends_with("'#")) && text.contains('\'') {
+        return text.find('\'');
+    }
+    let comment = |rest: &str| {
+        let rest = rest.trim_start_matches([' ', ')']);
+        rest.starts_with("-- ") || rest == "--" || rest.starts_with("--&") || rest.starts_with('#')
+    };
+    if let Some((at, _)) = text.match_indices('\'').find(|(at, _)| text.get(at + 1..).is_some_and(comment)) {
+        return Some(at);
+    }
+    ["order by ", "group by "].into_iter().find_map(|words| {
+        let at = text.find(words)?;
+        let rest = text.get(at + words.len()..)?;
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        (digits > 0 && rest.get(digits..).is_some_and(comment)).then_some(at)
+    })
 }
 
 /// Not within a longer word (`mybenchmark(`); needles that begin with a mark are.
@@ -295,6 +350,12 @@ fn climbs(raw: &str, text: &str, place: Place, see: &mut impl FnMut(Class, &'sta
         return;
     }
     let count = text.matches("../").count() + text.matches("..\\").count();
+    if let (None, Some(at), true) = (secret, first, count >= 2 || place == Place::Target)
+        && text.get(..at).is_some_and(|t| t.contains('='))
+        && let Some(name) = BEHIND_CLIMBS.iter().find(|s| text.get(at..).is_some_and(|t| t.contains(**s)))
+    {
+        return see(Class::Traversal, name, 0.65, at);
+    }
     let hidden = HIDDEN_CLIMBS.iter().any(|h| raw.contains(h));
     match (secret, first) {
         (Some((name, at)), Some(_)) => see(Class::Traversal, name, 0.85, at),
@@ -304,6 +365,10 @@ fn climbs(raw: &str, text: &str, place: Place, see: &mut impl FnMut(Class, &'sta
             see(Class::Traversal, name, 0.6, at);
         }
         (_, Some(at)) if hidden && count >= 2 => see(Class::Traversal, "hidden dots that climb", 0.7, at),
+        // Values of header fields have no place to climb to.
+        (_, Some(at)) if place == Place::Header && count >= 2 => {
+            see(Class::Traversal, "dots that climb in a header", 0.6, at);
+        }
         (_, Some(at)) if count >= 3 => {
             // Broken links of honest pages climb in the path, not in a value.
             let in_value = text.get(..at).is_some_and(|t| t.contains('?'));
@@ -428,7 +493,8 @@ const EVENTS: &[&str] = &[
 ];
 
 fn script(text: &str, place: Place, see: &mut impl FnMut(Class, &'static str, f64, usize)) {
-    if !text.contains('<') && !text.contains("javascript:") {
+    let marked = text.contains('<') || text.contains("javascript:");
+    if !marked && !text.contains(['"', '\'']) {
         return;
     }
     let acts = [
@@ -442,12 +508,36 @@ fn script(text: &str, place: Place, see: &mut impl FnMut(Class, &'static str, f6
         "alert`",
     ];
     let acts = acts.iter().any(|a| text.contains(a));
+    // Out of the value of an attribute, or of a string in a script.
+    if acts {
+        let out = [
+            "\" on",
+            "' on",
+            "\"on",
+            "';alert",
+            "\";alert",
+            "'-alert",
+            "\"-alert",
+            "'+alert",
+            "\" autofocus",
+            "' autofocus",
+        ];
+        if let Some(at) = out.iter().find_map(|o| text.find(o)) {
+            see(Class::Script, "out of an attribute or string, into a script", 0.65, at);
+        }
+    }
+    if !marked {
+        return;
+    }
     // Editors and mail send markup in bodies: there it must act, too.
     if place == Place::Body && !acts {
         return;
     }
     if let Some(at) = text.find("<script") {
         see(Class::Script, "<script", if acts { 0.85 } else { 0.6 }, at);
+    }
+    if let Some(at) = ["<iframe", "<object ", "<embed "].iter().find_map(|t| text.find(t)) {
+        see(Class::Script, "a tag that loads", if acts { 0.7 } else { 0.5 }, at);
     }
     if let Some(at) = text.find("javascript:").filter(|_| acts) {
         see(Class::Script, "javascript: that acts", 0.6, at);

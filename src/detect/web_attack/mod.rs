@@ -279,7 +279,7 @@ fn direction(record: &RecordFact) -> Option<&'static str> {
 /// Log4shell and Shellshock in any text.
 fn anywhere(text: &str, place: &'static str, seen: &mut Vec<Seen>) {
     // Lookups are also hidden behind percent signs.
-    let decoded = if text.contains('%') { plain(text.as_bytes()) } else { String::new() };
+    let decoded = if text.contains(['%', '\\']) { plain(text.as_bytes()) } else { String::new() };
     if let Some(shown) = jndi(text).or_else(|| jndi(&decoded)) {
         let shown = format!("{place}: {shown}");
         seen.push(Seen { class: Class::Exploit, form: "Log4Shell, CVE-2021-44228", weight: 0.95, shown });
@@ -301,11 +301,23 @@ fn is_dull(target: &str) -> bool {
             b'\'' | b'"' | b'<' | b'>' | b'(' | b'$' | b';' | b'|' | b'%' | b'+' | b'`' | b'{' | b'\\'
         )
     }) && !TELLING.may_be_in(target)
+        && target.len() <= LONG
 }
 
+/// Bytes of a target from which on it may be made to overflow something.
+const LONG: usize = 200;
+
+/// Where shippers of logs deliver: what others sent stands in their bodies, attacks among it.
+const INTAKES: &[&str] =
+    &["/loki/api/", "/_bulk", "/services/collector", "/api/v2/logs", "/api/v1/push", "/v1/logs", "/gelf"];
+
+/// Fields of tools that exist to pass on statements of SQL.
+const STATEMENTS: &[&str] = &["sql_query=", "\"rawsql\"", "\"sql\":", "\"query\":\"select", "\"statement\":"];
+
 /// What makes a target worth a look, besides odd characters.
-static TELLING: LazyLock<Needles> =
-    LazyLock::new(|| Needles::new(["..", "://", "etc/", ".exe"].iter().chain(POINTERS).copied(), false));
+static TELLING: LazyLock<Needles> = LazyLock::new(|| {
+    Needles::new(["..", "://", "etc/", ".exe", "/."].iter().chain(POINTERS).copied(), false)
+});
 
 /// Pieces of exploits that need no odd character.
 const POINTERS: &[&str] = &[
@@ -331,6 +343,35 @@ const POINTERS: &[&str] = &[
     "resource.loader",
     "@",
     "web.xml",
+    "proc/self",
+    "win.ini",
+    "boot.ini",
+    "cmd=",
+    "exec=",
+    "command=",
+    "execute=",
+    "shell=",
+    "?c=",
+    "&c=",
+    "uploadova",
+    "hyper/send",
+    "moveitisapi",
+    "RPC2",
+    "jsp=/",
+    "ecureGroovyScript",
+    "logon_hash",
+    "WebServiceBean",
+    "text-inline.vm",
+    "applicationConfig",
+    "groovyProgram",
+    ".printer",
+    ".ida",
+    "wp-config",
+    "scripts/setup.php",
+    "muieblackcat",
+    "169.254.169",
+    "metadata.google",
+    "[$",
 ];
 
 /// All forms in a request.
@@ -358,20 +399,58 @@ fn request(tx: &HttpTransaction) -> Vec<Seen> {
             }
         }
     }
+    // Names of programs and of the page before: blanks, `;` and words of commands are ordinary there, quotes of SQL and tags are not.
+    for value in [&tx.user_agent, &tx.referrer].into_iter().flatten() {
+        if value.contains(['\'', '<', '%', '"']) {
+            let mut of_name = Vec::new();
+            inspect(&value.to_ascii_lowercase(), &plain(value.as_bytes()), Place::Header, &mut of_name);
+            of_name.retain(|s| {
+                matches!(s.class, Class::Sql | Class::Script | Class::Injection | Class::Exploit)
+            });
+            seen.append(&mut of_name);
+        }
+    }
+    for value in [&tx.x_forwarded_for, &tx.host]
+        .into_iter()
+        .flatten()
+        .filter(|v| v.len() > LONG || v.contains(['\'', '<', ';', '(', '`', '|']))
+    {
+        inspect(&value.to_ascii_lowercase(), &plain(value.as_bytes()), Place::Header, &mut seen);
+    }
     for (name, value) in &tx.odd_headers {
         anywhere(value, "header", &mut seen);
-        let lower = value.to_ascii_lowercase();
-        if name.eq_ignore_ascii_case("cookie") || name.get(..2).is_some_and(|x| x.eq_ignore_ascii_case("x-"))
-        {
-            inspect(&lower, &plain(value.as_bytes()), Place::Header, &mut seen);
+        let named = format!("{name}: {value}").to_ascii_lowercase();
+        inspect(&named, &plain(named.as_bytes()), Place::Header, &mut seen);
+        if name.eq_ignore_ascii_case("accept-encoding") {
+            let shown = format!("header: {named}");
+            seen.push(Seen { class: Class::Exploit, form: "HTTP.sys, CVE-2021-31166", weight: 0.8, shown });
         }
     }
     if !tx.request.head.is_empty() {
-        let body = String::from_utf8_lossy(&tx.request.head);
-        anywhere(&body, "body", &mut seen);
-        inspect(&body.to_ascii_lowercase(), &plain(&tx.request.head), Place::Body, &mut seen);
+        body(tx, &mut seen);
     }
     seen
+}
+
+/// The beginning of a form or another text that was sent.
+fn body(tx: &HttpTransaction, seen: &mut Vec<Seen>) {
+    let body = String::from_utf8_lossy(&tx.request.head);
+    anywhere(&body, "body", seen);
+    let uri = tx.uri.as_deref().unwrap_or("");
+    if INTAKES.iter().any(|i| uri.contains(i)) {
+        return;
+    }
+    let mut found = Vec::new();
+    let lower = body.to_ascii_lowercase();
+    inspect(&lower, &plain(&tx.request.head), Place::Body, &mut found);
+    if STATEMENTS.iter().any(|s| lower.contains(s)) {
+        found.retain(|s| s.class != Class::Sql);
+    }
+    // A file that is sent may be anything; a script of a web shell is what it is.
+    if lower.contains("filename=") {
+        found.retain(|s| matches!(s.class, Class::Injection | Class::Exploit | Class::Traversal));
+    }
+    seen.append(&mut found);
 }
 
 /// How sure all forms together make it.

