@@ -1,12 +1,14 @@
 //! Who asked a STUN or TURN server for what, and which address was he seen from?
 //!
 //! STUN (RFC 8489, and RFC 5389 and RFC 3489 before it), TURN (RFC 8656), ICE's attributes (RFC 8445). One row is one request with its
-//! response, or one indication; equal ones, such as the checks that keep a path open, are counted (see [`super::polling`]). Refuses the
-//! media that shares the flow, and what TURN relays.
+//! response, or one indication; equal ones, such as the checks that keep a path open, are counted (see [`super::polling`]). What shares the
+//! flow (RFC 7983) goes to its own parser: the handshake of WebRTC to `dtls`, media to `rtp`; they name the flow, as the checks
+//! before them only look for a way. Refuses what TURN relays.
 
 use super::clues::{Clue, HOST_CLUES};
 use super::polling::{self, Polls, Repeated, Repeats, Waiting, address, seconds};
-use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
+use super::tls::{TLS, X509};
+use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict, dtls, rtp};
 use crate::flow::At;
 use crate::model::addr::Ip;
 use crate::model::bytes::{Cursor, be16, be32};
@@ -28,6 +30,10 @@ const MAX_MESSAGE: usize = (64 << 10) + 20;
 /// Other messages in a row after which nothing more is expected of the flow: media has taken over.
 const MAX_OTHERS: u32 = 1_000;
 
+/// Datagrams of a flow within which its media must begin to name it. Between two hosts it follows the checks at once; later it comes
+/// where a relay or another use of the port is what the flow is for.
+const MEDIA_BEGINS: u32 = 8;
+
 /// Attributes of one message that are read; real ones have up to 15.
 const MAX_ATTRIBUTES: usize = 32;
 
@@ -37,10 +43,10 @@ const PORTS: &[u16] = &[3478];
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {
     name: "stun",
-    about: "STUN and TURN (RFC 8489, RFC 8656); told by the magic cookie, a known method and attributes that fill the message; on its port without the cookie (RFC 3489).",
+    about: "STUN and TURN (RFC 8489, RFC 8656); told by the magic cookie, a known method and attributes that fill the message; without the cookie (RFC 3489) on its port, by attributes of that time, or by an answer with the number of its request.",
     transports: &[Transport::Tcp, Transport::Udp],
     ports: PORTS,
-    tables: &[&TABLE, &HOST_CLUES],
+    tables: &[&TABLE, &TLS, &X509, &rtp::TABLE, &HOST_CLUES],
     buffer_cap: MAX_MESSAGE,
     probe,
     parser: Some(|| Box::<Stun>::default()),
@@ -58,6 +64,17 @@ fn attributes_fit(mut d: &[u8]) -> bool {
     d.is_empty()
 }
 
+/// Are all attributes among those of RFC 3489, and their successors that old clients took over?
+fn attributes_known(mut d: &[u8]) -> bool {
+    while let Some((kind, len)) = be16(d, 0).zip(be16(d, 2)) {
+        if !matches!(kind, 1..=0x0b | 0x20 | 0x8020 | 0x8022) {
+            return false;
+        }
+        d = d.get(4 + usize::from(len).next_multiple_of(4)..).unwrap_or(&[]);
+    }
+    true
+}
+
 /// Length of the message at the start of `d`, when it is one; it need not be whole.
 fn message_len(d: &[u8]) -> Option<usize> {
     let (kind, len) = (be16(d, 0)?, usize::from(be16(d, 2)?));
@@ -71,12 +88,22 @@ fn probe(p: &Probe<'_>) -> Verdict {
         let whole = p.transport == Transport::Tcp || len == d.len();
         let cookie = be32(d, 4) == Some(COOKIE) && len % 4 == 0;
         let (method, _) = method_class(be16(d, 0).unwrap_or(0));
-        let classic = p.on_port(PORTS) && method == 1 && whole && p.transport == Transport::Udp;
+        let classic = method == 1 && whole && p.transport == Transport::Udp && attributes_fit(body);
         // Longer datagrams carry padding or more behind the message; the cookie makes up for it.
-        cookie || (classic && attributes_fit(body))
+        cookie || (classic && (p.on_port(PORTS) || (!body.is_empty() && attributes_known(body))))
     };
     if (!p.orig.is_empty() && looks(p.orig)) || (!p.resp.is_empty() && looks(p.resp)) {
         return Verdict::Mine(90);
+    }
+    // A bare request without the cookie, elsewhere: the answer repeats its number.
+    if let ([0, 1, 0, 0, id @ ..], Transport::Udp) = (p.orig, p.transport)
+        && id.len() == 16
+    {
+        return match p.resp {
+            [] => Verdict::NeedMore,
+            [1, 1 | 0x11, ..] if p.resp.get(4..20) == Some(id) => Verdict::Mine(85),
+            _ => Verdict::NotMine,
+        };
     }
     // The cookie as far as it is there; a whole message was looked at above.
     let begins = |d: &[u8]| {
@@ -311,6 +338,64 @@ struct Stun {
     messages: u32,
     others: u32,
     told: bool,
+    shared: Shared,
+}
+
+/// Who reads what shares the flow.
+#[derive(Default)]
+struct Shared {
+    /// The handshake, while it lasts.
+    dtls: Option<Box<dyn Parser>>,
+    /// Was there one?
+    shook_hands: bool,
+    media: Option<Box<dyn Parser>>,
+    /// Did media begin with the flow?
+    early: bool,
+}
+
+impl Shared {
+    /// A datagram that is no STUN. True when somebody reads it.
+    fn datagram(&mut self, side: Side, data: &[u8], before: u32, out: &mut Output<'_>) -> bool {
+        match data.first() {
+            Some(20..=63) => {
+                if self.dtls.is_none() && !self.shook_hands && dtls::begins(data) {
+                    self.shook_hands = true;
+                    self.dtls = dtls::PROTOCOL.parser.map(|new| new());
+                }
+                let Some(parser) = &mut self.dtls else { return false };
+                if !matches!(parser.feed(side, data, out), Fed::Took(_)) {
+                    self.dtls = None;
+                }
+                true
+            }
+            Some(128..=191) => {
+                let parser = match &mut self.media {
+                    Some(parser) => parser,
+                    None => {
+                        self.early = before < MEDIA_BEGINS;
+                        let Some(new) = rtp::PROTOCOL.parser else { return false };
+                        self.media.insert(new())
+                    }
+                };
+                // Chance is told by what follows: then the flow is looked at as before.
+                if matches!(parser.feed(side, data, out), Fed::NotMine) {
+                    self.media = None;
+                    return false;
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn service(&self) -> Option<&'static str> {
+        let media = self.media.as_ref().is_some_and(|m| m.sure()) && self.early;
+        match (self.shook_hands, media) {
+            (true, _) => Some(dtls::PROTOCOL.name),
+            (false, true) => Some(rtp::PROTOCOL.name),
+            (false, false) => None,
+        }
+    }
 }
 
 impl Stun {
@@ -391,9 +476,16 @@ impl Stun {
 impl Parser for Stun {
     fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
         if out.flow.tuple.protocol == ip_protocol::UDP {
-            match message_len(data).filter(|len| *len <= data.len()) {
+            match message_len(data).filter(|len| *len <= data.len() && data.first().is_some_and(|b| *b < 20))
+            {
                 Some(len) => self.message(side, data.get(..len).unwrap_or(data), out),
-                None => self.others = self.others.saturating_add(1),
+                None => {
+                    let before = self.messages.saturating_add(self.others);
+                    self.others = self.others.saturating_add(1);
+                    if self.shared.datagram(side, data, before, out) {
+                        self.others = self.others.min(MEDIA_BEGINS);
+                    }
+                }
             }
             if self.others >= MAX_OTHERS {
                 self.finish(out);
@@ -436,6 +528,16 @@ impl Parser for Stun {
             self.write(began, row, out);
         }
         self.polls.finish(out);
+        if let Some(mut parser) = self.shared.dtls.take() {
+            parser.finish(out);
+        }
+        if let Some(parser) = &mut self.shared.media {
+            parser.finish(out);
+        }
+    }
+
+    fn service(&self) -> Option<&'static str> {
+        self.shared.service()
     }
 }
 
