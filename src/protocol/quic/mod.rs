@@ -92,6 +92,20 @@ fn looks(data: &[u8]) -> u8 {
         {
             90
         }
+        // Versions of those who try things out: a client's first datagram, in which every length fits.
+        Some(Long {
+            version,
+            destination,
+            body: Body::Protected { kind: Kind::Initial, packet, .. },
+            ..
+        }) if first & 0xf0 == 0xc0
+            && version.0 > 0xffff
+            && (8..=20).contains(&destination.len())
+            && data.len() >= INITIAL_MIN
+            && packet.len() == data.len() =>
+        {
+            75
+        }
         // Cut by the snaplen: the number of a version that is not small is enough.
         None if version.known() && version.0 > 0xffff && first & 0x40 != 0 => 80,
         _ => 0,
