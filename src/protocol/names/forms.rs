@@ -25,6 +25,13 @@ const STREAMS: &[(&str, u16, &[u8], &[u8])] = &[
     // SMPP: a message of a session that is open, the answer to a bind.
     ("smpp", 2775, b"\0\0\0\x24\0\0\0\x04\0\0\0\0\0\0\0\x02\0\x01\x011234\0\x01\x015678\0\0", b""),
     ("smpp", 4242, b"", b"\0\0\0\x15\x80\0\0\x09\0\0\0\0\0\0\0\x01SMSC\0"),
+    // LDP: labels of a session that is up.
+    (
+        "ldp",
+        646,
+        b"\0\x01\0\x1c\x0a\0\0\x01\0\0\x04\0\0\x12\0\0\0\x09\x01\0\0\x08\x02\0\x01\x18\x0a\0\0\0",
+        b"",
+    ),
     // TLS behind its hellos: an encrypted alert of the server, one whole record, the change of ciphers.
     ("tls", 443, b"", b"\x15\x03\x03\0\x1a\0\0\0\0\0\0\0\x01abcdefghijklmnopqr"),
     ("tls", 443, b"\x17\x03\x03\0\x13abcdefghijklmnopqrs", b""),
@@ -74,6 +81,8 @@ const DATAGRAMS: &[(&str, u16, &[u8], &[u8])] = &[
     ("tftp", 4242, b"\0\x04\0\0", b"\0\x03\0\x01abc"),
     // CAPWAP: a frame of 802.11 behind the header of a data packet.
     ("capwap", 5247, b"\0\x10\x02\0\0\0\0\0\x88\x01\0\0\x02\0\0\0\0\x01", b""),
+    // RTCP feedback alone (RFC 5506): a picture is lost.
+    ("rtcp", 4242, b"\x81\xce\0\x02\x12\x34\x56\x78\x9a\xbc\xde\xf0", b""),
     // CoAP on a port that 6LoWPAN can write in four bits.
     ("coap", 61616, b"\x40\x01\0\x01\xb1x", b""),
     // STUN as RFC 3489 had it: a request to change the port, the answer to a bare one.
@@ -117,5 +126,8 @@ pub(super) fn all() -> impl Iterator<Item = Sample> {
             resp: resp.to_vec(),
         }
     };
-    STREAMS.iter().map(of(Tcp)).chain(DATAGRAMS.iter().map(of(Udp)))
+    // WireGuard whose provider numbers its customers in the reserved bytes.
+    let warp = [&[1, 0x5a, 0xa5, 0x3c][..], &[0x5a; 128], &[0; 16]].concat();
+    let warp = Sample { name: "wireguard", transport: Udp, port: 2408, orig: warp, resp: Vec::new() };
+    STREAMS.iter().map(of(Tcp)).chain(DATAGRAMS.iter().map(of(Udp))).chain([warp])
 }

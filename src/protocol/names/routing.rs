@@ -34,9 +34,9 @@ pub static LDP: Protocol = named(
                 r.eq(&[0, 1])?;
                 let len = r.u16_in(14..=4096)?;
                 r.skip(6)?;
-                // Initialisation or keep-alive begin a session, or a notification ends it.
-                r.of(&[0, 2])?;
-                r.of(&[0, 1])?;
+                // Initialisation or keep-alive begin a session, or a notification ends it; one that was joined late has addresses and labels.
+                let (high, low) = (r.of(&[0, 2, 3, 4])?, r.u8_in(0..=4)?);
+                must(low <= 1 || high == 4)?;
                 let inner = r.u16_in(4..=4086)?;
                 must(inner + 10 <= len)
             },

@@ -148,8 +148,14 @@ pub static WIREGUARD: Protocol = named(
     UDP,
     &[51820],
     |p| {
-        let initiation = |d: &[u8]| d.len() == 148 && d.starts_with(&[1, 0, 0, 0]);
-        let response = |d: &[u8]| d.len() == 92 && d.starts_with(&[2, 0, 0, 0]);
+        // Some providers number their customers in the three zeros; then the second code at the end, which is empty without a cookie, tells.
+        let handshake = |d: &[u8], kind: u8| {
+            let random = |d: &[u8]| !d.windows(4).any(|w| w == [0; 4]);
+            let numbered = || d.ends_with(&[0; 16]) && d.get(4..d.len() - 16).is_some_and(random);
+            d.first() == Some(&kind) && (d.get(1..4) == Some(&[0; 3]) || numbered())
+        };
+        let initiation = |d: &[u8]| d.len() == 148 && handshake(d, 1);
+        let response = |d: &[u8]| d.len() == 92 && handshake(d, 2);
         // Data of a session whose start was not captured: receiver, a counter that is not astronomic, whole blocks.
         let data = |d: &[u8]| {
             d.starts_with(&[4, 0, 0, 0])

@@ -5,10 +5,13 @@
 //! flow (RFC 7983) goes to its own parser: the handshake of WebRTC to `dtls`, media to `rtp`; they name the flow, as the checks
 //! before them only look for a way. Refuses what TURN relays.
 
+mod probe;
+mod shared;
+
 use super::clues::{Clue, HOST_CLUES};
 use super::polling::{self, Polls, Repeated, Repeats, Waiting, address, seconds};
 use super::tls::{TLS, X509};
-use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict, dtls, rtp};
+use super::{Fed, Output, Parser, Protocol, Transport, rtp};
 use crate::flow::At;
 use crate::model::addr::Ip;
 use crate::model::bytes::{Cursor, be16, be32};
@@ -17,6 +20,8 @@ use crate::model::record::Record;
 use crate::model::rows::Row;
 use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::text::printable;
+use probe::probe;
+use shared::{MEDIA_BEGINS, Shared};
 
 /// The magic cookie since RFC 5389.
 const COOKIE: u32 = 0x2112_a442;
@@ -29,10 +34,6 @@ const MAX_MESSAGE: usize = (64 << 10) + 20;
 
 /// Other messages in a row after which nothing more is expected of the flow: media has taken over.
 const MAX_OTHERS: u32 = 1_000;
-
-/// Datagrams of a flow within which its media must begin to name it. Between two hosts it follows the checks at once; later it comes
-/// where a relay or another use of the port is what the flow is for.
-const MEDIA_BEGINS: u32 = 8;
 
 /// Attributes of one message that are read; real ones have up to 15.
 const MAX_ATTRIBUTES: usize = 32;
@@ -52,66 +53,10 @@ pub static PROTOCOL: Protocol = Protocol {
     parser: Some(|| Box::<Stun>::default()),
 };
 
-/// Do the attributes fill the message?
-fn attributes_fit(mut d: &[u8]) -> bool {
-    while let Some(len) = be16(d, 2).map(usize::from) {
-        match d.get(4 + len.next_multiple_of(4)..) {
-            Some(rest) => d = rest,
-            // Old clients leave the padding of the last one away.
-            None => return 4 + len == d.len(),
-        }
-    }
-    d.is_empty()
-}
-
-/// Are all attributes among those of RFC 3489, and their successors that old clients took over?
-fn attributes_known(mut d: &[u8]) -> bool {
-    while let Some((kind, len)) = be16(d, 0).zip(be16(d, 2)) {
-        if !matches!(kind, 1..=0x0b | 0x20 | 0x8020 | 0x8022) {
-            return false;
-        }
-        d = d.get(4 + usize::from(len).next_multiple_of(4)..).unwrap_or(&[]);
-    }
-    true
-}
-
 /// Length of the message at the start of `d`, when it is one; it need not be whole.
 fn message_len(d: &[u8]) -> Option<usize> {
     let (kind, len) = (be16(d, 0)?, usize::from(be16(d, 2)?));
     (kind >> 14 == 0).then_some(len + 20)
-}
-
-fn probe(p: &Probe<'_>) -> Verdict {
-    let looks = |d: &[u8]| {
-        let Some(len) = message_len(d) else { return false };
-        let Some(body) = d.get(20..len) else { return false };
-        let whole = p.transport == Transport::Tcp || len == d.len();
-        let cookie = be32(d, 4) == Some(COOKIE) && len % 4 == 0;
-        let (method, _) = method_class(be16(d, 0).unwrap_or(0));
-        let classic = method == 1 && whole && p.transport == Transport::Udp && attributes_fit(body);
-        // Longer datagrams carry padding or more behind the message; the cookie makes up for it.
-        cookie || (classic && (p.on_port(PORTS) || (!body.is_empty() && attributes_known(body))))
-    };
-    if (!p.orig.is_empty() && looks(p.orig)) || (!p.resp.is_empty() && looks(p.resp)) {
-        return Verdict::Mine(90);
-    }
-    // A bare request without the cookie, elsewhere: the answer repeats its number.
-    if let ([0, 1, 0, 0, id @ ..], Transport::Udp) = (p.orig, p.transport)
-        && id.len() == 16
-    {
-        return match p.resp {
-            [] => Verdict::NeedMore,
-            [1, 1 | 0x11, ..] if p.resp.get(4..20) == Some(id) => Verdict::Mine(85),
-            _ => Verdict::NotMine,
-        };
-    }
-    // The cookie as far as it is there; a whole message was looked at above.
-    let begins = |d: &[u8]| {
-        let cookie = d.get(4..d.len().min(8)).unwrap_or(&[]);
-        d.first().is_none_or(|b| *b < 0x40) && COOKIE.to_be_bytes().starts_with(cookie)
-    };
-    let open = p.transport == Transport::Tcp && begins(p.orig) && begins(p.resp);
-    if open { Verdict::NeedMore } else { Verdict::NotMine }
 }
 
 /// The method, and the class: 0 request, 1 indication, 2 success, 3 error (RFC 8489 section 5).
@@ -338,64 +283,9 @@ struct Stun {
     messages: u32,
     others: u32,
     told: bool,
+    /// Over TCP: do frames hold the messages?
+    framed: Option<bool>,
     shared: Shared,
-}
-
-/// Who reads what shares the flow.
-#[derive(Default)]
-struct Shared {
-    /// The handshake, while it lasts.
-    dtls: Option<Box<dyn Parser>>,
-    /// Was there one?
-    shook_hands: bool,
-    media: Option<Box<dyn Parser>>,
-    /// Did media begin with the flow?
-    early: bool,
-}
-
-impl Shared {
-    /// A datagram that is no STUN. True when somebody reads it.
-    fn datagram(&mut self, side: Side, data: &[u8], before: u32, out: &mut Output<'_>) -> bool {
-        match data.first() {
-            Some(20..=63) => {
-                if self.dtls.is_none() && !self.shook_hands && dtls::begins(data) {
-                    self.shook_hands = true;
-                    self.dtls = dtls::PROTOCOL.parser.map(|new| new());
-                }
-                let Some(parser) = &mut self.dtls else { return false };
-                if !matches!(parser.feed(side, data, out), Fed::Took(_)) {
-                    self.dtls = None;
-                }
-                true
-            }
-            Some(128..=191) => {
-                let parser = match &mut self.media {
-                    Some(parser) => parser,
-                    None => {
-                        self.early = before < MEDIA_BEGINS;
-                        let Some(new) = rtp::PROTOCOL.parser else { return false };
-                        self.media.insert(new())
-                    }
-                };
-                // Chance is told by what follows: then the flow is looked at as before.
-                if matches!(parser.feed(side, data, out), Fed::NotMine) {
-                    self.media = None;
-                    return false;
-                }
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn service(&self) -> Option<&'static str> {
-        let media = self.media.as_ref().is_some_and(|m| m.sure()) && self.early;
-        match (self.shook_hands, media) {
-            (true, _) => Some(dtls::PROTOCOL.name),
-            (false, true) => Some(rtp::PROTOCOL.name),
-            (false, false) => None,
-        }
-    }
 }
 
 impl Stun {
@@ -473,25 +363,58 @@ impl Stun {
     }
 }
 
+impl Stun {
+    /// What is no STUN.
+    fn other(&mut self, side: Side, data: &[u8], media: &[u8], out: &mut Output<'_>) {
+        let before = self.messages.saturating_add(self.others);
+        self.others = self.others.saturating_add(1);
+        if self.shared.datagram(side, data, media, before, out) {
+            self.others = self.others.min(MEDIA_BEGINS);
+        }
+    }
+
+    /// A stream in which each datagram has its length in front (RFC 4571), as ICE has it over TCP (RFC 6544).
+    fn frames(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        let mut rest = data;
+        while let Some(len) = be16(rest, 0).map(usize::from) {
+            let Some((frame, behind)) = rest.split_at_checked(2 + len) else { break };
+            let packet = frame.get(2..).unwrap_or(&[]);
+            match message_len(packet) {
+                Some(n) if n == len && is_message(packet) => self.message(side, packet, out),
+                _ => self.other(side, packet, frame, out),
+            }
+            rest = behind;
+        }
+        Fed::Took(data.len() - rest.len())
+    }
+}
+
+/// Does a message with the cookie begin here?
+fn is_message(d: &[u8]) -> bool {
+    d.first().is_some_and(|b| *b < 0x40) && be32(d, 4) == Some(COOKIE)
+}
+
 impl Parser for Stun {
     fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
         if out.flow.tuple.protocol == ip_protocol::UDP {
             match message_len(data).filter(|len| *len <= data.len() && data.first().is_some_and(|b| *b < 20))
             {
                 Some(len) => self.message(side, data.get(..len).unwrap_or(data), out),
-                None => {
-                    let before = self.messages.saturating_add(self.others);
-                    self.others = self.others.saturating_add(1);
-                    if self.shared.datagram(side, data, before, out) {
-                        self.others = self.others.min(MEDIA_BEGINS);
-                    }
-                }
+                None => self.other(side, data, data, out),
             }
             if self.others >= MAX_OTHERS {
                 self.finish(out);
                 return Fed::Done;
             }
             return Fed::Took(data.len());
+        }
+        if self.framed.is_none() {
+            // The cookie behind a length or without has come after ten bytes.
+            let Some(behind) = data.get(2..).filter(|d| d.len() >= 8) else { return Fed::Took(0) };
+            self.framed = Some(is_message(behind) && !is_message(data));
+        }
+        if self.framed == Some(true) {
+            return self.frames(side, data, out);
         }
         let mut rest = data;
         loop {

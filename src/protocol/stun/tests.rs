@@ -122,3 +122,16 @@ fn media_names_a_flow_that_begins_with_it_and_no_relay() {
     let run = Bench::udp(32_704).run(&sent);
     assert_eq!((run.service, run.records::<RtpRecord>().len()), (Some("stun"), 0));
 }
+
+#[test]
+fn frames_over_tcp_as_ice_has_them() {
+    let frame = |d: &[u8]| [&(d.len() as u16).to_be_bytes()[..], d].concat();
+    let (ask, tell) = (message(1, 1, &[(6, b"a:b")]), message(0x0101, 1, &[(0x20, MAPPED)]));
+    let packets: Vec<_> = (1..9).map(media).collect();
+    let said = [frame(&ask), packets.iter().flat_map(|p| frame(p)).collect()].concat();
+    let run = Bench::tcp(4242).run(&[orig(&said), resp(&frame(&tell))]);
+    assert_eq!((run.service, run.records::<RtpRecord>()[0].packets), (Some("rtp"), 8));
+    assert_eq!(run.records::<StunRecord>()[0].mapped, Some((Ip::v4([192, 0, 2, 1]), 32853)));
+    let bytes: Vec<_> = said.chunks(1).map(orig).collect();
+    assert_eq!(Bench::tcp(4242).run(&bytes).service, Some("rtp"), "byte by byte");
+}
