@@ -45,7 +45,7 @@ WITH places AS (
     AND src_bytes > 0 AND dst_packets > 0
   GROUP BY dst_ip
   HAVING min(src_ip) = max(src_ip) AND count(*) >= $min_answered::BIGINT
-     AND coalesce(max(service), '') NOT IN ('dns', 'ntp', 'bittorrent', 'gnutella', 'edonkey', 'skype', 'stun')),
+     AND coalesce(max(service), '') NOT IN ('dns', 'ntp', 'bittorrent', 'gnutella', 'edonkey', 'skype', 'stun', 'dtls', 'rtp')),
 ends AS MATERIALIZED (
   SELECT flow_id, dst_ip FROM flows
   WHERE capture_id = $capture::BIGINT AND direction = 'outbound' AND src_bytes > 0 AND dst_ip IN (SELECT dst_ip FROM places)),
