@@ -163,7 +163,7 @@ found AS (
          CASE WHEN r.proxied_name IS NOT NULL THEN 'outbound' ELSE f.direction END AS direction, f.service,
          f.service IS NULL OR f.service IN ('http', 'tls', 'quic', 'websocket') AS carrier,
          -- Calls and games keep their places alive; such a name is told by what was said, not by a port.
-         f.service_source = 'content' AND f.service IN ('discord', 'rtp', 'rtcp', 'stun', 'sip', 'rtsp', 'zoom', 'skype', 'whatsapp', 'telegram', 'teamspeak', 'mumble', 'iax', 'steam', 'source_engine', 'raknet', 'minecraft') AS media
+         f.service_source = 'content' AND f.service IN ('discord', 'rtp', 'rtcp', 'stun', 'dtls', 'sip', 'rtsp', 'zoom', 'skype', 'whatsapp', 'telegram', 'teamspeak', 'mumble', 'iax', 'steam', 'source_engine', 'raknet', 'minecraft') AS media
   FROM regular r JOIN flows f ON f.flow_id = r.first_flow
   WHERE f.capture_id IN (FROM scope)
     AND coalesce(f.service, '') NOT IN ('ntp', 'dns', 'mdns', 'llmnr', 'nbns', 'dhcp', 'dhcpv6', 'ssdp', 'ptp', 'bfd', 'hsrp', 'vrrp')),

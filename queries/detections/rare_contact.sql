@@ -48,7 +48,7 @@ WITH places AS (
     AND (direction <> 'internal' OR protocol = 'tcp' AND dst_port > 1024 AND dst_bytes > 0 OR dst_port IN (80, 443) AND dst_bytes > 0)
   GROUP BY dst_ip
   HAVING min(src_ip) = max(src_ip) AND count(*) >= $min_answered::BIGINT
-     AND coalesce(max(service), '') NOT IN ('dns', 'ntp', 'bittorrent', 'gnutella', 'edonkey', 'skype', 'stun')),
+     AND coalesce(max(service), '') NOT IN ('dns', 'ntp', 'bittorrent', 'gnutella', 'edonkey', 'skype', 'stun', 'dtls', 'rtp')),
 ends AS MATERIALIZED (
   SELECT flow_id, dst_ip FROM flows
   WHERE capture_id = $capture::BIGINT AND direction IN ('outbound', 'external', 'internal') AND src_bytes > 0 AND dst_ip IN (SELECT dst_ip FROM places)),

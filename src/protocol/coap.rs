@@ -19,8 +19,11 @@ const MAX_TEXT: usize = 256;
 /// Datagrams are not kept; this is what one may hold.
 const MAX_MESSAGE: usize = 64 << 10;
 
-/// The usual port.
-const PORTS: &[u16] = &[5683];
+/// The usual port, and those that 6LoWPAN can write in four bits (RFC 7252 section 12.8).
+const PORTS: &[u16] = &[
+    5683, 61616, 61617, 61618, 61619, 61620, 61621, 61622, 61623, 61624, 61625, 61626, 61627, 61628, 61629,
+    61630, 61631,
+];
 
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {

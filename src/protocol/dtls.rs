@@ -2,8 +2,8 @@
 //!
 //! DTLS 1.0 (RFC 4347), 1.2 (RFC 6347), 1.3 (RFC 9147), connection ids (RFC 9146). Records become messages here: fragments may
 //! come in any order and twice. What they say is read by the code of TLS and written to the same tables `tls` and
-//! `x509`; JA4 begins with `d`. Told by a record of epoch 0 with a handshake message or an alert that fits it.
-//! Refuses: decryption, and flows that are joined after their hellos.
+//! `x509`; JA4 begins with `d`. Told by a record of epoch 0 with a handshake message or an alert that fits it, or by encrypted records
+//! that fill a datagram. Refuses: decryption. A flow that is joined after its hellos is named and has no row.
 
 use super::tls::assembly::Assembly;
 use super::tls::handshake::{Handshake, MESSAGE_CAP};
@@ -16,7 +16,7 @@ use crate::model::weird::{Detail, WeirdKind};
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {
     name: "dtls",
-    about: "DTLS (RFC 6347, RFC 9147); told by a record of epoch 0 with a handshake message or an alert that fits it.",
+    about: "DTLS (RFC 6347, RFC 9147); told by a record of epoch 0 with a handshake message or an alert that fits it, or by records of an epoch that fill the datagram.",
     transports: &[Transport::Udp],
     ports: &[4433, 853, 5684, 5349],
     tables: &[&TLS, &X509],
@@ -84,7 +84,11 @@ fn fragment<'a>(c: &mut Cursor<'a>) -> Option<Fragment<'a>> {
     fits.then_some(Fragment { kind, length: length as usize, sequence, offset, body })
 }
 
-/// Does the datagram begin a handshake, or refuse one?
+/// Does the datagram begin a handshake, or refuse one? Also asked where DTLS shares a flow.
+pub(super) fn begins(data: &[u8]) -> bool {
+    looks(data)
+}
+
 fn looks(data: &[u8]) -> bool {
     let mut c = Cursor::new(data);
     let Some(Plain { kind, epoch: 0, payload }) = plain(&mut c) else { return false };
@@ -103,8 +107,34 @@ fn looks(data: &[u8]) -> bool {
     }
 }
 
+/// Records of a connection that the capture joined late: encrypted or the change to it, behind each other, and they fill the datagram.
+fn goes_on(data: &[u8]) -> bool {
+    let (mut c, mut epoch, mut count) = (Cursor::new(data), 0, 0_u8);
+    while !c.is_empty() {
+        let Some(record) = plain(&mut c) else { return false };
+        let fits = match (record.kind, record.epoch) {
+            (content::CHANGE_CIPHER_SPEC, _) => record.payload == [1],
+            (_, 0) => record.kind == content::HANDSHAKE && record.payload.len() >= MESSAGE_HEADER,
+            // A number and a tag of eight bytes (RFC 6655), or a block with a digest.
+            (_, 1..=15) => record.payload.len() >= 16,
+            _ => false,
+        };
+        if !fits {
+            return false;
+        }
+        (epoch, count) = (epoch.max(record.epoch), count.saturating_add(1));
+    }
+    epoch > 0 && count > 0
+}
+
 fn probe(p: &Probe<'_>) -> Verdict {
-    if looks(p.orig) || looks(p.resp) { Verdict::Mine(92) } else { Verdict::NotMine }
+    if looks(p.orig) || looks(p.resp) {
+        Verdict::Mine(92)
+    } else if goes_on(p.orig) || goes_on(p.resp) {
+        Verdict::Mine(75)
+    } else {
+        Verdict::NotMine
+    }
 }
 
 /// A message of which pieces are missing.

@@ -49,7 +49,8 @@ fn probe(p: &Probe<'_>) -> Verdict {
             // Extensions and authentication are whole words (RFC 7822).
             1..=5 => d.len() >= MESSAGE && d.len().is_multiple_of(4) && *second <= MAX_STRATUM,
             6 => d.len() >= 12,
-            7 => d.len() >= 8,
+            // Implementations have low numbers: none, the old and the new one of ntpd.
+            7 => d.len() >= 8 && matches!(d.get(2), Some(0..=3)),
             _ => false,
         };
     if looks && p.on_port(PORTS) { Verdict::Mine(90) } else { Verdict::NotMine }

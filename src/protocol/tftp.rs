@@ -34,7 +34,7 @@ const PORTS: &[u16] = &[69];
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {
     name: "tftp",
-    about: "TFTP (RFC 1350); told by a request with a file name and a transfer mode.",
+    about: "TFTP (RFC 1350); told by a request with a file name and a transfer mode, or a block with its acknowledgement.",
     transports: &[Transport::Udp],
     ports: PORTS,
     tables: &[&TABLE, &FILES],
@@ -44,7 +44,20 @@ pub static PROTOCOL: Protocol = Protocol {
 };
 
 fn probe(p: &Probe<'_>) -> Verdict {
-    if Request::read(p.orig).is_some() { Verdict::Mine(90) } else { Verdict::NotMine }
+    if Request::read(p.orig).is_some() {
+        return Verdict::Mine(90);
+    }
+    // A transfer whose request went over another flow that was not captured: a block and the acknowledgement of its number.
+    let block = |d: &[u8]| matches!(d, [0, 3, _, _, ..]) && d.len() <= 4 + BLOCK;
+    let confirms = |data: &[u8], ack: &[u8]| {
+        block(data) && matches!(ack, [0, 4, _, _]) && data.get(2..4) == ack.get(2..4)
+    };
+    match (p.orig, p.resp) {
+        (d, []) if block(d) && d.len() > 4 || matches!(d, [0, 4, 0, 0 | 1]) => Verdict::NeedMore,
+        (a, b) if confirms(a, b) || confirms(b, a) => Verdict::Mine(75),
+        ([0, 4, 0, 0], b) if block(b) && b.get(2..4) == Some(&[0, 1]) => Verdict::Mine(75),
+        _ => Verdict::NotMine,
+    }
 }
 
 /// Kinds of packet (RFC 1350 section 5, RFC 2347).

@@ -122,6 +122,9 @@ const PEERS: &[&str] = &[
     "monero",
     "libp2p",
     "stun",
+    // What a call between two hosts becomes once its checks have found a way.
+    "dtls",
+    "rtp",
     "teredo",
     "zerotier",
     "tailscale",

@@ -250,11 +250,13 @@ impl Dispatcher {
         Some(Phase::Parsing(parsing))
     }
 
-    /// Nobody claims these bytes. The next datagram may be clearer; a stream is given up.
+    /// Nobody claims these bytes. The next datagram may be clearer; a stream is given up, unless its beginning was not captured: then the
+    /// next segment may begin a message.
     fn unclaimed(&mut self, flow: &FlowView, marks: &mut Marks, open: Set, pieces: &[Piece<'_>]) -> Phase {
         self.hint(flow, marks, open);
         self.hear(flow, marks, pieces);
-        if transport_of(flow) == Some(Transport::Udp) && marks.attempts < self.config.probe_attempts {
+        let again = transport_of(flow) == Some(Transport::Udp) || !flow.saw_start;
+        if again && marks.attempts < self.config.probe_attempts {
             marks.attempts += 1;
             return Phase::Fresh;
         }

@@ -383,3 +383,17 @@ fn cost_of_a_flow_that_nobody_claims() {
         .unwrap();
     }
 }
+
+#[test]
+fn a_stream_that_was_joined_late_is_looked_at_again() {
+    let (body, request) = ([0xb5_u8; 1_400], b"GET /next HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    let sent = [resp(&body), resp(&body), resp(&body), orig(request)];
+    assert_eq!(Bench::tcp(4242).midstream().run(&sent).service, Some("http"));
+    assert_eq!(Bench::tcp(4242).run(&sent).service, None, "from its beginning on, these bytes speak for all");
+    let record = [&[0x17, 3, 3, 0, 24][..], &[0x5a; 24]].concat();
+    let late = Bench::tcp(4242).midstream();
+    assert_eq!(late.run(&[orig(&record)]).service, Some("tls"), "one record that ends with its segment");
+    assert_eq!(late.run(&[orig(&record[..20])]).service, None);
+    let endless = [orig(&body); 40];
+    assert!(late.run(&endless).done_after.is_some(), "not for ever");
+}

@@ -4,6 +4,9 @@
 //! name service (RFC 1002). Questions and answers are paired by identifier, name and type. A parser of our own, because
 //! crates insist on whole and correct messages, and the odd ones are those an analyst needs.
 //!
+//! The question for the certificate of a DNSCrypt resolver, asked on the port where it speaks that protocol, is the beginning of DNSCrypt: the
+//! flow is named so.
+//!
 //! Refuses: dynamic updates and zone transfers record by record (one row a message, with counts), DNSSEC
 //! validation, and DNS inside TLS or HTTPS.
 
@@ -35,6 +38,9 @@ const NBNS: u16 = 137;
 const MDNS: u16 = 5353;
 /// Port of link-local multicast name resolution.
 const LLMNR: u16 = 5355;
+
+/// Begin of the name under which a DNSCrypt resolver publishes its certificates, version 2 of the protocol's certificates.
+const DNSCRYPT_CERTIFICATE: &str = "2.dnscrypt-cert.";
 
 /// The ports of the family.
 const PORTS: &[u16] = &[DNS, MDNS, LLMNR, NBNS];
@@ -90,11 +96,31 @@ fn plausible(h: &Header, len: usize, netbios: bool) -> bool {
     codes::is_known_opcode(h.opcode(), netbios) && (!reserved || netbios) && h.fits(len)
 }
 
+/// Is this the name of a DNSCrypt resolver's certificates?
+fn is_certificate(name: &str) -> bool {
+    name.get(..DNSCRYPT_CERTIFICATE.len()).is_some_and(|n| n.eq_ignore_ascii_case(DNSCRYPT_CERTIFICATE))
+}
+
+/// Is there a question behind a header that contradicts itself? Broken senders and damaged packets are still DNS, on its port.
+fn asks_legibly(message: &[u8], netbios: bool) -> bool {
+    let mut text = String::new();
+    let Ok(end) = name::read(message, HEADER_LEN, &mut text) else { return false };
+    let (kind, class) = (be16(message, end), be16(message, end + 2));
+    // With mDNS the highest bit of the class asks for a unicast answer.
+    let class = class.is_some_and(|c| matches!(c & 0x7fff, 1 | 3 | 255));
+    let kind = kind.is_some_and(|k| codes::is_known_type(k) || (netbios && matches!(k, 0x20 | 0x21)));
+    text.len() > 1 && (class || kind)
+}
+
 /// Is this message DNS? On a port of the family a header that makes sense is enough, elsewhere everything must.
 fn judge(message: &[u8], own_port: bool, netbios: bool) -> Verdict {
     let Some(header) = Header::read(message) else { return Verdict::NotMine };
-    if !plausible(&header, message.len(), netbios) {
+    let fits = plausible(&header, message.len(), netbios);
+    if !fits && !own_port {
         return Verdict::NotMine;
+    }
+    if !fits {
+        return if asks_legibly(message, netbios) { Verdict::Mine(60) } else { Verdict::NotMine };
     }
     let Some(m) = message::read(message, Want { netbios, all_sections: false }) else {
         return Verdict::NotMine;
@@ -109,7 +135,9 @@ fn judge(message: &[u8], own_port: bool, netbios: bool) -> Verdict {
         .all(|q| matches!(q.qclass, 1 | 3 | 255) && codes::is_known_type(q.qtype) && !q.name.contains('\\'));
     let [_, answers, authority, _] = header.counts;
     let direction = header.is_response() || (answers == 0 && authority == 0 && header.rcode() == 0);
-    let whole = m.problem.is_none() && m.end == message.len() && header.opcode() == 0;
+    // Pings of DNSCrypt resolvers are padded behind the message.
+    let filled = m.end == message.len() || m.questions.first().is_some_and(|q| is_certificate(&q.name));
+    let whole = m.problem.is_none() && filled && header.opcode() == 0;
     if asks_one && sane && direction && whole { Verdict::Mine(70) } else { Verdict::NotMine }
 }
 
@@ -117,6 +145,8 @@ fn judge(message: &[u8], own_port: bool, netbios: bool) -> Verdict {
 #[derive(Default)]
 struct DnsParser {
     kind: Option<Kind>,
+    /// Was the first thing asked for the certificate of a DNSCrypt resolver, on the port where it speaks that?
+    dnscrypt: bool,
     pairs: Pairs,
 }
 
@@ -137,6 +167,7 @@ fn kind_of(tuple: &Tuple, first: Option<Header>) -> Kind {
 
 impl DnsParser {
     fn message(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) {
+        let first = self.kind.is_none();
         let kind = *self.kind.get_or_insert_with(|| kind_of(&out.flow.tuple, Header::read(data)));
         let want = Want { netbios: kind == Kind::Nbns, all_sections: kind != Kind::Dns };
         let Some(m) = message::read(data, want) else {
@@ -144,6 +175,9 @@ impl DnsParser {
             out.weird(WeirdKind::DnsMalformed, Detail::Length { needed: HEADER_LEN as u32, present, at: 0 });
             return;
         };
+        if first && out.flow.tuple.dst_port != DNS && out.flow.tuple.src_port != DNS {
+            self.dnscrypt = m.questions.first().is_some_and(|q| is_certificate(&q.name));
+        }
         report(&m, data.len(), out);
         clues::tell(kind, side, &m, out);
         self.pairs.take(kind, side, m, data, out);
@@ -205,6 +239,6 @@ impl Parser for DnsParser {
     }
 
     fn service(&self) -> Option<&'static str> {
-        self.kind.map(Kind::name)
+        if self.dnscrypt { Some("dnscrypt") } else { self.kind.map(Kind::name) }
     }
 }

@@ -9,7 +9,7 @@ use crate::protocol::{Probe, Protocol, Verdict};
 /// Cassandra.
 pub static CASSANDRA: Protocol = named(
     "cassandra",
-    "Cassandra's native protocol; told by a STARTUP frame with its option, or an OPTIONS frame on its port.",
+    "Cassandra's native protocol; told by a STARTUP frame with its option, or on its port by a frame whose fields all fit.",
     TCP,
     &[9042],
     |p| {
@@ -33,9 +33,30 @@ pub static CASSANDRA: Protocol = named(
             r.any(&named)
         };
         let first = if p.orig.is_empty() { p.resp } else { p.orig };
-        settle(p, told(&mut Reader::new(first)), 90)
+        match settle(p, told(&mut Reader::new(first)), 90) {
+            Verdict::NotMine if ours => settle(p, cassandra_frame(&mut Reader::new(first)), 80),
+            verdict => verdict,
+        }
     },
 );
+
+/// A frame of a connection that the capture joined late: answers have the high bit of the version.
+fn cassandra_frame(r: &mut Reader<'_>) -> Told {
+    let version = r.u8()?;
+    let answer = version & 0x80 != 0;
+    must((1..=6).contains(&(version & 0x7f)))?;
+    r.u8_in(0..=0x1f)?;
+    r.skip(if version & 0x7f < 3 { 1 } else { 2 })?;
+    let operation = r.u8()?;
+    must(match operation {
+        // Error, ready, authenticate, supported, result, event, challenge, success.
+        0 | 2 | 3 | 6 | 8 | 0x0c | 0x0e | 0x10 => answer,
+        // Options, query, prepare, execute, register, batch, response.
+        5 | 7 | 9 | 0x0a | 0x0b | 0x0d | 0x0f => !answer,
+        _ => false,
+    })?;
+    r.u32_in(0..=0x1000_0000).map(|_| ())
+}
 
 /// Kafka.
 pub static KAFKA: Protocol = named(
@@ -122,10 +143,45 @@ fn mqtt(r: &mut Reader<'_>) -> Told {
 }
 
 /// AMQP.
-pub static AMQP: Protocol =
-    named("amqp", "AMQP; told by the protocol header that the client sends first.", TCP, &[5672], |p| {
-        magic(if p.orig.is_empty() { p.resp } else { p.orig }, b"AMQP", 90)
-    });
+pub static AMQP: Protocol = named(
+    "amqp",
+    "AMQP; told by the protocol header that the client sends first, or on its port by a frame of version 0-9-1 with a known class or its end mark.",
+    TCP,
+    &[5672],
+    |p| {
+        let first = if p.orig.is_empty() { p.resp } else { p.orig };
+        match magic(first, b"AMQP", 90) {
+            Verdict::NotMine if p.on_port(&[5672]) => settle(p, amqp_frame(&mut Reader::new(first)), 80),
+            verdict => verdict,
+        }
+    },
+);
+
+/// A frame of AMQP 0-9-1: kind, channel, size, payload, 0xce.
+fn amqp_frame(r: &mut Reader<'_>) -> Told {
+    let kind = r.of(&[1, 2, 3, 8])?;
+    r.skip(2)?;
+    let size = r.u32_in(0..=0x0020_0000)?;
+    let payload = r.rest();
+    match kind {
+        // A method and a content header begin with their class: connection, channel, exchange, queue, basic, confirm, tx.
+        1 => {
+            must(matches!(r.u16()?, 10 | 20 | 40 | 50 | 60 | 85 | 90))?;
+            return r.u16_in(10..=120).map(|_| ());
+        }
+        2 => {
+            r.u16_in(60..=60)?;
+            return r.u16_in(0..=0).map(|_| ());
+        }
+        3 => {}
+        _ => must(size == 0)?,
+    }
+    // A body, or nothing: the mark behind it, which may come later.
+    match payload.get(size as usize) {
+        Some(end) => must(*end == 0xce),
+        None => Err(Verdict::NeedMore),
+    }
+}
 
 /// STOMP.
 pub static STOMP: Protocol =

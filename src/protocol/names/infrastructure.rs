@@ -20,7 +20,15 @@ pub static NETFLOW: Protocol = named(
             (Some(9), Some(1..)) => sets_fill(d.get(20..).unwrap_or(&[]), 1),
             _ => false,
         };
-        claim(any_side(p, looks), 80)
+        // Sets that were cut by the snaplen or padded by nobody's rules: a sane time and a first set, on the port.
+        let begins = |d: &[u8]| {
+            be16(d, 0) == Some(9)
+                && matches!(be16(d, 2), Some(1..=255))
+                && be32(d, 8).is_some_and(|t| (946_684_800..=0x7fff_ffff).contains(&t))
+                && matches!(be16(d, 20), Some(0 | 1 | 256..))
+                && matches!(be16(d, 22), Some(4..=4096))
+        };
+        claim(any_side(p, looks) || (p.on_port(NETFLOW.ports) && any_side(p, begins)), 80)
     },
 );
 
@@ -57,14 +65,17 @@ fn sets_fill(mut rest: &[u8], highest_reserved: u16) -> bool {
 /// sFlow.
 pub static SFLOW: Protocol = named(
     "sflow",
-    "sFlow version 5; told by version, kind of address and a sane number of samples, on its port.",
+    "sFlow versions 2, 4 and 5; told by version, kind of address and a sane number of samples, on its port.",
     UDP,
     &[6343],
     |p| {
         let looks = |d: &[u8]| {
+            // Version 5 added the number of the agent's part.
             let samples = match (be32(d, 0), be32(d, 4)) {
                 (Some(5), Some(1)) => be32(d, 24),
                 (Some(5), Some(2)) => be32(d, 36),
+                (Some(2 | 4), Some(1)) => be32(d, 20),
+                (Some(2 | 4), Some(2)) => be32(d, 32),
                 _ => None,
             };
             matches!(samples, Some(1..=100))
@@ -80,9 +91,12 @@ pub static NBDGM: Protocol = named(
     UDP,
     &[138],
     |p| {
-        let looks = |d: &[u8]| match d.first() {
-            Some(0x10..=0x12) => be16(d, 10).is_some_and(|len| usize::from(len) + 14 <= d.len()),
-            Some(0x13..=0x16) => d.len() >= 11,
+        // The upper half of the flags is reserved; requests and errors are of one length, or hold one name.
+        let looks = |d: &[u8]| match (d.first(), d.get(1)) {
+            (_, Some(0x10..)) => false,
+            (Some(0x10..=0x12), _) => be16(d, 10).is_some_and(|len| usize::from(len) + 14 <= d.len()),
+            (Some(0x13), _) => d.len() == 11,
+            (Some(0x14..=0x16), _) => d.len() >= 11,
             _ => false,
         };
         claim(p.on_port(&[138]) && any_side(p, looks), 90)

@@ -142,6 +142,8 @@ pub(super) fn is_text(data: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 pub(super) mod samples;
 #[cfg(test)]
 mod tests;

@@ -42,34 +42,42 @@ pub static SMPP: Protocol = named(
     TCP,
     &[2775],
     |p| {
-        opener(
-            p,
-            |r| {
-                let len = r.u32_in(16..=0x1_0000)?;
-                let command = r.u32()?;
-                let request = command & 0x8000_0000 == 0;
-                must(
-                    matches!(command & 0x7fff_ffff, 0..=9 | 0x0b | 0x15 | 0x21 | 0x102 | 0x103 | 0x111..=0x113),
-                )?;
-                let status = r.u32()?;
-                must(if request { status == 0 } else { status <= 0x0500 })?;
-                let sequence = r.u32()?;
-                must(sequence <= 0x7fff_ffff && (sequence > 0 || command == 0x8000_0000))?;
-                match command {
-                    1 | 2 | 9 => {
-                        r.text_until(0, 16)?;
-                        r.text_until(0, 9)?;
-                        r.text_until(0, 13)?;
-                        r.of(&[0, 0x33, 0x34, 0x50]).map(|_| ())
-                    }
-                    0x15 | 0x8000_0015 | 6 | 0x8000_0006 => must(len == 16),
-                    _ => must(len > 16),
-                }
-            },
-            85,
-        )
+        let first = if p.orig.is_empty() { p.resp } else { p.orig };
+        let mut r = Reader::new(first);
+        let command = smpp(&mut r);
+        // Elsewhere than on its port a session has to begin: other protocols count and number their messages just so.
+        let told = command
+            .and_then(|c| must(p.on_port(&[2775]) || matches!(c & 0x7fff_ffff, 1 | 2 | 9 | 0x0b | 0x15)));
+        settle(p, told, 85)
     },
 );
+
+/// One message; its command.
+fn smpp(r: &mut Reader<'_>) -> Told<u32> {
+    let len = r.u32_in(16..=0x1_0000)?;
+    let command = r.u32()?;
+    let request = command & 0x8000_0000 == 0;
+    must(matches!(command & 0x7fff_ffff, 0..=9 | 0x0b | 0x15 | 0x21 | 0x102 | 0x103 | 0x111..=0x113))?;
+    let status = r.u32()?;
+    must(if request { status == 0 } else { status <= 0x0500 })?;
+    let sequence = r.u32()?;
+    must(sequence <= 0x7fff_ffff && (sequence > 0 || command == 0x8000_0000))?;
+    match command {
+        1 | 2 | 9 => {
+            r.text_until(0, 16)?;
+            r.text_until(0, 9)?;
+            r.text_until(0, 13)?;
+            r.of(&[0, 0x33, 0x34, 0x50])?;
+        }
+        // The name of who answers.
+        0x8000_0001 | 0x8000_0002 | 0x8000_0009 if len > 16 => {
+            must(r.text_until(0, 16)?.len() + 17 <= len as usize)?
+        }
+        0x15 | 0x8000_0015 | 6 | 0x8000_0006 | 0x8000_0001 | 0x8000_0002 | 0x8000_0009 => must(len == 16)?,
+        _ => must(len > 16)?,
+    }
+    Ok(command)
+}
 
 /// TACACS+.
 pub static TACACS: Protocol = named(
@@ -91,7 +99,10 @@ pub static TACACS: Protocol = named(
         };
         let asked = header(p.orig, 1);
         if p.on_port(&[49]) {
-            return settle(p, asked.map(|_| ()), 90);
+            // A session that was joined late: any whole message of either side, clients' have odd numbers.
+            let number = |d: &[u8]| d.get(2).copied().filter(|n| *n > 0);
+            let late = |d: &[u8]| number(d).map_or(Err(Verdict::NeedMore), |n| header(d, n).map(|_| ()));
+            return settle(p, if p.orig.is_empty() { late(p.resp) } else { late(p.orig) }, 90);
         }
         let told = asked.and_then(|session| header(p.resp, 2).and_then(|s| must(s == session)));
         settle(p, told, 90)

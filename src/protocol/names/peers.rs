@@ -2,9 +2,9 @@
 //!
 //! BitTorrent (BEP 3, BEP 5, BEP 14, BEP 15, BEP 29).
 
-use super::sharing::{distributed_table, utp};
+use super::sharing::{distributed_table, utp, utp_midway};
 use super::{any_side, claim, magic, named};
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, Verdict};
 
 /// BitTorrent.
 pub static BITTORRENT: Protocol = named(
@@ -21,6 +21,13 @@ pub static BITTORRENT: Protocol = named(
         let tracker = |d: &[u8]| d.starts_with(b"\0\0\x04\x17\x27\x10\x19\x80\0\0\0\0") && d.len() == 16;
         // BEP 14: in the local network.
         let search = |d: &[u8]| d.starts_with(b"BT-SEARCH * HTTP/1.1");
-        claim(any_side(p, |d| distributed_table(d) || tracker(d) || search(d) || utp(d)), 90)
+        if any_side(p, |d| distributed_table(d) || tracker(d) || search(d) || utp(d)) {
+            return Verdict::Mine(90);
+        }
+        // A connection that the capture joined late.
+        match p.resp {
+            [] if matches!(p.orig, [0x01 | 0x11 | 0x21 | 0x31, 0..=3, ..]) => Verdict::NeedMore,
+            resp => claim(!p.orig.is_empty() && utp_midway(p.orig, resp), 75),
+        }
     },
 );

@@ -34,9 +34,9 @@ pub static LDP: Protocol = named(
                 r.eq(&[0, 1])?;
                 let len = r.u16_in(14..=4096)?;
                 r.skip(6)?;
-                // Initialisation or keep-alive begin a session, or a notification ends it.
-                r.of(&[0, 2])?;
-                r.of(&[0, 1])?;
+                // Initialisation or keep-alive begin a session, or a notification ends it; one that was joined late has addresses and labels.
+                let (high, low) = (r.of(&[0, 2, 3, 4])?, r.u8_in(0..=4)?);
+                must(low <= 1 || high == 4)?;
                 let inner = r.u16_in(4..=4086)?;
                 must(inner + 10 <= len)
             },
@@ -87,7 +87,12 @@ pub static HSRP: Protocol = named(
             let whole = r.left();
             r.eq(&[0])?;
             match r.u8_in(0..=3)? {
-                3 => r.u16_in(1..=1).map(|_| ()),
+                // An advertisement says of which interface, and has its length.
+                3 => {
+                    r.u16_in(1..=1)?;
+                    r.u16_in(10..=10)?;
+                    must(r.left() >= 10)
+                }
                 _ => {
                     must(matches!(r.u8()?, 0 | 1 | 2 | 4 | 8 | 16) && whole >= 20)?;
                     // Seconds between hellos and until a router is given up; then priority, group, a reserve.
@@ -293,6 +298,9 @@ pub static CAPWAP: Protocol = named(
         if !p.on_port(&[5246, 5247]) {
             return Verdict::NotMine;
         }
+        if p.on_port(&[5247]) && !matches!(p.orig.first().or(p.resp.first()), Some(1)) {
+            return datagram(p, capwap_data, 80);
+        }
         datagram(
             p,
             |r| {
@@ -310,7 +318,7 @@ pub static CAPWAP: Protocol = named(
                 if r.left() < 8 {
                     return must(r.left() >= 4);
                 }
-                // Control: a message type of the IETF or an enterprise, sequence, length. Data: anything of that length.
+                // Control: a message type of the IETF or an enterprise, sequence, length.
                 let kind = r.u32()?;
                 r.skip(1)?;
                 let len = usize::from(r.u16()?);
@@ -320,3 +328,17 @@ pub static CAPWAP: Protocol = named(
         )
     },
 );
+
+/// The header of a data packet: length in words, radio and binding, flags of which three are reserved, fragment and its offset; then a frame.
+fn capwap_data(r: &mut Reader<'_>) -> Told {
+    let whole = r.left();
+    r.eq(&[0])?;
+    let [lengths, ids, flags] = *r.take(3)? else { return Err(Verdict::NotMine) };
+    let header = usize::from(lengths >> 3) * 4;
+    // Bindings: none (keep-alive), 802.11, RFID, EPC.
+    let binding = ids >> 1 & 0x1f;
+    must((8..=32).contains(&header) && whole >= header + 4 && binding <= 3 && flags & 7 == 0)?;
+    let offset = r.u32()?;
+    // Three reserved bits; an offset only in fragments.
+    must(offset & 7 == 0 && (offset >> 3 & 0x1fff == 0 || flags & 0x80 != 0))
+}

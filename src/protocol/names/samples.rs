@@ -31,6 +31,7 @@ pub(in crate::protocol) fn all() -> Vec<Sample> {
     };
     streams(&mut add);
     datagrams(&mut add);
+    out.extend(super::forms::all());
     out
 }
 

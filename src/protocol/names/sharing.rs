@@ -122,27 +122,36 @@ pub static GNUTELLA: Protocol = named(
     &[6346],
     |p| match p.transport {
         Transport::Tcp => opener(p, |r| r.any(&[b"GNUTELLA CONNECT/", b"GNUTELLA/0.", b"GNUTELLA PUSH"]), 95),
-        Transport::Udp => datagram(
-            p,
-            |r| {
-                if r.rest().starts_with(b"G") {
-                    return r.any(&[b"GND\x01", b"GND\x02", b"GND\x03", b"GND\x08", b"GNUTELLA"]);
-                }
-                // A message of version 0.4: identifier, kind, hops, length that fits.
-                let whole = r.left();
-                r.skip(8)?;
-                r.eq(&[0xff])?;
-                r.skip(6)?;
-                r.eq(&[0])?;
-                r.of(&[0, 1, 0x31, 0x32, 0x40, 0x80, 0x81])?;
-                r.u8_in(0..=10)?;
-                r.u8_in(0..=10)?;
-                must(r.le32()? as usize + 23 == whole)
-            },
-            85,
-        ),
+        Transport::Udp => datagram(p, gnutella, 85),
     },
 );
+
+/// A part of Gnutella 2 (`GND`) or of gtk-gnutella's reliable form (`GTA`), or one message of version 0.4.
+fn gnutella(r: &mut Reader<'_>) -> Told {
+    let whole = r.left();
+    if matches!(r.rest().get(..3), Some(b"GND" | b"GTA")) {
+        // Flags, number of the packet, part, count of parts: an acknowledgement has none.
+        r.skip(3)?;
+        must(r.u8()? & 0xf0 == 0)?;
+        r.skip(2)?;
+        let (part, count) = (r.u8_in(1..=u8::MAX)?, r.u8()?);
+        return must(if count == 0 { whole <= 16 } else { part <= count && whole > 8 });
+    }
+    if r.rest().starts_with(b"GNUTELLA") {
+        return Ok(());
+    }
+    // Identifier, kind, time to live (its outer bits say whether the payload is or may be deflated), hops, length that fits.
+    let id = r.take(16)?;
+    let kind = r.of(&[0, 1, 2, 0x30, 0x31, 0x32, 0x40, 0x41, 0x44, 0x80, 0x81])?;
+    must(r.u8()? & 0x77 <= 7)?;
+    must(r.u8()? <= 7)?;
+    // The upper half of the length holds flags nobody sets in datagrams.
+    must(r.le32()? as usize + 23 == whole)?;
+    // An identifier is random: a bare header with another one is chance. Modern servents mark theirs.
+    let marked = id.get(8) == Some(&0xff) || id.get(15) == Some(&0);
+    let distinct = id.iter().enumerate().filter(|(i, b)| !id.iter().take(*i).any(|a| a == *b)).count();
+    must(distinct >= 9 && (kind != 0 || whole > 23 || marked))
+}
 
 /// eDonkey.
 pub static EDONKEY: Protocol = named(
@@ -291,24 +300,49 @@ pub static TAILSCALE: Protocol = named(
     |p| datagram(p, |r| r.eq(b"TS\xf0\x9f\x92\xac"), 95),
 );
 
-/// Is the first datagram one that opens a uTP connection (BEP 29)? Version 1, type SYN, no delay measured yet, sequence number 1.
+/// A packet of uTP (BEP 29).
+struct Utp {
+    kind: u8,
+    connection: u16,
+    sequence: u16,
+    acknowledged: u16,
+}
+
+/// Version 1, a known type and extensions that fit; nothing follows but data.
+fn utp_packet(d: &[u8]) -> Told<Utp> {
+    let mut r = Reader::new(d);
+    let kind = r.u8()?;
+    must(kind & 0x0f == 1 && kind >> 4 <= 4)?;
+    let mut extension = r.u8_in(0..=3)?;
+    let connection = r.u16()?;
+    // Times of sending and their difference; room in the window, which nobody opens to 16 MiB.
+    r.skip(8)?;
+    r.u32_in(0..=0x00ff_ffff)?;
+    let (sequence, acknowledged) = (r.u16()?, r.u16()?);
+    while extension != 0 {
+        extension = r.u8_in(0..=3)?;
+        let len = r.u8_in(1..=64)?;
+        r.skip(usize::from(len))?;
+    }
+    // All but data end here.
+    must(kind >> 4 == 0 || r.left() == 0)?;
+    Ok(Utp { kind: kind >> 4, connection, sequence, acknowledged })
+}
+
+/// Is the first datagram one that opens a uTP connection? No delay measured yet, sequence number 1.
 pub(super) fn utp(d: &[u8]) -> bool {
-    let told = |r: &mut Reader<'_>| -> Told {
-        r.eq(&[0x41])?;
-        let mut extension = r.u8_in(0..=2)?;
-        r.skip(2 + 4)?;
-        r.eq(&[0; 4])?;
-        r.u32_in(1..=u32::MAX)?;
-        r.u16_in(1..=1)?;
-        r.u16_in(0..=0)?;
-        while extension != 0 {
-            extension = r.u8_in(0..=2)?;
-            let len = r.u8()?;
-            r.skip(usize::from(len))?;
-        }
-        r.end()
-    };
-    told(&mut Reader::new(d)).is_ok()
+    const SYN: u8 = 4;
+    utp_packet(d).is_ok_and(|p| p.kind == SYN && p.sequence == 1 && p.acknowledged == 0)
+        && d.get(8..12) == Some(&[0; 4])
+        && d.get(12..16) != Some(&[0; 4])
+}
+
+/// Do two datagrams answer each other on one uTP connection? Its two numbers differ by one.
+pub(super) fn utp_midway(orig: &[u8], resp: &[u8]) -> bool {
+    let (Ok(a), Ok(b)) = (utp_packet(orig), utp_packet(resp)) else { return false };
+    let near = |x: u16, y: u16| x.wrapping_sub(y) <= 256 || y.wrapping_sub(x) <= 256;
+    let numbers = a.connection.abs_diff(b.connection) <= 1 || (a.connection, b.connection) == (0, u16::MAX);
+    numbers && near(b.acknowledged, a.sequence) && (a.acknowledged == 0 || near(a.acknowledged, b.sequence))
 }
 
 /// BitTorrent's table of nodes: a bencoded dictionary that is a query, an answer or an error with a transaction.

@@ -62,8 +62,8 @@ pub static GTP: Protocol = named(
                         && len >= least
                         && (len + 4 == d.len() || (flags & 0x10 != 0 && len + 4 < d.len()))
                 }
-                // GTP' has a header of six bytes, or of twenty before version 2.
-                0..=2 if p.on_port(&[3386]) && flags & 0x10 == 0 => {
+                // GTP' has its own kind of header, with ones for reserve: of six bytes, or of twenty before version 2.
+                0..=2 if p.on_port(&[3386]) && flags & 0x1e == 0x0e => {
                     matches!(kind, 1..=7 | 240 | 241) && (len + 6 == d.len() || len + 20 == d.len())
                 }
                 _ => false,
@@ -106,7 +106,7 @@ fn teredo_packet(d: &[u8]) -> &[u8] {
 /// L2TP version 2.
 pub static L2TP: Protocol = named(
     "l2tp",
-    "L2TP version 2 over UDP (RFC 2661); told by its flags and a length that fits, on its port.",
+    "L2TP version 2 over UDP (RFC 2661); told by its flags and a length that fits, or by PPP behind the header of data, on its port.",
     UDP,
     &[1701],
     |p| {
@@ -114,7 +114,30 @@ pub static L2TP: Protocol = named(
             matches!(d, [flags, 2, ..] if flags & 0xfc == 0xc8)
                 && be16(d, 2).is_some_and(|len| usize::from(len) == d.len())
         };
-        claim(p.on_port(&[1701]) && any_side(p, control), 90)
+        // Data of a session that the capture joined late: no reserved bit, a tunnel, then PPP with or without its address.
+        let data = |d: &[u8]| {
+            let [flags, version, rest @ ..] = d else { return false };
+            if flags & 0xb4 != 0 || *version != 2 {
+                return false;
+            }
+            let (has_length, sequenced, offset) = (flags & 0x40 != 0, flags & 8 != 0, flags & 2 != 0);
+            let ids = if has_length { rest.get(2..).unwrap_or(&[]) } else { rest };
+            let behind = ids.get(if sequenced { 8 } else { 4 }..).unwrap_or(&[]);
+            let behind = match be16(behind, 0).filter(|_| offset) {
+                Some(n) => behind.get(2 + usize::from(n)..).unwrap_or(&[]),
+                None => behind,
+            };
+            let fits = !has_length || be16(d, 2).is_some_and(|len| usize::from(len) == d.len());
+            fits && be16(ids, 0).is_some_and(|t| t != 0)
+                && matches!(
+                    behind,
+                    [0xff, 3, ..]
+                        | [0, 0x21 | 0x57 | 0xfd, ..]
+                        | [0x21 | 0x57, ..]
+                        | [0x80 | 0xc0 | 0xc2, _, ..]
+                )
+        };
+        claim(p.on_port(&[1701]) && any_side(p, |d| control(d) || data(d)), 90)
     },
 );
 
@@ -125,8 +148,14 @@ pub static WIREGUARD: Protocol = named(
     UDP,
     &[51820],
     |p| {
-        let initiation = |d: &[u8]| d.len() == 148 && d.starts_with(&[1, 0, 0, 0]);
-        let response = |d: &[u8]| d.len() == 92 && d.starts_with(&[2, 0, 0, 0]);
+        // Some providers number their customers in the three zeros; then the second code at the end, which is empty without a cookie, tells.
+        let handshake = |d: &[u8], kind: u8| {
+            let random = |d: &[u8]| !d.windows(4).any(|w| w == [0; 4]);
+            let numbered = || d.ends_with(&[0; 16]) && d.get(4..d.len() - 16).is_some_and(random);
+            d.first() == Some(&kind) && (d.get(1..4) == Some(&[0; 3]) || numbered())
+        };
+        let initiation = |d: &[u8]| d.len() == 148 && handshake(d, 1);
+        let response = |d: &[u8]| d.len() == 92 && handshake(d, 2);
         // Data of a session whose start was not captured: receiver, a counter that is not astronomic, whole blocks.
         let data = |d: &[u8]| {
             d.starts_with(&[4, 0, 0, 0])

@@ -224,28 +224,35 @@ pub static ZABBIX: Protocol = named(
 /// collectd.
 pub static COLLECTD: Protocol = named(
     "collectd",
-    "collectd's network protocol; told by parts of known types that fill the datagram, a host name or a signature first.",
+    "collectd's network protocol; told by parts of known types and lengths that fill the datagram, with a host name among them, or a signature.",
     UDP,
     &[25826],
     |p| {
         datagram(
             p,
             |r| {
-                let first = r.u16()?;
-                let len = usize::from(r.u16_in(5..=1452)?);
-                let part = r.take(len - 4)?;
-                match first {
-                    0 => must(part.last() == Some(&0) && is_text(part.get(..part.len() - 1).unwrap_or(&[])))?,
-                    0x200 | 0x210 => return must(part.len() > 32),
-                    _ => return Err(Verdict::NotMine),
-                }
-                must(r.left() > 0)?;
+                let mut named = false;
+                let whole = r.left();
+                must(whole > 8)?;
                 while r.left() > 0 {
-                    must(matches!(r.u16()?, 0..=9 | 0x100 | 0x101 | 0x200 | 0x210))?;
-                    let len = usize::from(r.u16_in(4..=1452)?);
-                    r.skip(len - 4)?;
+                    let kind = r.u16()?;
+                    let part = r.u16_in(4..=1452).and_then(|len| r.take(usize::from(len) - 4))?;
+                    match kind {
+                        // Host, plugin, type and their instances, a message: text with a zero behind it.
+                        0 | 2..=5 | 0x100 => {
+                            let text = part.get(..part.len().saturating_sub(1)).unwrap_or(&[]);
+                            must(part.last() == Some(&0) && is_text(text))?;
+                            named |= kind == 0 && !text.is_empty();
+                        }
+                        // Times, intervals, a severity.
+                        1 | 7..=9 | 0x101 => must(part.len() == 8)?,
+                        6 => must(part.len() >= 11)?,
+                        // Signed or encrypted: nothing else need be legible.
+                        0x200 | 0x210 => return must(part.len() > 32),
+                        _ => return Err(Verdict::NotMine),
+                    }
                 }
-                Ok(())
+                must(named)
             },
             95,
         )

@@ -3,6 +3,7 @@
 //! Google's crypto handshake (CHLO) of versions Q009 to Q050, before TLS 1.3: a tag, a number of pairs of tag and end offset,
 //! then the values. Read are the server's name and the user agent. Refuses the rest: keys, proofs and certificates.
 
+use super::packet::varint;
 use crate::model::bytes::Cursor;
 use memchr::memmem;
 
@@ -46,6 +47,19 @@ pub(super) fn find(data: &[u8]) -> Option<Hello<'_>> {
         begin = end;
     }
     Some(hello)
+}
+
+/// Google's parameter 0x3129: the program's name.
+pub(super) fn user_agent(parameters: &[u8]) -> Option<&[u8]> {
+    const USER_AGENT: u64 = 0x3129;
+    let mut c = Cursor::new(parameters);
+    loop {
+        let (id, length) = (varint(&mut c)?, varint(&mut c)?);
+        let value = c.take(usize::try_from(length).ok()?)?;
+        if id == USER_AGENT {
+            return Some(value).filter(|v| !v.is_empty());
+        }
+    }
 }
 
 #[cfg(test)]

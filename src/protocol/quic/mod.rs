@@ -92,6 +92,20 @@ fn looks(data: &[u8]) -> u8 {
         {
             90
         }
+        // Versions of those who try things out: a client's first datagram, in which every length fits.
+        Some(Long {
+            version,
+            destination,
+            body: Body::Protected { kind: Kind::Initial, packet, .. },
+            ..
+        }) if first & 0xf0 == 0xc0
+            && version.0 > 0xffff
+            && (8..=20).contains(&destination.len())
+            && data.len() >= INITIAL_MIN
+            && packet.len() == data.len() =>
+        {
+            75
+        }
         // Cut by the snaplen: the number of a version that is not small is enough.
         None if version.known() && version.0 > 0xffff && first & 0x40 != 0 => 80,
         _ => 0,
@@ -340,7 +354,7 @@ impl Quic {
         let names = hello.alpn.iter().take(handshake::LIST_CAP);
         let names: Vec<_> = names.map(|name| printable(name, handshake::NAME_CAP)).collect();
         row.alpn_offered = (!names.is_empty()).then(|| names.join(",").into());
-        if let Some(agent) = user_agent(&hello.quic_parameters) {
+        if let Some(agent) = google::user_agent(&hello.quic_parameters) {
             row.user_agent = Some(printable(agent, AGENT_CAP).into());
         }
         if let Some(name) = &hello.server_name {
@@ -421,19 +435,6 @@ impl Quic {
     fn write(&mut self, out: &mut Output<'_>) {
         if let Some(began) = self.began.take() {
             out.record(began, std::mem::take(&mut *self.row));
-        }
-    }
-}
-
-/// Google's parameter 0x3129: the program's name.
-fn user_agent(parameters: &[u8]) -> Option<&[u8]> {
-    const USER_AGENT: u64 = 0x3129;
-    let mut c = Cursor::new(parameters);
-    loop {
-        let (id, length) = (varint(&mut c)?, varint(&mut c)?);
-        let value = c.take(usize::try_from(length).ok()?)?;
-        if id == USER_AGENT {
-            return Some(value).filter(|v| !v.is_empty());
         }
     }
 }

@@ -45,16 +45,22 @@ pub static PROTOCOL: Protocol = Protocol {
 };
 
 fn probe(p: &Probe<'_>) -> Verdict {
-    let looks = |d: &[u8]| {
-        let Some(message) = Message::read(d) else { return false };
-        request_name(message.code).is_some() || answer_name(message.code).is_some()
+    let known = |code: u8| request_name(code).is_some() || answer_name(code).is_some();
+    let looks = |d: &[u8]| Message::read(d).is_some_and(|m| known(m.code));
+    // A damaged attribute leaves the header as it was.
+    let header = |d: &[u8]| {
+        d.first().is_some_and(|code| known(*code))
+            && d.len() >= HEADER
+            && be16(d, 2).is_some_and(|len| usize::from(len) == d.len())
     };
     let d = if p.orig.is_empty() { p.resp } else { p.orig };
     // Without an attribute only a port tells it from chance.
-    if looks(d) && (p.on_port(PORTS) || be16(d, 2).is_some_and(|len| usize::from(len) > HEADER)) {
-        Verdict::Mine(80)
-    } else {
-        Verdict::NotMine
+    let has_attributes = be16(d, 2).is_some_and(|len| usize::from(len) > HEADER);
+    match p.on_port(PORTS) {
+        _ if looks(d) && has_attributes => Verdict::Mine(80),
+        true if looks(d) => Verdict::Mine(80),
+        true if header(d) => Verdict::Mine(60),
+        _ => Verdict::NotMine,
     }
 }
 

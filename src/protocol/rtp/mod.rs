@@ -48,7 +48,7 @@ pub static PROTOCOL: Protocol = Protocol {
 /// RTCP on a flow of its own.
 pub static RTCP: Protocol = Protocol {
     name: "rtcp",
-    about: "RTCP (RFC 3550); told by a compound packet that begins with a report and whose lengths fill the datagram.",
+    about: "RTCP (RFC 3550); told by packets of known types whose lengths fill the datagram.",
     transports: &[Transport::Udp],
     ports: &[],
     tables: &[&HOST_CLUES],
@@ -113,7 +113,8 @@ fn is_control(d: &[u8]) -> bool {
         let fits = match kind {
             200 => words >= 6,
             201 => words >= 1,
-            202..=207 => !first,
+            // Feedback and the like may come alone (RFC 5506).
+            202..=207 => !first || words >= 2,
             _ => false,
         };
         let Some(next) = rest.get((usize::from(words) + 1) * 4..) else { return false };

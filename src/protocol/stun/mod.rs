@@ -1,12 +1,17 @@
 //! Who asked a STUN or TURN server for what, and which address was he seen from?
 //!
 //! STUN (RFC 8489, and RFC 5389 and RFC 3489 before it), TURN (RFC 8656), ICE's attributes (RFC 8445). One row is one request with its
-//! response, or one indication; equal ones, such as the checks that keep a path open, are counted (see [`super::polling`]). Refuses the
-//! media that shares the flow, and what TURN relays.
+//! response, or one indication; equal ones, such as the checks that keep a path open, are counted (see [`super::polling`]). What shares the
+//! flow (RFC 7983) goes to its own parser: the handshake of WebRTC to `dtls`, media to `rtp`; they name the flow, as the checks
+//! before them only look for a way. Refuses what TURN relays.
+
+mod probe;
+mod shared;
 
 use super::clues::{Clue, HOST_CLUES};
 use super::polling::{self, Polls, Repeated, Repeats, Waiting, address, seconds};
-use super::{Fed, Output, Parser, Probe, Protocol, Transport, Verdict};
+use super::tls::{TLS, X509};
+use super::{Fed, Output, Parser, Protocol, Transport, rtp};
 use crate::flow::At;
 use crate::model::addr::Ip;
 use crate::model::bytes::{Cursor, be16, be32};
@@ -15,6 +20,8 @@ use crate::model::record::Record;
 use crate::model::rows::Row;
 use crate::model::schema::{ColumnType as T, Table, col};
 use crate::model::text::printable;
+use probe::probe;
+use shared::{MEDIA_BEGINS, Shared};
 
 /// The magic cookie since RFC 5389.
 const COOKIE: u32 = 0x2112_a442;
@@ -37,54 +44,19 @@ const PORTS: &[u16] = &[3478];
 /// The registry's entry.
 pub static PROTOCOL: Protocol = Protocol {
     name: "stun",
-    about: "STUN and TURN (RFC 8489, RFC 8656); told by the magic cookie, a known method and attributes that fill the message; on its port without the cookie (RFC 3489).",
+    about: "STUN and TURN (RFC 8489, RFC 8656); told by the magic cookie, a known method and attributes that fill the message; without the cookie (RFC 3489) on its port, by attributes of that time, or by an answer with the number of its request.",
     transports: &[Transport::Tcp, Transport::Udp],
     ports: PORTS,
-    tables: &[&TABLE, &HOST_CLUES],
+    tables: &[&TABLE, &TLS, &X509, &rtp::TABLE, &HOST_CLUES],
     buffer_cap: MAX_MESSAGE,
     probe,
     parser: Some(|| Box::<Stun>::default()),
 };
 
-/// Do the attributes fill the message?
-fn attributes_fit(mut d: &[u8]) -> bool {
-    while let Some(len) = be16(d, 2).map(usize::from) {
-        match d.get(4 + len.next_multiple_of(4)..) {
-            Some(rest) => d = rest,
-            // Old clients leave the padding of the last one away.
-            None => return 4 + len == d.len(),
-        }
-    }
-    d.is_empty()
-}
-
 /// Length of the message at the start of `d`, when it is one; it need not be whole.
 fn message_len(d: &[u8]) -> Option<usize> {
     let (kind, len) = (be16(d, 0)?, usize::from(be16(d, 2)?));
     (kind >> 14 == 0).then_some(len + 20)
-}
-
-fn probe(p: &Probe<'_>) -> Verdict {
-    let looks = |d: &[u8]| {
-        let Some(len) = message_len(d) else { return false };
-        let Some(body) = d.get(20..len) else { return false };
-        let whole = p.transport == Transport::Tcp || len == d.len();
-        let cookie = be32(d, 4) == Some(COOKIE) && len % 4 == 0;
-        let (method, _) = method_class(be16(d, 0).unwrap_or(0));
-        let classic = p.on_port(PORTS) && method == 1 && whole && p.transport == Transport::Udp;
-        // Longer datagrams carry padding or more behind the message; the cookie makes up for it.
-        cookie || (classic && attributes_fit(body))
-    };
-    if (!p.orig.is_empty() && looks(p.orig)) || (!p.resp.is_empty() && looks(p.resp)) {
-        return Verdict::Mine(90);
-    }
-    // The cookie as far as it is there; a whole message was looked at above.
-    let begins = |d: &[u8]| {
-        let cookie = d.get(4..d.len().min(8)).unwrap_or(&[]);
-        d.first().is_none_or(|b| *b < 0x40) && COOKIE.to_be_bytes().starts_with(cookie)
-    };
-    let open = p.transport == Transport::Tcp && begins(p.orig) && begins(p.resp);
-    if open { Verdict::NeedMore } else { Verdict::NotMine }
 }
 
 /// The method, and the class: 0 request, 1 indication, 2 success, 3 error (RFC 8489 section 5).
@@ -311,6 +283,9 @@ struct Stun {
     messages: u32,
     others: u32,
     told: bool,
+    /// Over TCP: do frames hold the messages?
+    framed: Option<bool>,
+    shared: Shared,
 }
 
 impl Stun {
@@ -388,18 +363,58 @@ impl Stun {
     }
 }
 
+impl Stun {
+    /// What is no STUN.
+    fn other(&mut self, side: Side, data: &[u8], media: &[u8], out: &mut Output<'_>) {
+        let before = self.messages.saturating_add(self.others);
+        self.others = self.others.saturating_add(1);
+        if self.shared.datagram(side, data, media, before, out) {
+            self.others = self.others.min(MEDIA_BEGINS);
+        }
+    }
+
+    /// A stream in which each datagram has its length in front (RFC 4571), as ICE has it over TCP (RFC 6544).
+    fn frames(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
+        let mut rest = data;
+        while let Some(len) = be16(rest, 0).map(usize::from) {
+            let Some((frame, behind)) = rest.split_at_checked(2 + len) else { break };
+            let packet = frame.get(2..).unwrap_or(&[]);
+            match message_len(packet) {
+                Some(n) if n == len && is_message(packet) => self.message(side, packet, out),
+                _ => self.other(side, packet, frame, out),
+            }
+            rest = behind;
+        }
+        Fed::Took(data.len() - rest.len())
+    }
+}
+
+/// Does a message with the cookie begin here?
+fn is_message(d: &[u8]) -> bool {
+    d.first().is_some_and(|b| *b < 0x40) && be32(d, 4) == Some(COOKIE)
+}
+
 impl Parser for Stun {
     fn feed(&mut self, side: Side, data: &[u8], out: &mut Output<'_>) -> Fed {
         if out.flow.tuple.protocol == ip_protocol::UDP {
-            match message_len(data).filter(|len| *len <= data.len()) {
+            match message_len(data).filter(|len| *len <= data.len() && data.first().is_some_and(|b| *b < 20))
+            {
                 Some(len) => self.message(side, data.get(..len).unwrap_or(data), out),
-                None => self.others = self.others.saturating_add(1),
+                None => self.other(side, data, data, out),
             }
             if self.others >= MAX_OTHERS {
                 self.finish(out);
                 return Fed::Done;
             }
             return Fed::Took(data.len());
+        }
+        if self.framed.is_none() {
+            // The cookie behind a length or without has come after ten bytes.
+            let Some(behind) = data.get(2..).filter(|d| d.len() >= 8) else { return Fed::Took(0) };
+            self.framed = Some(is_message(behind) && !is_message(data));
+        }
+        if self.framed == Some(true) {
+            return self.frames(side, data, out);
         }
         let mut rest = data;
         loop {
@@ -436,6 +451,16 @@ impl Parser for Stun {
             self.write(began, row, out);
         }
         self.polls.finish(out);
+        if let Some(mut parser) = self.shared.dtls.take() {
+            parser.finish(out);
+        }
+        if let Some(parser) = &mut self.shared.media {
+            parser.finish(out);
+        }
+    }
+
+    fn service(&self) -> Option<&'static str> {
+        self.shared.service()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Are STUN exchanges told whole and cut?
 
 use super::*;
+use crate::protocol::rtp::RtpRecord;
 use crate::protocol::testing::{Bench, lost, orig, resp};
+use crate::protocol::tls::TlsHandshake;
 
 /// A message with this transaction's last byte and these attributes.
 fn message(kind: u16, id: u8, attributes: &[(u16, &[u8])]) -> Vec<u8> {
@@ -59,4 +61,77 @@ fn turn_errors_channels_and_keepalives_over_tcp() {
     let keep = message(0x11, 3, &[]);
     let run = Bench::udp(3478).run(&[orig(&keep); 8]);
     assert_eq!(run.records::<StunRecord>().iter().map(|r| r.repeats.count).collect::<Vec<_>>(), [1, 1, 1, 5]);
+}
+
+/// A packet of a stream of media.
+fn media(sequence: u16) -> Vec<u8> {
+    [&[0x80, 111][..], &sequence.to_be_bytes(), &[0, 0, 0, 7, 0, 0, 0, 9], &[0x5a; 40]].concat()
+}
+
+/// A ClientHello of DTLS 1.2 with one cipher.
+fn client_hello() -> Vec<u8> {
+    let body = [&[0xfe, 0xfd][..], &[7; 32], &[0, 0, 0, 2, 0xc0, 0x2b, 1, 0, 0, 0]].concat();
+    let len = body.len() as u8;
+    [&[1, 0, 0, len, 0, 0, 0, 0, 0, 0, 0, len][..], &body].concat()
+}
+
+fn record(epoch: u8, kind: u8, payload: &[u8]) -> Vec<u8> {
+    [&[kind, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 0, 0, payload.len() as u8][..], payload].concat()
+}
+
+#[test]
+fn the_handshake_of_webrtc_names_the_flow() {
+    let (ask, tell) = (message(1, 1, &[(6, b"a:b")]), message(0x0101, 1, &[(0x20, MAPPED)]));
+    let hello = record(0, 22, &client_hello());
+    let dark = record(1, 23, &[0xee; 32]);
+    let run = Bench::udp(19_305).run(&[
+        orig(&ask),
+        resp(&tell),
+        orig(&hello),
+        orig(&dark),
+        orig(&media(1)),
+        orig(&ask),
+        resp(&tell),
+    ]);
+    assert_eq!((run.service, run.faults), (Some("dtls"), 0));
+    assert_eq!(run.records::<StunRecord>().len(), 2, "the checks are told too");
+    let rows = run.records::<TlsHandshake>();
+    assert_eq!((rows.len(), rows[0].client_version), (1, Some(0xfefd)));
+}
+
+#[test]
+fn media_names_a_flow_that_begins_with_it_and_no_relay() {
+    let (ask, tell) = (message(1, 1, &[(6, b"a:b")]), message(0x0101, 1, &[(0x20, MAPPED)]));
+    let packets: Vec<_> = (1..9).map(media).collect();
+    let mut sent = vec![orig(&ask), resp(&tell)];
+    sent.extend(packets.iter().map(|p| orig(p)));
+    let run = Bench::udp(32_704).run(&sent);
+    assert_eq!((run.service, run.records::<RtpRecord>()[0].packets), (Some("rtp"), 8));
+    let mut late = [orig(&ask), resp(&tell)].repeat(5);
+    late.extend(packets.iter().map(|p| orig(p)));
+    let run = Bench::udp(32_704).run(&late);
+    assert_eq!(
+        (run.service, run.records::<RtpRecord>().len()),
+        (Some("stun"), 1),
+        "later it is only counted"
+    );
+    // What merely looks like a header is no media.
+    let chance = [media(1), media(900), media(77)];
+    let mut sent = vec![orig(&ask), resp(&tell)];
+    sent.extend(chance.iter().map(|p| orig(p)));
+    let run = Bench::udp(32_704).run(&sent);
+    assert_eq!((run.service, run.records::<RtpRecord>().len()), (Some("stun"), 0));
+}
+
+#[test]
+fn frames_over_tcp_as_ice_has_them() {
+    let frame = |d: &[u8]| [&(d.len() as u16).to_be_bytes()[..], d].concat();
+    let (ask, tell) = (message(1, 1, &[(6, b"a:b")]), message(0x0101, 1, &[(0x20, MAPPED)]));
+    let packets: Vec<_> = (1..9).map(media).collect();
+    let said = [frame(&ask), packets.iter().flat_map(|p| frame(p)).collect()].concat();
+    let run = Bench::tcp(4242).run(&[orig(&said), resp(&frame(&tell))]);
+    assert_eq!((run.service, run.records::<RtpRecord>()[0].packets), (Some("rtp"), 8));
+    assert_eq!(run.records::<StunRecord>()[0].mapped, Some((Ip::v4([192, 0, 2, 1]), 32853)));
+    let bytes: Vec<_> = said.chunks(1).map(orig).collect();
+    assert_eq!(Bench::tcp(4242).run(&bytes).service, Some("rtp"), "byte by byte");
 }

@@ -82,7 +82,9 @@ fn header(d: &[u8]) -> Option<(u8, u8, usize)> {
     );
     let length = usize::from(be16(d, 2)?);
     let window = *d.get(7)?;
-    (known && status & 0xe4 == 0 && window == 0 && (HEADER..=32_768).contains(&length))
+    // A packet that is not the last of its message is full; no packet size is below 512.
+    let filled = status & 1 == 1 || length >= 512;
+    (known && status & 0xe4 == 0 && window == 0 && filled && (HEADER..=32_768).contains(&length))
         .then_some((kind, status, length))
 }
 

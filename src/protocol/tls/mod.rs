@@ -45,6 +45,11 @@ const RECORD_CAP: usize = (1 << 14) + 2048;
 /// Bytes of a heartbeat that are read: its type and the length it claims (RFC 6520 section 4).
 const HEARTBEAT: usize = 3;
 
+/// How sure a single record of a flow that is joined late makes, on a port of TLS and elsewhere: there the dispatcher waits for more, and
+/// takes it when nothing else comes.
+const LATE_AT_HOME: u8 = 70;
+const LATE: u8 = 45;
+
 /// Records of encrypted data that one side may send while the other has not gone on to encrypted data: the other side
 /// is not in the capture.
 const ONE_SIDED_CAP: u32 = 32;
@@ -106,46 +111,80 @@ fn look_ssl2(data: &[u8], high: u8) -> Look {
     if fits { Look::Hello } else { Look::Other }
 }
 
-/// Records of encrypted data behind each other, from the first byte on: how many headers stand where the record before them
-/// ends. `None`: something else is there. A first record counts when its end is there too.
-fn dark_records(data: &[u8]) -> Option<usize> {
+/// What records that are joined late look like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Dark {
+    /// Headers that stand where the record before them ends. A first record counts when its end is there too.
+    count: usize,
+    /// Does the last record end where the bytes end?
+    filled: bool,
+}
+
+/// Records of encrypted data behind each other, from the first byte on. `None`: something else is there.
+fn dark_records(data: &[u8]) -> Option<Dark> {
     let first = data.get(..3);
-    let (mut c, mut count) = (Cursor::new(data), 0_usize);
+    let (mut c, mut dark) = (Cursor::new(data), Dark::default());
     while !c.is_empty() {
+        dark.filled = false;
         let head = c.rest();
         let fits = |at: usize, test: fn(u8) -> bool| head.get(at).is_none_or(|b| test(*b));
-        let kind = if count == 0 { fits(0, |b| b == 23) } else { fits(0, |b| matches!(b, 21 | 23)) };
+        // A capture may begin between the hellos and the data; who says goodbye sends an alert.
+        let kind = fits(0, |b| (content::CHANGE_CIPHER_SPEC..=content::APPLICATION_DATA).contains(&b));
         if !kind || !fits(1, |b| b == 3) || !fits(2, |b| (1..=3).contains(&b)) {
             return None;
         }
-        let (Some(_), Some(version), Some(length)) = (c.u8(), c.u16(), c.u16()) else { return Some(count) };
+        let (Some(_), Some(version), Some(length)) = (c.u8(), c.u16(), c.u16()) else { return Some(dark) };
         let same = first.is_some_and(|f| f.get(2).copied() == Some(version.to_be_bytes()[1]));
-        // The shortest has a tag of 16 bytes or a block with a digest.
-        if !same || !(16..=RECORD_CAP).contains(&usize::from(length)) {
+        let clear = match (head.first().copied(), length, head.get(HEADER).copied()) {
+            (Some(content::CHANGE_CIPHER_SPEC), 1, value) => value.is_none_or(|v| v == 1),
+            (Some(content::ALERT), 2, level) => level.is_none_or(|l| matches!(l, 1 | 2)),
+            // Certificates, keys, tickets and the like, each with a length whose first byte no message needs.
+            (Some(content::HANDSHAKE), 4.., kind) => {
+                kind.is_none_or(|k| matches!(k, 4 | 11..=16 | 22)) && head.get(6).is_none_or(|b| *b == 0)
+            }
+            _ => false,
+        };
+        // The shortest encrypted one has a tag of 16 bytes or a block with a digest.
+        let sealed = (16..=RECORD_CAP).contains(&usize::from(length))
+            && head.first() != Some(&content::CHANGE_CIPHER_SPEC);
+        if !same || !(clear || sealed) {
             return None;
         }
         let whole = c.skip(usize::from(length)).is_some();
-        count += usize::from(whole || count > 0);
+        dark.count += usize::from(whole || dark.count > 0);
+        dark.filled = whole && c.is_empty();
         if !whole {
             break;
         }
     }
-    Some(count)
+    Some(dark)
 }
 
-/// A flow that is joined behind its hellos: at least two records that follow each other or answer each other.
+/// A flow that is joined behind its hellos: at least two records that follow each other or answer each other. One record alone is
+/// taken when it ends where the segment ends, or has begun on a port of TLS, and nobody else claims it.
 fn joined_late(probe: &Probe<'_>) -> Verdict {
-    match (dark_records(probe.orig), dark_records(probe.resp)) {
-        (Some(a), Some(b)) if a + b >= 2 => Verdict::Mine(80),
-        (Some(_), Some(_)) if !probe.orig.is_empty() || !probe.resp.is_empty() => Verdict::NeedMore,
-        _ => Verdict::NotMine,
+    let (Some(a), Some(b)) = (dark_records(probe.orig), dark_records(probe.resp)) else {
+        return Verdict::NotMine;
+    };
+    if a.count + b.count >= 2 {
+        return Verdict::Mine(80);
+    }
+    let begun = |d: &[u8]| d.len() > HEADER && probe.on_port(PROTOCOL.ports);
+    let alone = a.filled || b.filled || begun(probe.orig) || begun(probe.resp);
+    match (alone, probe.on_port(PROTOCOL.ports)) {
+        (true, true) => Verdict::Mine(LATE_AT_HOME),
+        (true, false) => Verdict::Mine(LATE),
+        _ if probe.orig.is_empty() && probe.resp.is_empty() => Verdict::NotMine,
+        _ => Verdict::NeedMore,
     }
 }
 
 fn probe(probe: &Probe<'_>) -> Verdict {
     match (look(probe.orig), look(probe.resp)) {
         (Look::Hello, _) | (_, Look::Hello) => Verdict::Mine(95),
-        (Look::Unclear, _) if probe.orig.is_empty() && dark_records(probe.resp) >= Some(2) => {
+        (Look::Unclear, _)
+            if probe.orig.is_empty() && dark_records(probe.resp).is_some_and(|d| d.count >= 1) =>
+        {
             joined_late(probe)
         }
         (Look::Unclear, _) => Verdict::NeedMore,

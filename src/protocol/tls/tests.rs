@@ -350,7 +350,11 @@ fn only_hellos_are_mine() {
     assert_eq!(verdict(&hello[..5], b""), Verdict::NeedMore);
     assert_eq!(verdict(b"GET / HTTP/1.1\r\n", b""), Verdict::NotMine);
     let dark = record(23, &[0; 40]);
-    assert_eq!(verdict(&dark, b""), Verdict::NeedMore);
+    assert_eq!(verdict(&dark, b""), Verdict::Mine(LATE_AT_HOME), "one record, on a port of TLS");
+    let elsewhere =
+        |orig: &[u8]| probe(&Probe { orig, resp: b"", transport: Transport::Tcp, ports: (1, 4242) });
+    assert_eq!(elsewhere(&dark), Verdict::Mine(LATE), "whoever else claims it goes first");
+    assert_eq!(elsewhere(&dark[..20]), Verdict::NeedMore, "its end is not there");
     assert_eq!(verdict(&dark, &dark), Verdict::Mine(80), "joined late");
     assert_eq!(verdict(&dark.repeat(2)[..50], b""), Verdict::Mine(80));
     assert_eq!(verdict(b"", &dark.repeat(2)), Verdict::Mine(80));
@@ -358,7 +362,13 @@ fn only_hellos_are_mine() {
     assert_eq!(verdict(&dark, b"HTTP/1.1 200 OK"), Verdict::NotMine);
     assert_eq!(verdict(b"\x17\x03\x01\0\0\x17\x03\x01\0\0", b""), Verdict::NotMine, "empty ones are no TLS");
     assert_eq!(verdict(b"\x16\x03\x01\x02\x00\x02\x00\x00", b""), Verdict::Mine(95));
-    assert_eq!(verdict(b"\x16\x03\x01\x02\x00\x10\x00\x00", b""), Verdict::NotMine);
+    let keys = verdict(b"\x16\x03\x01\x02\x00\x10\x00\x00", b"");
+    assert_eq!(keys, Verdict::Mine(LATE_AT_HOME), "a client's keys, behind its hello");
+    assert_eq!(
+        verdict(b"\x16\x03\x01\x00\x0f\x10\x01\x00", b""),
+        Verdict::NotMine,
+        "a message beyond 64 KiB"
+    );
     assert_eq!(verdict(b"\x80\x90\x11\x22\x33\x44", b""), Verdict::NotMine);
     assert_eq!(verdict(b"", b""), Verdict::NeedMore);
 }
