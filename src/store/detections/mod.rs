@@ -116,6 +116,9 @@ impl Outcome {
     }
 }
 
+/// Captures that are joined with one, by the begin and end of what is looked at.
+type Joined = BTreeMap<(i64, i64), Arc<[i64]>>;
+
 /// A capture and what is joined with it.
 #[derive(Debug)]
 pub(super) struct Scope {
@@ -127,7 +130,7 @@ pub(super) struct Scope {
     continues: bool,
     pub(super) subnets: Subnets,
     /// What is joined with it, by bounds: most detections have the same.
-    joined: Mutex<BTreeMap<(i64, i64), Arc<[i64]>>>,
+    joined: Mutex<Joined>,
 }
 
 impl Scope {
