@@ -5,7 +5,9 @@
 --   asks how many pauses lie near the middle one.
 -- kind: beacon
 -- horizon: 24 h
--- from: flows 12 or http 8
+-- from: flows
+-- only: flows: epoch_ns(max(first_ts)) - epoch_ns(min(first_ts)) >= $min_span_s::DOUBLE * 1e9 AND (count(*) FILTER (direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6') - count(DISTINCT hash(src_ip, dst_ip)) FILTER (direction <> 'inbound' AND direction <> 'multicast' AND protocol <> 'icmp' AND protocol <> 'icmp6') >= $min_connections::BIGINT - 1 OR count(*) FILTER (hostname_source = 'content') - count(DISTINCT hash(src_ip, hostname)) FILTER (hostname_source = 'content') >= $min_connections::BIGINT - 1)
+-- or: http: epoch_ns(max(ts)) - epoch_ns(min(ts)) >= $min_span_s::DOUBLE * 1e9 AND count(uri) - count(DISTINCT hash(coalesce(host, ''), split_part(uri, '?', 1))) FILTER (uri IS NOT NULL) >= $min_requests::BIGINT - 1
 -- params:
 --   min_connections number 12 Connections, at least; with fewer, chance alone looks regular (11 pauses of which 7 agree: 1 in 250 by chance).
 --   min_span_s number 60 Seconds from the first to the last one, at least: a page load is over by then.

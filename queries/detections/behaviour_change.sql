@@ -4,7 +4,8 @@
 --   comparable as a quiet printer; compared with its peers, a Monday morning explains itself.
 -- kind: behaviour_change
 -- horizon: 30 d
--- from: traffic_hourly 25
+-- from: traffic_hourly
+-- only: traffic_hourly: count(*) > $min_hours::BIGINT
 -- params:
 --   min_hours number 24 Hours of the host's history, at least; before a full day has passed nothing is usual.
 --   min_score number 6 Deviations (median absolute deviation, scaled to a normal one) from the host's own median, at least; 3.5 is the custom for one sample (Iglewicz, Hoaglin 1993), here every hour of every host is one.

@@ -4,6 +4,7 @@
 -- kind: cleartext_credentials
 -- horizon: capture
 -- from: credentials
+-- only: credentials: bool_or(secret = 'clear' AND service <> 'stratum')
 -- innocent:
 --   Anonymous FTP, a test account, a device that cannot do better on a network of its own.
 -- next:

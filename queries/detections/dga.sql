@@ -4,7 +4,8 @@
 --   words. How unlike words they are is measured by pairs of letters.
 -- kind: dga
 -- horizon: capture
--- from: dns 10
+-- from: dns
+-- only: dns: count(*) FILTER (rcode_name = 'NXDOMAIN' AND domain IS NOT NULL) >= $min_domains::BIGINT
 -- params:
 --   min_domains number 10 Different registered domains a client asked for within an hour that do not exist, at least; browsers probe with three.
 --   min_surprise number 5.2 Mean surprise of a pair of letters in their names, bits, at least; English words have 3.7, names of companies 4.5, random letters 6.5.

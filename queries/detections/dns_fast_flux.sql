@@ -4,7 +4,8 @@
 --   few networks of its own behind an alias.
 -- kind: dns_fast_flux
 -- horizon: 24 h
--- from: dns 3
+-- from: dns
+-- only: dns: count(*) FILTER (len(answer_ips) > 0 AND min_ttl <= $max_ttl::BIGINT) - count(DISTINCT query) FILTER (len(answer_ips) > 0 AND min_ttl <= $max_ttl::BIGINT) >= $min_answers::BIGINT - 1
 -- params:
 --   min_addresses number 10 Different addresses of one name, at least; Holz et al. saw dozens where a company has a handful.
 --   min_networks number 5 Different networks (/16) of them, at least; a company has one or two, broken-into hosts are everywhere.

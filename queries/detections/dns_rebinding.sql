@@ -3,7 +3,8 @@
 -- why: A web page may talk to its own name only. When that name suddenly means 192.168.1.1, the page talks to the router from inside.
 -- kind: dns_rebinding
 -- horizon: 24 h
--- from: dns 2
+-- from: dns
+-- only: dns: bool_or(min_ttl <= $max_ttl::BIGINT AND regexp_matches(array_to_string(answer_ips, ' '), '(^| )(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|127\.0\.0\.1( |$)|f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:|::1( |$))'))
 -- params:
 --   max_ttl number 120 Seconds that the answers may be kept, at most; the trick needs the browser to ask again soon.
 -- innocent:

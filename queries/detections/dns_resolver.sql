@@ -3,7 +3,8 @@
 -- why: Malware that changes the resolver, or a tunnel that talks to its own server directly, goes past the resolver that everybody else uses.
 -- kind: dns_resolver
 -- horizon: 24 h
--- from: dns 10
+-- from: dns
+-- only: dns: count(DISTINCT client_ip) >= $min_clients::BIGINT AND count(*) >= $min_questions::BIGINT
 -- params:
 --   min_clients number 5 Clients in the network, at least; among fewer nothing is usual.
 --   usual_share number 0.6 Share of the clients that use the usual resolver, at least: a clear majority, or there is no usual one.

@@ -4,7 +4,8 @@
 --   broken search list.
 -- kind: dns_storm
 -- horizon: capture
--- from: dns 100
+-- from: dns
+-- only: dns: count(*) FILTER (rcode_name = 'NXDOMAIN') >= $min_failures::BIGINT
 -- params:
 --   min_failures number 100 Different questions that failed in one minute, at least; a browser's probes are three.
 --   min_share number 0.5 Share of failures among the client's questions in that minute, at least.

@@ -5,6 +5,7 @@
 -- kind: dns_tunnel
 -- horizon: 24 h
 -- from: dns
+-- only: dns: count(DISTINCT query) FILTER (length(query) > 12) >= $min_names::BIGINT OR bool_or(qtype IN (5, 10, 15, 16, 65399) OR query LIKE 'dnscat.%' OR query LIKE '%=auth.%' OR query LIKE '%=connect.%' OR query LIKE '%=resource.%' OR regexp_matches(query, '^(aaa|baa|post|api|cdn|www6)\.(stage\.)?[0-9a-f]{6,}\.') OR query LIKE 'h4si%')
 -- params:
 --   window_s number 300 Length of a window in seconds in which questions are counted; long enough for a slow tunnel's burst.
 --   min_questions number 25 Questions of one client below one domain in a window, at least.

@@ -4,6 +4,7 @@
 -- kind: dns_zone_transfer
 -- horizon: capture
 -- from: dns
+-- only: dns: bool_or(qtype IN (251, 252))
 -- innocent:
 --   The secondary name servers of the zone; an administrator who looks.
 -- next:

@@ -5,6 +5,7 @@
 -- kind: executable_download
 -- horizon: capture
 -- from: files
+-- only: files: bool_or(mime IN ('application/x-dosexec', 'application/x-elf', 'application/x-mach-binary', 'application/java-vm', 'text/x-php') AND seen_bytes >= $min_bytes::BIGINT)
 -- params:
 --   min_bytes number 1024 Bytes seen, at least: the smallest programs for Windows have about a kilobyte.
 -- innocent:

@@ -4,6 +4,7 @@
 -- kind: exfiltration
 -- horizon: 7 d
 -- from: flows
+-- only: flows: sum(src_bytes) FILTER (direction = 'outbound' AND src_bytes > 1000 AND dst_packets > 0) >= least($alone_bytes::DOUBLE, $min_bytes::DOUBLE)
 -- params:
 --   min_bytes number 100000000 Bytes to one destination in one hour, at least, where history shows that the destination is new; below this lie photos and mail.
 --   min_ratio number 5 Bytes up to bytes down, at least, in that case: uploads acknowledge with little.

@@ -4,6 +4,7 @@
 -- kind: long_connection
 -- horizon: capture
 -- from: flows
+-- only: flows: max(duration_s) FILTER (direction = 'outbound') >= $low_s::DOUBLE
 -- params:
 --   low_s number 3600 Seconds from which on it is reported, low; RITA 5 begins at an hour.
 --   medium_s number 14400 Seconds from which on it is medium; as in RITA 5.

@@ -7,6 +7,7 @@
 -- severity: critical
 -- horizon: capture
 -- from: http
+-- only: http: bool_or(contains(lower(concat_ws(' ', uri, user_agent, referrer, origin, x_forwarded_for, username, request_content_type)), 'jndi'))
 -- params:
 --   window number 60 Seconds after the request in which the host has to turn to that place; logging happens at once, slow lookups time out within this.
 -- innocent:

@@ -5,6 +5,7 @@
 -- kind: rare_contact
 -- horizon: 7 d
 -- from: flows
+-- only: flows: count(*) FILTER (direction = 'outbound' AND protocol <> 'icmp' AND protocol <> 'icmp6' AND dst_port <> 53 AND dst_port <> 123 AND src_bytes > 0 AND dst_packets > 0) >= greatest(1, $min_answered::BIGINT)
 -- params:
 --   min_answered number 1 Answered connections in which the host sent data, at least: what never answered is a scan's matter.
 --   many_peers number 20 Odd destinations of one host from which on it looks like a peer-to-peer client, which weakens.

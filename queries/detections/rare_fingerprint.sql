@@ -4,7 +4,8 @@
 --   talks to the outside by itself deserves a name.
 -- kind: rare_fingerprint
 -- horizon: 7 d
--- from: tls 5
+-- from: tls
+-- only: tls: count(ja4) >= greatest($min_hosts::BIGINT, $min_connections::BIGINT)
 -- params:
 --   min_hosts number 20 Local hosts that speak TLS to the outside, at least; among few hosts every program is rare.
 --   min_connections number 5 Connections with the fingerprint, at least: one may be a scan or a test.

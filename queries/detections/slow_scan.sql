@@ -5,7 +5,8 @@
 --   order says nothing more, so all of them are weighed together.
 -- kind: port_scan_slow
 -- horizon: 7 d
--- from: flows 10
+-- from: flows
+-- only: flows: count(*) FILTER (protocol = 'tcp' AND conn_state IN ('S0', 'REJ', 'RSTOS0')) - count(DISTINCT src_ip) FILTER (protocol = 'tcp' AND conn_state IN ('S0', 'REJ', 'RSTOS0')) >= $threshold::BIGINT - 1
 -- params:
 --   threshold number 10 First contacts that failed, at least; the test alone would decide after four, with too many faults of one server among them.
 --   window number 604800 Seconds before the end in which contacts count: a week, in which even a probe an hour makes 168.

@@ -3,7 +3,8 @@
 -- why: So many connections are a fault or a very impatient program; among them a beacon cannot be told from a loop, so they are named apart.
 -- kind: strobe
 -- horizon: 24 h
--- from: flows 86400
+-- from: flows
+-- only: flows: count(*) > $max_connections::BIGINT
 -- params:
 --   max_connections number 86400 Connections a day, more than this: one a second; as in RITA 5.
 -- innocent:

@@ -5,6 +5,7 @@
 -- kind: tls_obsolete
 -- horizon: capture
 -- from: tls
+-- only: tls: bool_or(version IN ('SSLv2', 'SSLv3', 'TLSv1.0', 'TLSv1.1', 'DTLSv1.0') OR regexp_matches(coalesce(cipher, ''), '_NULL_|_anon_|EXPORT|_DES_|_DES40_|_RC4_|_3DES_'))
 -- innocent:
 --   Old devices and printers; a capture from years when this was usual.
 -- next:

@@ -76,7 +76,7 @@ pub static FILES: Table = Table::record(
             "md5",
             T::Text,
             "",
-            "MD5 of the same; NULL where sha256 is, and when no list of indicators held hashes of this kind as it was read.",
+            "MD5 of the same; NULL where sha256 is. Only made while a list of indicators holds hashes of this kind, or with the setting protocol.old_hashes.",
         ),
         col("sha1", T::Text, "", "SHA-1 of the same; NULL likewise."),
     ],

@@ -11,6 +11,8 @@
 //! -- technique: T1078
 //! -- horizon: 7 d
 //! -- from: credentials 3, flows 10 or http 10
+//! -- only: credentials: count(*) FILTER (secret = 'clear') >= $least::BIGINT
+//! -- or: http: bool_or(status = 401)
 //! -- params:
 //! --   first_hour number 22 From that hour (UTC) on it is night; the office closes at nine.
 //! -- innocent:
@@ -22,7 +24,8 @@
 //! ```
 //!
 //! `kind` is one or more of the known kinds, with commas; `horizon` is `capture` or a number with `min`, `h` or `d`; `from` names the tables
-//! without whose rows (at least one, or the number) it need not run; `needs: history` that it says nothing without earlier captures of the sensor. The parameters `$capture`, `$captures`, `$since` and `$until` are there without being declared. Refuses
+//! without whose rows (at least one, or the number) it need not run; `only` a condition over all rows of a
+//! table, in the captures that are joined, which holds wherever it finds anything, with `or` on the lines below for others of which one suffices; `needs: history` that it says nothing without earlier captures of the sensor. The parameters `$capture`, `$captures`, `$since` and `$until` are there without being declared. Refuses
 //! half a header, with the line.
 
 use super::header::{Header, HeaderError};
@@ -60,6 +63,8 @@ pub struct Detection {
     pub horizon: i64,
     /// Rows without which it need not run: all of these, each as one of several tables with a number.
     pub tables: Vec<Vec<(String, u64)>>,
+    /// Conditions over the rows of tables without which it need not run: all of these, each as one of several.
+    pub only: Vec<Vec<(String, String)>>,
     /// Does it say nothing without earlier captures of the same sensor?
     pub needs_history: bool,
     /// What else looks like this, a sentence each.
@@ -105,6 +110,7 @@ impl Detection {
             severity: None,
             horizon: 0,
             tables: Vec::new(),
+            only: Vec::new(),
             needs_history: false,
             innocent: Vec::new(),
             next: Vec::new(),
@@ -186,6 +192,11 @@ impl Detection {
                     self.tables.push(choice.split(" or ").map(table).collect::<Result<_, _>>()?);
                 }
             }
+            "only" => self.only.push(vec![condition(rest)?]),
+            "or" => {
+                let first = self.only.last_mut().ok_or("`or` has no `only` above it")?;
+                first.push(condition(rest)?);
+            }
             "needs" if rest == "history" => self.needs_history = true,
             "needs" => return Err(format!("it may need history, and nothing else such as {rest:?}")),
             _ => {}
@@ -245,6 +256,7 @@ impl Detection {
             severity: self.severity,
             horizon: self.horizon,
             tables: self.tables.clone(),
+            only: self.only.clone(),
             needs_history: self.needs_history,
             trusted: self.shipped,
             params,
@@ -254,15 +266,27 @@ impl Detection {
     }
 }
 
+/// A table and a condition over its rows, `dns: count(*) > 3`.
+fn condition(text: &str) -> Result<(String, String), String> {
+    let (table, condition) = text.split_once(':').unwrap_or_default();
+    if is_name(table) && !condition.trim().is_empty() {
+        Ok((table.to_owned(), condition.trim().to_owned()))
+    } else {
+        Err(format!("{text:?} is no table with a condition over its rows, such as dns: count(*) > 3"))
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
 /// A table and how many rows of it, `dns 10`; one when nothing is said.
 fn table(text: &str) -> Result<(String, u64), String> {
     let mut words = text.split_whitespace();
     let name = words.next().unwrap_or_default();
     let wrong = || format!("{text:?} is no table with a number of rows, such as dns 10");
     let rows = words.next().map_or(Ok(1), str::parse).map_err(|_| wrong())?;
-    let is_name =
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if is_name && words.next().is_none() { Ok((name.to_owned(), rows)) } else { Err(wrong()) }
+    if is_name(name) && words.next().is_none() { Ok((name.to_owned(), rows)) } else { Err(wrong()) }
 }
 
 /// Nanoseconds of `capture`, `30 min`, `24 h` or `7 d`.
@@ -295,7 +319,7 @@ mod tests {
     use super::*;
 
     const SQL: &str = "-- name: x\n-- question: Who?\n-- why: Because.\n-- kind: beacon, strobe\n-- technique: T1071.004\n\
-        -- severity: high\n-- horizon: 24 h\n-- from: flows 12 or http 8, dns\n-- params:\n--   n number 3 How many.\n\
+        -- severity: high\n-- horizon: 24 h\n-- from: flows 12 or http 8, dns\n-- only: dns: max(x::INT) > $n\n-- or: http: true\n-- only: dns: false\n-- params:\n--   n number 3 How many.\n\
         -- innocent:\n--   One\n--   and a half.\n--   Two.\n-- next:\n--   Look.\n-- references:\n--   RFC 1.\nSELECT $n\n";
 
     fn reason(sql: &str) -> String {
@@ -312,6 +336,11 @@ mod tests {
         );
         let named = |n: &str, rows| (n.to_owned(), rows);
         assert_eq!(d.tables, [vec![named("flows", 12), named("http", 8)], vec![named("dns", 1)]]);
+        let only = |t: &str, c: &str| (t.to_owned(), c.to_owned());
+        assert_eq!(
+            d.only,
+            [vec![only("dns", "max(x::INT) > $n"), only("http", "true")], vec![only("dns", "false")]]
+        );
         assert_eq!(d.innocent, ["One and a half.", "Two."]);
         assert_eq!((d.next.len(), d.references.len(), d.header.params.len()), (1, 1, 1));
     }
@@ -329,9 +358,15 @@ mod tests {
             ("horizon: 24 h", "horizon: 24 hours", "line 7 of the header"),
             ("horizon: 24 h", "horizon: 9999 d", "out of range"),
             ("http 8", "http many", "line 8 of the header: \"http many\" is no table"),
+            (
+                "only: dns: max",
+                "only: max",
+                "line 9 of the header: \"max(x::INT) > $n\" is no table with a condition",
+            ),
+            ("only: dns: max", "or: dns: max", "line 9 of the header: `or` has no `only`"),
             ("name: x", "name: y", "is not that of the file, x.sql"),
             ("kind: beacon, strobe", "kinds:", "lacks `kind:`"),
-            ("n number 3", "n int 3", "line 10 of the header: \"int\" is no type"),
+            ("n number 3", "n int 3", "line 13 of the header: \"int\" is no type"),
             ("n number 3", "since number 3", "is there without being declared"),
             ("why: Because.", "why:", "lacks `question:` or `why:`"),
         ] {

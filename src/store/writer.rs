@@ -316,7 +316,7 @@ impl<'db> Session<'db> {
         }
         self.catch_up()?;
         self.keeper.look(self.db)?;
-        self.allot(if start.streaming { Share::Usual } else { Share::Least })?;
+        self.allot(if start.streaming { Share::Stream } else { Share::Least })?;
         self.sql("BEGIN")?;
         let began = capture::now();
         let made = self.prepare(&start, began);

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bytes that may wait a device, references included: a quarter of a second at a million small packets a second.
-const LANE_BYTES: usize = 32 << 20;
+/// Bytes that may wait a device, references included: enough to take turns with the reader. What a longer stall needs is the ring's, which is sized by its
+/// owner and there anyway.
+const LANE_BYTES: usize = 16 << 20;
 
 /// What the system counted at a device, since it was first opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

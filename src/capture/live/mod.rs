@@ -38,8 +38,8 @@ const NAP: Duration = Duration::from_millis(50);
 /// Packets and bytes of a batch put together from several devices.
 const MERGED_PACKETS: usize = 1 << 15;
 const MERGED_BYTES: usize = 2 << 20;
-/// Idle buffers kept for the next blocks.
-const POOLED_BLOCKS: usize = 32;
+/// Idle buffers kept for the next blocks: as many as are under way while nothing waits. Those that a stall needed go back to the system after it.
+const POOLED_BLOCKS: usize = 6;
 /// Most devices of one capture: far below what file numbers could tell apart.
 pub const MAX_DEVICES: usize = 64;
 

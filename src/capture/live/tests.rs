@@ -98,7 +98,7 @@ fn ticks_never_pass_a_packet_that_waits() {
 #[test]
 fn a_full_lane_says_so_until_it_is_read() {
     let mut lane = Lane::new("a");
-    for _ in 0..33 {
+    for _ in 0..17 {
         lane.push(Portion { packets: Vec::new(), block: vec![0; 1 << 20], arrived: Instant::now() });
     }
     let exchange = Exchange::new(vec![lane]);

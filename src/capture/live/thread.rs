@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 /// Bytes taken together at most, and the time that may take: a busy wire must not make the first packet wait.
 const BLOCK_BYTES: usize = 2 << 20;
 const GATHER: Duration = Duration::from_millis(50);
-/// Packets taken by one call: few enough that a block ends near its size.
-const AT_ONCE: usize = 4_096;
+/// Packets taken by one call: few enough that a block ends near its size, also with large ones.
+const AT_ONCE: usize = 256;
 /// Longest wait for a packet, between two looks at the stop flag.
 const WAIT: Duration = Duration::from_millis(100);
 /// Counters and the state of the device are asked this often.

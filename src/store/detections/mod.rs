@@ -8,6 +8,8 @@
 
 mod beside;
 mod rows;
+mod values;
+mod worth;
 
 use super::connect::{sentence, text, write_error};
 use super::{StoreError, anomalies, guard};
@@ -18,8 +20,10 @@ use crate::model::kind::Kind;
 use crate::model::time::Timestamp;
 use crate::topology::Subnets;
 use duckdb::{Connection, params_from_iter};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Findings kept of one detection over one capture, the highest scores: more are no longer read by anybody. The others are counted.
@@ -52,6 +56,9 @@ pub struct Detection {
     /// Rows that must be there, or it need not be asked: all of these, each as one of several tables with a number of rows. The numbers
     /// hold for a capture that stands alone; joined with others, one row suffices.
     pub tables: Vec<Vec<(String, u64)>>,
+    /// Conditions that hold where it finds anything: all of these, each as one of several tables with an expression over its rows, in all captures that
+    /// are joined. They may have the parameters of the statement.
+    pub only: Vec<Vec<(String, String)>>,
     /// Does it say nothing without earlier captures of the same sensor?
     pub needs_history: bool,
     /// Comes with the program: known to be one reading statement.
@@ -112,6 +119,9 @@ impl Outcome {
     }
 }
 
+/// Captures that are joined with one, by the begin and end of what is looked at.
+type Joined = BTreeMap<(i64, i64), Arc<[i64]>>;
+
 /// A capture and what is joined with it.
 #[derive(Debug)]
 pub(super) struct Scope {
@@ -119,22 +129,27 @@ pub(super) struct Scope {
     first: i64,
     last: i64,
     sensor: String,
+    /// Does it go on with a stream that was cut?
+    continues: bool,
     pub(super) subnets: Subnets,
+    /// What is joined with it, by bounds: most detections have the same.
+    joined: Mutex<Joined>,
 }
 
 impl Scope {
     /// Of a stored capture; `None` when it is not there or has no packets.
     pub(super) fn of(db: &Connection, capture: CaptureId) -> Result<Option<Self>, StoreError> {
         let read = db.query_row(
-            "SELECT epoch_ns(first_ts), epoch_ns(last_ts), coalesce(sensor, ''), array_to_string(coalesce(local_nets, []), ' ')
+            "SELECT epoch_ns(first_ts), epoch_ns(last_ts), coalesce(sensor, ''), array_to_string(coalesce(local_nets, []), ' '), continues IS NOT NULL
              FROM captures WHERE capture_id = ? AND first_ts IS NOT NULL AND last_ts IS NOT NULL",
             [capture.0],
-            |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get::<_, String>(3)?)),
+            |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get::<_, String>(3)?, r.get(4)?)),
         );
         match read {
-            Ok((first, last, sensor, nets)) => {
+            Ok((first, last, sensor, nets, continues)) => {
                 let nets = nets.split(' ').filter_map(|n| n.parse().ok()).collect();
-                Ok(Some(Self { capture, first, last, sensor, subnets: Subnets::new(nets, "stored") }))
+                let subnets = Subnets::new(nets, "stored");
+                Ok(Some(Self { capture, first, last, sensor, continues, subnets, joined: Mutex::default() }))
             }
             Err(duckdb::Error::QueryReturnedNoRows) => Ok(None),
             Err(e) => Err(write_error(e)),
@@ -149,7 +164,20 @@ impl Scope {
     }
 
     /// The captures joined with it: those before it of the same stream and those of the same named sensor, within the bounds; itself in any case.
-    fn joined(&self, db: &Connection, since: i64, until: i64) -> duckdb::Result<Vec<i64>> {
+    fn joined(&self, db: &Connection, since: i64, until: i64) -> duckdb::Result<Arc<[i64]>> {
+        if !self.continues && self.sensor.is_empty() {
+            return Ok([self.capture.0].into());
+        }
+        let known = || self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(joined) = known().get(&(since, until)) {
+            return Ok(Arc::clone(joined));
+        }
+        let joined: Arc<[i64]> = self.look_for_joined(db, since, until)?.into();
+        known().insert((since, until), Arc::clone(&joined));
+        Ok(joined)
+    }
+
+    fn look_for_joined(&self, db: &Connection, since: i64, until: i64) -> duckdb::Result<Vec<i64>> {
         let sql = format!(
             "WITH RECURSIVE stream AS (SELECT capture_id, continues FROM captures WHERE capture_id = {id} \
              UNION ALL SELECT c.capture_id, c.continues FROM captures c JOIN stream s ON c.capture_id = s.continues \
@@ -179,9 +207,7 @@ pub(super) fn ask(db: &Connection, d: &Detection, scope: &Scope, period: &Period
     for (name, value) in &d.params {
         run.parameters.insert(name.clone(), value.clone().into());
     }
-    let checked = if d.trusted { Ok(()) } else { guard::check(db, &d.sql, false) };
-    let answer =
-        checked.map_err(|e| e.to_string()).and_then(|()| watched(db, || answers(db, d, scope, period)));
+    let answer = watched(db, || answers(db, d, scope, period));
     run.duration_s = began.elapsed().as_secs_f64();
     let (found, error) = match answer {
         Ok((mut found, left)) => {
@@ -223,25 +249,20 @@ fn answers(
     period: &Period,
 ) -> Result<(Vec<Anomaly>, u64), String> {
     let told = |e: duckdb::Error| said(&e);
-    let (since, until) = scope.bounds(d.horizon, period);
-    let captures = scope.joined(db, since, until).map_err(told)?;
-    let mut stmt = db.prepare(&d.sql).map_err(told)?;
-    let mut values: Vec<Option<String>> = Vec::new();
+    let given = Given::of(db, d, scope, period).map_err(told)?;
+    let sql = values::written(&d.sql, |name| given.get(name).flatten());
+    if !d.trusted {
+        guard::check(db, &sql, false).map_err(|e| e.to_string())?;
+    }
+    let mut stmt = db.prepare(&sql).map_err(told)?;
+    let mut values = Vec::new();
     for i in 1..=stmt.parameter_count() {
         let name = stmt.parameter_name(i).map_err(told)?;
-        values.push(match name.as_str() {
-            "capture" => Some(scope.capture.0.to_string()),
-            "captures" => {
-                Some(format!("[{}]", captures.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")))
-            }
-            "since" => Some(stamp(since)),
-            "until" => Some(stamp(until)),
-            other => d.params.iter().find(|(n, _)| n == other).map(|(_, v)| v.clone()).ok_or_else(|| {
-                format!("${other} is no parameter of its header, nor one that every detection has")
-            })?,
-        });
+        values.push(given.get(&name).ok_or_else(|| {
+            format!("${name} is no parameter of its header, nor one that every detection has")
+        })?);
     }
-    let mut result = stmt.query(params_from_iter(values)).map_err(told)?;
+    let mut result = stmt.query(params_from_iter(values.iter().map(Option::as_deref))).map_err(told)?;
     let columns =
         rows::Columns::of(result.as_ref().map(duckdb::Statement::column_names).unwrap_or_default())?;
     let mut found: BTreeMap<i64, Anomaly> = BTreeMap::new();
@@ -264,6 +285,39 @@ fn answers(
         }
     }
     Ok((found.into_values().collect(), left))
+}
+
+/// The values of a detection's parameters over a capture.
+struct Given<'d> {
+    capture: i64,
+    captures: Arc<[i64]>,
+    since: i64,
+    until: i64,
+    own: &'d [(String, Option<String>)],
+}
+
+impl<'d> Given<'d> {
+    fn of(db: &Connection, d: &'d Detection, scope: &Scope, period: &Period) -> duckdb::Result<Self> {
+        let (since, until) = scope.bounds(d.horizon, period);
+        let captures = scope.joined(db, since, until)?;
+        Ok(Self { capture: scope.capture.0, captures, since, until, own: &d.params })
+    }
+
+    /// The captures, with commas between them.
+    fn list(&self) -> String {
+        self.captures.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// As DuckDB casts it; `None`: there is no such parameter.
+    fn get(&self, name: &str) -> Option<Option<Cow<'d, str>>> {
+        Some(match name {
+            "capture" => Some(self.capture.to_string().into()),
+            "captures" => Some(format!("[{}]", self.list()).into()),
+            "since" => Some(stamp(self.since).into()),
+            "until" => Some(stamp(self.until).into()),
+            other => self.own.iter().find(|(n, _)| n == other)?.1.as_deref().map(Cow::from),
+        })
+    }
 }
 
 /// A time as the casts read it: UTC, no zone.
@@ -314,52 +368,6 @@ pub(super) fn left_due(db: &Connection) -> Result<Vec<CaptureId>, StoreError> {
     read().map_err(write_error)
 }
 
-/// Need these detections be asked over a capture at all? By position. Planning a statement takes longer than running it over a small
-/// capture, and folders hold thousands of those.
-fn worth_asking(db: &Connection, all: &[Detection], scope: &Scope) -> Result<Vec<bool>, StoreError> {
-    let mut known: BTreeMap<(&str, u64), bool> = BTreeMap::new();
-    let mut joined: BTreeMap<i64, bool> = BTreeMap::new();
-    let mut out = Vec::with_capacity(all.len());
-    for d in all {
-        let with_others = match joined.get(&d.horizon) {
-            Some(yes) => *yes,
-            None => {
-                let (since, until) = scope.bounds(d.horizon, &Period::default());
-                let yes = d.horizon > 0 && scope.joined(db, since, until).map_err(write_error)?.len() > 1;
-                joined.insert(d.horizon, yes);
-                yes
-            }
-        };
-        let mut worth = with_others || !d.needs_history;
-        for choice in &d.tables {
-            let mut any = false;
-            for (table, rows) in choice {
-                let rows = if with_others { 1 } else { (*rows).max(1) };
-                any |= match known.get(&(table.as_str(), rows)) {
-                    Some(there) => *there,
-                    None => {
-                        let sql = format!(
-                            "SELECT count(*) >= {rows} FROM (SELECT 1 FROM {} WHERE capture_id = {} LIMIT {rows})",
-                            super::connect::ident(table),
-                            scope.capture.0
-                        );
-                        // Lists of indicators belong to no capture; nothing in them, nothing to ask. A table that is not there: the
-                        // statement itself will say so better.
-                        let any = format!("SELECT EXISTS (FROM {})", super::connect::ident(table));
-                        let ask = |sql: &str| db.query_row(sql, [], |r| r.get(0));
-                        let there = ask(&sql).or_else(|_| ask(&any)).unwrap_or(true);
-                        known.insert((table, rows), there);
-                        there
-                    }
-                };
-            }
-            worth &= any;
-        }
-        out.push(worth);
-    }
-    Ok(out)
-}
-
 /// Ask all over one stored capture, `two` at once if there is a core for each, and keep the answers, unless it is only a rehearsal.
 pub(super) fn run_all(
     db: &Connection,
@@ -370,7 +378,8 @@ pub(super) fn run_all(
     two: bool,
 ) -> Result<Vec<Outcome>, StoreError> {
     let scope = Scope::of(db, capture)?;
-    let worth = scope.as_ref().map(|scope| worth_asking(db, all, scope)).transpose()?.unwrap_or_default();
+    let worth =
+        scope.as_ref().map(|scope| worth::asking(db, all, scope, period)).transpose()?.unwrap_or_default();
     let mut answered = match &scope {
         Some(scope) => beside::ask_all(db, all, &worth, scope, period, two),
         None => BTreeMap::new(),
@@ -403,7 +412,16 @@ fn write(
     let within = |column: &str, sign: &str, at: Option<Timestamp>| {
         at.map_or_else(String::new, |t| format!(" AND {column} {sign} make_timestamp_ns({})", t.0))
     };
+    // Most have none, and a statement that deletes nothing costs as much as one that does.
+    let sql = format!("SELECT DISTINCT detector FROM anomalies WHERE capture_id = {}", capture.0);
+    let found_before =
+        || -> duckdb::Result<BTreeSet<String>> { db.prepare(&sql)?.query_map([], |r| r.get(0))?.collect() };
+    let found_before = found_before().map_err(write_error)?;
     for o in outcomes.iter_mut().filter(|o| o.error.is_none()) {
+        if !found_before.contains(&*o.run.detector) {
+            anomalies::replace(db, &o.found)?;
+            continue;
+        }
         let ids: Vec<String> = o.found.iter().map(|a| a.id.0.to_string()).collect();
         let kept = if ids.is_empty() {
             String::new()

@@ -54,8 +54,14 @@ fn each_fires_where_it_should_and_stays_quiet_beside_it() {
             let (fire, (title, sql)) = (case.0, case.1.split_once('\n').unwrap());
             db.execute_batch("BEGIN").unwrap();
             db.execute_batch(sql).unwrap_or_else(|e| panic!("{name}: {title}: {e}"));
-            let rows = found(&db, &bound(name, &[]));
+            let d = bound(name, &[]);
+            let rows = found(&db, &d);
+            let scope = Scope::of(&db, CaptureId(1)).unwrap().unwrap();
+            let worth = worth::asking(&db, std::slice::from_ref(&d), &scope, &Period::default()).unwrap();
             db.execute_batch("ROLLBACK").unwrap();
+            if !rows.is_empty() && worth != [true] {
+                wrong.push(format!("{name}: {title}: it would not have been asked"));
+            }
             if rows.is_empty() == fire {
                 wrong.push(format!("{name}: {title}: {} findings", rows.len()));
             }
@@ -86,6 +92,48 @@ fn each_answers_on_an_empty_database_and_is_one_reading_statement() {
         guard::check(&db, sql, false).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(found(&db, &bound(name, &[])), [], "{name}");
     }
+}
+
+#[test]
+fn conditions_can_be_asked_and_keep_nothing_open() {
+    let db = database();
+    for (name, _) in SHIPPED {
+        let d = bound(name, &[]);
+        for (table, condition) in d.only.iter().flatten() {
+            let value = |p: &str| {
+                Some(
+                    d.params
+                        .iter()
+                        .find(|(n, _)| n == p)
+                        .and_then(|(_, v)| v.as_deref())
+                        .unwrap_or("1")
+                        .into(),
+                )
+            };
+            let sql = format!("SELECT {}\nFROM {table}", values::written(condition, value));
+            let said = db.query_row(&sql, [], |r| r.get::<_, Option<bool>>(0));
+            assert_ne!(
+                said.unwrap_or_else(|e| panic!("{name}: {condition}: {e}")),
+                Some(true),
+                "{name}: {condition}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_lower_threshold_is_not_hindered_by_what_must_be_there() {
+    let db = database();
+    db.execute_batch("INSERT INTO flows BY NAME SELECT f.* EXCLUDE (i) FROM some_flows(5) f").unwrap();
+    let scope = Scope::of(&db, CaptureId(1)).unwrap().unwrap();
+    let asked = |given: &[(&str, &str)]| {
+        worth::asking(&db, &[bound("strobe", given)], &scope, &Period::default()).unwrap()
+    };
+    assert_eq!(asked(&[]), [false]);
+    assert_eq!(
+        (asked(&[("max_connections", "5")]), asked(&[("max_connections", "4")])),
+        (vec![false], vec![true])
+    );
 }
 
 /// What the details of the only beacon say.

@@ -16,6 +16,7 @@ fn detection(name: &str, sql: &str) -> Detection {
         severity: None,
         horizon: 0,
         tables: vec![vec![("flows".to_owned(), 1)]],
+        only: Vec::new(),
         needs_history: false,
         trusted: false,
         params: vec![("n".to_owned(), Some("1".to_owned()))],
@@ -211,7 +212,7 @@ fn what_has_nothing_to_look_at_is_not_asked() {
     let rows = |n: u64| vec![vec![("dns".to_owned(), 1), ("flows".to_owned(), n)]];
     let asked = |d: &Detection, id: i64| {
         let scope = Scope::of(&store.db, CaptureId(id)).unwrap().unwrap();
-        worth_asking(&store.db, std::slice::from_ref(d), &scope).unwrap()
+        worth::asking(&store.db, std::slice::from_ref(d), &scope, &Period::default()).unwrap()
     };
     let plain = detection("calls", FULL);
     assert_eq!(asked(&Detection { tables: rows(2), ..plain.clone() }, 1), [true]);
@@ -220,6 +221,28 @@ fn what_has_nothing_to_look_at_is_not_asked() {
     store.db.execute_batch("UPDATE captures SET sensor = 'lab'").unwrap();
     let joined = Detection { tables: rows(3), horizon: 86_400_000_000_000, needs_history: true, ..plain };
     assert_eq!(asked(&joined, 1), [true], "with others, what one capture lacks another may have");
+    // Conditions look at the rows of all that are joined.
+    let only = |condition: &str| {
+        let only = vec![vec![
+            ("dns".to_owned(), "count(*) > 99".to_owned()),
+            ("flows".to_owned(), condition.to_owned()),
+        ]];
+        asked(&Detection { only, ..joined.clone() }, 1)
+    };
+    assert_eq!(only("count(*) >= $n::BIGINT + 3"), [true], "four in both");
+    assert_eq!(only("count(*) >= $n::BIGINT + 4"), [false]);
+    assert_eq!(only("max(NULL::BOOLEAN)"), [false], "unknown is not met");
+    assert_eq!(only("count(*) < 0 -- a comment"), [false]);
+    for broken in [
+        "no_such_column > 3",
+        "count(*) >",
+        "nextval('x') > 0",
+        "true) FROM flows; DELETE FROM flows; (SELECT true",
+    ] {
+        assert_eq!(only(broken), [true], "{broken}: the detection itself is asked");
+    }
+    let flows: i64 = store.db.query_row("SELECT count(*) FROM flows", [], |r| r.get(0)).unwrap();
+    assert_eq!(flows, 4);
 }
 
 #[test]
@@ -235,7 +258,7 @@ fn only_captures_of_the_same_named_sensor_are_joined() {
     let joined = |id: i64| {
         let scope = Scope::of(&store.db, CaptureId(id)).unwrap().unwrap();
         let (since, until) = scope.bounds(86_400_000_000_000, &Period::default());
-        scope.joined(&store.db, since, until).unwrap()
+        scope.joined(&store.db, since, until).unwrap().to_vec()
     };
     assert_eq!(joined(1), [1, 2]);
     assert_eq!(joined(3), [3]);

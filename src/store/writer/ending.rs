@@ -56,6 +56,7 @@ impl Session<'_> {
         }
         // A capture more may be one too many.
         self.keeper.look_now(self.db)?;
+        self.allot(Share::Stream)?;
         self.sql("BEGIN")
     }
 

@@ -6,6 +6,7 @@
 use super::{Appending, Open, Session};
 use crate::engine::sink::CaptureSummary;
 use crate::store::arrow::array::RecordBatch;
+use crate::store::connect::Share;
 use crate::store::{StoreError, capture, going_on};
 use duckdb::Connection;
 use std::time::{Duration, Instant};
@@ -33,7 +34,9 @@ impl Session<'_> {
         // They are asked outside of any transaction: an error of theirs must not cost rows.
         let done = self.flush_all().and_then(|()| self.sql("COMMIT"));
         if done.is_ok() {
+            let _ = self.allot(Share::Usual); // else with what it has
             self.detect(id, true);
+            let _ = self.allot(Share::Stream);
         }
         let done = done.and_then(|()| self.sql("BEGIN"));
         if let Some(o) = &mut self.open {
