@@ -90,7 +90,7 @@ odd AS MATERIALIZED (
   SELECT p.*, h.hosts, list_filter([
            CASE WHEN list_has_any(d.names, [regexp_extract(p.domain, '[^.]+\.[^.]+$'), regexp_extract(p.domain, '[^.]+\.[^.]+\.[^.]+$')]) THEN {'name': 'dynamic_dns_name', 'value': 1.0, 'threshold': 0.0, 'weight': 0.5} END,
            CASE WHEN p.known = 0 AND s.n IS NULL AND NOT p.joined_late THEN {'name': 'unknown_protocol', 'value': p.n::DOUBLE, 'threshold': 1.0, 'weight': 0.3} END,
-           CASE WHEN p.known = 0 AND s.n IS NULL AND NOT p.joined_late AND p.protocol = 'tcp' AND p.dst_port IN (443, 80, 25, 21, 22, 993, 8080, 8443)
+           CASE WHEN p.known = 0 AND s.n IS NULL AND NOT p.joined_late AND p.protocol = 'tcp' AND p.dst_port IN (443, 80, 25, 21, 22, 993, 8080, 8443) AND (NOT p.inside OR p.dst_port IN (80, 443))
                 THEN {'name': 'unlike_its_port', 'value': p.dst_port::DOUBLE, 'threshold': 0.0, 'weight': 0.4} END,
            CASE WHEN p.protocol = 'tcp' AND p.service = 'http' AND p.dst_port IN (443, 8443) THEN {'name': 'http_on_tls_port', 'value': p.dst_port::DOUBLE, 'threshold': 0.0, 'weight': 0.5} END,
            CASE WHEN p.protocol = 'tcp' AND p.dst_port NOT IN (80, 443, 8080, 8443, 22, 21, 25, 465, 587, 993, 995, 143, 110, 853, 1883, 8883, 5222, 5223, 5228, 3389, 1935, 554, 43, 843, 990)
