@@ -91,6 +91,7 @@ fn harmless(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::Expected;
     use crate::report::detection::Detection as Parsed;
     use crate::report::detections::SHIPPED;
 
@@ -148,7 +149,7 @@ mod tests {
         for (name, sql) in SHIPPED {
             let d = Parsed::parse(name, name, sql)
                 .unwrap()
-                .bind(&std::collections::BTreeMap::new(), 0.5)
+                .bind(&std::collections::BTreeMap::new(), 0.5, &Expected::default())
                 .unwrap();
             let all = written(sql, |p| match p {
                 "capture" => Some("1".into()),
