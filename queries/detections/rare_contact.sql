@@ -5,7 +5,7 @@
 -- kind: rare_contact
 -- horizon: 7 d
 -- from: flows
--- only: flows: count(*) FILTER (direction = 'outbound' AND protocol <> 'icmp' AND protocol <> 'icmp6' AND dst_port <> 53 AND dst_port <> 123 AND src_bytes > 0 AND dst_packets > 0) >= greatest(1, $min_answered::BIGINT)
+-- only: flows: count(*) FILTER (direction IN ('outbound', 'external', 'internal') AND protocol <> 'icmp' AND protocol <> 'icmp6' AND dst_port <> 53 AND dst_port <> 123 AND src_bytes > 0 AND dst_packets > 0 AND (direction <> 'internal' OR protocol = 'tcp' AND dst_port > 1024 AND dst_bytes > 0 OR dst_port IN (80, 443) AND dst_bytes > 0)) >= greatest(1, $min_answered::BIGINT)
 -- params:
 --   min_answered number 1 Answered connections in which the host sent data, at least: what never answered is a scan's matter.
 --   many_peers number 20 Odd destinations of one host from which on it looks like a peer-to-peer client, which weakens.
@@ -13,7 +13,7 @@
 --   strong number 0.75 Oddness of all signs together from which on it is medium, when they are many; peers of file sharing reach 0.69 (measured).
 --   strong_signs number 4 Signs it then has at least: three come together by chance, with a device of its own protocol.
 --   inside number 0.57 Oddness from which on a destination inside is told, where addresses without names and ports of one's own are common; command servers in laboratories reach 0.58 (measured); with many hosts inside, strong.
---   inside_top number 3 The same as top for those.
+--   inside_top number 3 Destinations inside that are reported per host, the oddest ones, as top for those outside.
 --   many_hosts number 20 Local hosts in the network from which on rarity counts by itself; among few, everything is rare.
 -- innocent:
 --   Games, peer-to-peer, VPNs, a self-hosted service, Internet of Things devices with a protocol of their maker.

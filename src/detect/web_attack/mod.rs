@@ -244,6 +244,9 @@ impl WebAttack {
     }
 }
 
+/// Classes of attacks that a title names.
+const NAMED: usize = 5;
+
 fn title(a: &Attack, src: Ip, dst: Ip, port: u16, n: u64) -> String {
     let classes: Vec<&str> = a.classes.keys().map(|c| c.words()).collect();
     let exploits: Vec<&str> = if a.classes.contains_key(&Class::Exploit) {
@@ -254,6 +257,11 @@ fn title(a: &Attack, src: Ip, dst: Ip, port: u16, n: u64) -> String {
     let what = match (exploits.is_empty(), classes.is_empty(), a.tool) {
         (false, ..) => format!("the form of {}", exploits.join(" and ")),
         (_, true, Some(tool)) => format!("the attack tool {tool}"),
+        // A long list would push the target out of a line.
+        _ if classes.len() > NAMED => {
+            let (named, rest) = classes.split_at(NAMED - 1);
+            format!("{} and {} more forms", named.join(", "), rest.len())
+        }
         _ => classes.join(", "),
     };
     let requests = if n == 1 { "one request".to_owned() } else { format!("{n} requests") };
