@@ -317,10 +317,11 @@ fn wanted_flows(
     vlan_in_key: bool,
 ) -> Result<Vec<(i64, WantedFlow)>, EvidenceError> {
     let limits = Limits { rows: Some(MAX_FLOWS), ..limits.clone() };
+    // Where a monitor was cut after a flow's last packet, a record of it may come later: the flow then has a row without packets.
     let sql = format!(
         "SELECT capture_id, flow_id, src_ip, src_port, dst_ip, dst_port, protocol, tunnel, vlan, inner_vlan, \
          first_file, first_offset, first_packet, last_file, last_offset, last_packet, epoch_ns(first_ts), epoch_ns(last_ts), \
-         src_packets + dst_packets FROM flows WHERE {condition} ORDER BY capture_id, first_packet, flow_id"
+         src_packets + dst_packets FROM flows WHERE (\n{condition}\n) AND src_packets + dst_packets > 0 ORDER BY capture_id, first_packet, flow_id"
     );
     let (rows, more) = ask(reader, &limits, &sql, &[])?;
     if more {
