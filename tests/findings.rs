@@ -90,9 +90,17 @@ fn what_is_meant_to_be_is_kept_and_marked() {
         report.split_whitespace().collect::<Vec<_>>().join(" ").contains("(detect.expected): 1 finding"),
         "{report}"
     );
+    // Nor is it a notice of Zeek's or an alert of Suricata's.
+    let exported = |format: &str, file: &str| {
+        let to = lab.path(&format!("{format}-{}", lab.value(status)));
+        lab.run(&["export", "--format", format, "-o", to.to_str().unwrap()]).expect_code(0);
+        std::fs::read_to_string(to.join(file)).unwrap_or_default().contains("198.51.100.66 tried ")
+    };
+    assert!(!exported("zeek", "notice.log") && !exported("eve", "eve.json"));
     // Without the rule it is open again, and a person's word is stronger than the rule.
     lab.run(&["ingest", "--force", scan]).expect_code(0);
     assert_eq!(lab.value(status), "open");
+    assert!(exported("zeek", "notice.log") && exported("eve", "eve.json"));
     let id = id_of(&lab, "port_scan_vertical");
     lab.run(&["anomalies", "set", &id, "acknowledged"]).expect_code(0);
     lab.run(&["--set", rule, "ingest", "--force", scan]).expect_code(0);

@@ -378,6 +378,12 @@ fn profile(ip: &str, n: u64, reader: &Reader, cx: &Context, format: Format, styl
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::anomaly::LISTED;
+
+    #[test]
+    fn findings_are_those_that_are_listed_elsewhere() {
+        assert!(FINDINGS.sql.contains(LISTED));
+    }
 
     #[test]
     fn numbers_are_rounded_for_eyes_only() {

@@ -60,7 +60,7 @@ pub(super) static LOGS: &[Log] = &[
                 'RSTRH') THEN 'closed' WHEN r.dst_packets > 0 AND r.conn_state <> 'S0' THEN 'established' ELSE 'new' END AS \"flow.state\",
                 CASE r.end_reason WHEN 'capture_end' THEN 'shutdown' WHEN 'evicted' THEN 'forced' ELSE 'timeout' END AS \"flow.reason\",
                 EXISTS (SELECT 1 FROM (SELECT DISTINCT capture_id,
-                unnest(flow_ids) AS flow_id FROM anomalies) a WHERE a.capture_id = r.capture_id AND a.flow_id = r.flow_id) AS \"flow.alerted\",
+                unnest(flow_ids) AS flow_id FROM anomalies WHERE status NOT IN ('false_positive', 'expected')) a WHERE a.capture_id = r.capture_id AND a.flow_id = r.flow_id) AS \"flow.alerted\",
                 CASE WHEN r.tcp_flags_src IS NOT NULL THEN lower(lpad(hex(r.tcp_flags_src | coalesce(r.tcp_flags_dst, 0::UTINYINT)), 2,
                 '0')) END AS \"tcp.tcp_flags\", CASE WHEN r.tcp_flags_src IS NOT NULL THEN lower(lpad(hex(r.tcp_flags_src), 2,
                 '0')) END AS \"tcp.tcp_flags_ts\", CASE WHEN r.tcp_flags_dst IS NOT NULL THEN lower(lpad(hex(r.tcp_flags_dst), 2,
@@ -210,7 +210,7 @@ pub(super) static LOGS: &[Log] = &[
                 CASE WHEN r.technique IS NOT NULL THEN [r.technique] END AS \"alert.metadata.mitre_technique_id\",
                 [r.anomaly_id::VARCHAR] AS \"alert.metadata.anomaly_id\", CASE WHEN f.flow_id IS NOT NULL THEN {app f.service} END AS \"app_proto\"
          FROM anomalies r LEFT JOIN flows f ON {same}s[1]
-         WHERE {scope}",
+         WHERE {scope} AND r.status NOT IN ('false_positive', 'expected')",
     },
     Log {
         name: "anomaly",

@@ -139,6 +139,6 @@ pub(super) static LOGS: &[Log] = &[
                 ''), r.src_ip, r.dst_ip, r.dst_port, r.count, 'secnetmon', ['Notice::ACTION_LOG'], []::VARCHAR[], 0::DOUBLE, NULL::VARCHAR,
                 NULL::VARCHAR, NULL::VARCHAR, NULL::DOUBLE, NULL::DOUBLE
          FROM anomalies r LEFT JOIN flows f ON f.capture_id = r.capture_id AND f.flow_id = r.flow_ids[1]
-         WHERE {scope}",
+         WHERE {scope} AND r.status NOT IN ('false_positive', 'expected')",
     },
 ];
